@@ -1,0 +1,49 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := --require-hashes --only-binary :all:
+
+.PHONY: demo test check bench attacks faults lock clean
+
+demo: .venv/run
+	$(BIN)/glovebox demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest -q -n auto
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n auto
+
+bench: .venv/run
+	$(BIN)/glovebox bench
+
+attacks: .venv/dev
+	$(BIN)/python -m pytest -q -n auto -m attack
+
+faults: .venv/dev
+	$(BIN)/python -m pytest -q -n auto -m fault
+
+# Universal locks for every Python from 3.11 on; no address of an index is written.
+lock: .venv/dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+
+.venv/run: requirements/run.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) $(LOCKED) -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m glovebox.algebra.kernels
+	touch $@
+
+.venv/dev: requirements/dev.txt .venv/run
+	$(PIP) $(LOCKED) -r requirements/dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv build dist

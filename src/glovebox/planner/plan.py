@@ -1,0 +1,99 @@
+"""The plan: a small, closed, typed structure whose canonical bytes all nodes hash and compare.
+
+Built from the contract, the statement and its parameters only: no SQL text, no library object, no private size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from glovebox.schema.local import LocalQuery
+
+PLAN_FORMAT = 1
+
+
+class Total(Struct, frozen=True, forbid_unknown_fields=True):
+    """One hidden total of a group: the sum over matching ids of a product, or over owners of a measure.
+
+    Joined: query and table are indexes of measures of the two owners; a missing one counts as 1, both missing is the
+    number of matching ids. Stacked: query is the index of every owner's measure, table is None.
+    bits: the ring it is summed in, 32 for counts (0 <= total < 2**31), 64 else (|total| < 2**62).
+    low, high: bounds of the total, from the contract.
+    """
+
+    query: int | None
+    table: int | None
+    bits: Literal[32, 64]
+    low: int
+    high: int
+
+
+class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
+    """Two owners' tables joined on an id: one run of the row-level protocol."""
+
+    query: LocalQuery
+    table: LocalQuery
+    helper: int
+
+
+class Stacked(Struct, frozen=True, tag="stacked", forbid_unknown_fields=True):
+    """Tables of one schema at three or more owners: each sums its own, the totals are added."""
+
+    owners: tuple[LocalQuery, ...]
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """One column of the answer.
+
+    group     the label of grouping `index`
+    count     total `total`
+    sum       total `total` / 10**scale; NULL where total `over` is 0, if there is one
+    average   total `total` / 10**scale / total `over`, NULL where that is 0; both are opened and divided after
+    quotient  the same, divided on shares in units of 10**-(scale + 6), round half even; only the quotient is opened
+    digits: what ROUND(.., digits) asked for, applied after opening, half away from zero.
+    """
+
+    name: str
+    kind: Literal["group", "count", "sum", "average", "quotient"]
+    index: int = 0
+    total: int = 0
+    over: int | None = None
+    scale: int = 0
+    digits: int | None = None
+
+
+class Plan(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a question becomes.
+
+    computing: party numbers in the contract's order; receivers: those who get the answer.
+    totals[people] is the number of people of a group, which the threshold is held against.
+    threshold: groups_of_at_least. zero_shown: an empty group shows as zero and not as suppressed.
+    clause: the clause of the contract that allows the opening, e.g. "question reach-by-format".
+    """
+
+    plan_format: int
+    contract: bytes
+    computing: tuple[int, ...]
+    asker: int
+    receivers: tuple[int, ...]
+    source: Joined | Stacked
+    totals: tuple[Total, ...]
+    people: int
+    threshold: int
+    zero_shown: bool
+    outputs: tuple[Output, ...]
+    clause: str
+
+
+def canonical(plan: Plan) -> bytes:
+    """The plan's bytes: MessagePack, fields in the order of the structs."""
+    return msgspec.msgpack.encode(plan)
+
+
+def plan_hash(plan: Plan) -> bytes:
+    """SHA-256 of the plan's canonical bytes, 32 bytes."""
+    return hashlib.sha256(b"glovebox/1/plan\0" + canonical(plan)).digest()

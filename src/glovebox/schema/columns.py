@@ -1,0 +1,56 @@
+"""Tables and columns as a contract states them: what contract, data and planner all speak of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["id", "integer", "decimal", "boolean", "category", "date", "timestamp"]
+Form = Literal["exact", "text", "email", "integer"]
+Use = Literal["sum", "avg", "group", "filter", "compare"]
+
+
+class Column(Struct, frozen=True, forbid_unknown_fields=True):
+    """One column.
+
+    form, max_bytes, unique: of an id. max_bytes: longest id in canonical bytes; None: no bound, ids are hashed first.
+    required: no NULL may stand here; checked when data is bound and again at load.
+    low, high: the range, both ends included, as the integers that the engine computes with: a decimal(p, s) times
+    10**s, a date in days since 1970-01-01, a timestamp in seconds since then (UTC), a boolean as 0 and 1.
+    values: the labels of a category, in the contract's order; "other", where listed, takes all that is not.
+    """
+
+    name: str
+    kind: Kind
+    form: Form | None = None
+    max_bytes: int | None = None
+    unique: bool = False
+    required: bool = False
+    precision: int = 0
+    scale: int = 0
+    low: int | None = None
+    high: int | None = None
+    values: tuple[str, ...] = ()
+    may: tuple[Use, ...] = ()
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """One table.
+
+    owners: party numbers; several for a table that is stacked over owners. rows: the public bound on its rows at each
+    owner. rows_per_id: the most rows one id may have; None where the id is unique or where a row is a person.
+    person: "id" (people are ids) or "row". apart: of a stacked table with ids, that no person is at two owners.
+    """
+
+    name: str
+    owners: tuple[int, ...]
+    rows: int
+    columns: tuple[Column, ...]
+    rows_per_id: int | None = None
+    person: Literal["id", "row"] = "id"
+    apart: bool = False
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)

@@ -1,0 +1,42 @@
+"""Typed expressions over one owner's columns, as a plan holds them: data, never text, never a library's objects.
+
+The planner builds and types them; the owner renders them for its own DuckDB; their canonical bytes are part of the
+plan's hash. The set is closed: what is not here cannot be asked.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Operator = Literal[
+    "+", "-", "*", "negate",
+    "=", "<>", "<", "<=", ">", ">=",
+    "and", "or", "not", "is_null",
+    "case", "integer",
+]  # fmt: skip
+"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to an integer."""
+
+
+class ColumnRef(Struct, frozen=True, tag="column", forbid_unknown_fields=True):
+    """A column of the owner's table, by its name in the contract."""
+
+    name: str
+
+
+class Constant(Struct, frozen=True, tag="constant", forbid_unknown_fields=True):
+    """A constant of the question. type says how to read the text; a NULL has type "null" and text ""."""
+
+    type: Literal["integer", "decimal", "boolean", "category", "text", "date", "timestamp", "null"]
+    text: str
+
+
+class Call(Struct, frozen=True, tag="call", forbid_unknown_fields=True):
+    """An operator of the closed set and what it works on."""
+
+    operator: Operator
+    arguments: tuple[ColumnRef | Constant | Call, ...]
+
+
+Expression = ColumnRef | Constant | Call

@@ -1,0 +1,56 @@
+"""What one owner computes alone, in its own database, before anything is shared."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from glovebox.schema.expressions import Expression
+
+
+class Measure(Struct, frozen=True, forbid_unknown_fields=True):
+    """One integer for each id (a joined question) or each group (a stacked one), over the rows that pass `where`.
+
+    rows    number of rows: COUNT(*)
+    values  number of rows where the expression is not NULL
+    people  1 for an id with at least one row where the expression (none: always) is not NULL, else 0; for a group,
+            the number of such distinct ids, or of rows where a row is a person
+    sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
+
+    low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows.
+    """
+
+    kind: Literal["rows", "values", "people", "sum"]
+    expression: Expression | None = None
+    scale: int = 0
+    low: int = 0
+    high: int = 0
+
+
+class Grouping(Struct, frozen=True, forbid_unknown_fields=True):
+    """A group key with its public domain: a category column, or a label that is the same for all of an owner's rows.
+
+    labels: the domain in the contract's order. column: None where every row of the owner has the label `always`.
+    """
+
+    labels: tuple[str, ...]
+    column: str | None = None
+    always: str | None = None
+
+
+class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """One owner's local part: from its table, under a filter, to one line an id or one line a group.
+
+    ids: the id column that lines are made of (ids that are NULL or have no canonical form are left out); None for a
+    stacked question, whose lines are the product of the groupings' domains in row-major order, one line without any.
+    lines: public bound on the number of lines: what they are padded to.
+    """
+
+    party: int
+    table: str
+    measures: tuple[Measure, ...]
+    lines: int
+    ids: str | None = None
+    where: Expression | None = None
+    groupings: tuple[Grouping, ...] = ()
