@@ -81,9 +81,7 @@ def read_key_file(path: Path) -> Ed25519PrivateKey:
     except FileNotFoundError as problem:
         raise UsageError("this node has no identity yet", hint="glovebox identity --new NAME") from problem
     if mode & 0o077:
-        raise UsageError(
-            f"the key file {path.name} can be read by others (mode {mode:o})", hint=f"chmod 600 {path}"
-        )
+        raise UsageError(f"the key file {path.name} can be read by others (mode {mode:o})", hint=f"chmod 600 {path}")
     if len(secret) != KEY_BYTES:
         raise IntegrityError(f"the key file {path.name} is not 32 bytes long")
     return Ed25519PrivateKey.from_private_bytes(secret)

@@ -16,7 +16,7 @@ Operator = Literal[
     "and", "or", "not", "is_null",
     "case", "integer",
 ]  # fmt: skip
-"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to an integer."""
+"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer."""
 
 
 class ColumnRef(Struct, frozen=True, tag="column", forbid_unknown_fields=True):
