@@ -1,0 +1,93 @@
+"""The node's log: what it was asked and did, one JSON line an entry, hash-chained and signed.
+
+An entry covers the hash of the one before it, so that none can be taken out, put in or changed unseen. It is on disk
+before what it tells of counts. Nothing in it depends on a row, or on an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from glovebox.errors import IntegrityError
+from glovebox.identity import sign, verify_signature
+
+START = bytes(32)
+DOMAIN = "log"
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line: its number, Unix time, what happened, to what, and the hash of the line before."""
+
+    number: int
+    at: float
+    event: str
+    what: dict[str, str]
+    previous: str
+    signature: str = ""
+
+
+class Log:
+    """An append-only log file; one writer."""
+
+    def __init__(self, path: Path, key: Ed25519PrivateKey) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._key = key
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._number, self._head = _end_of(path, self._file)
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the last entry, 32 bytes."""
+        return self._head
+
+    def write(self, event: str, **what: str) -> None:
+        """Append an entry and wait until it is on disk."""
+        entry = Entry(self._number, round(time.time(), 3), event, what, self._head.hex())
+        signature = sign(self._key, DOMAIN, msgspec.json.encode(entry))
+        line = msgspec.json.encode(msgspec.structs.replace(entry, signature=base64.b64encode(signature).decode()))
+        data = line + b"\n"
+        if os.write(self._file, data) != len(data):
+            raise OSError("the log could not be written whole")
+        os.fsync(self._file)
+        self._number, self._head = self._number + 1, hashlib.sha256(line).digest()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def verify_log(path: Path, key: bytes) -> int:
+    """Check every entry of a log file against the chain and the party's public key; return how many there are.
+
+    Raises IntegrityError that names the first line that does not hold.
+    """
+    head, number = START, 0
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+            if entry.number != number - 1 or entry.previous != head.hex():
+                raise IntegrityError("the chain is broken")
+            unsigned = msgspec.json.encode(msgspec.structs.replace(entry, signature=""))
+            verify_signature(key, DOMAIN, unsigned, base64.b64decode(entry.signature, validate=True))
+        except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
+            raise IntegrityError(f"line {number} of {path.name} does not hold: it was changed or moved") from problem
+        head = hashlib.sha256(line).digest()
+    return number
+
+
+def _end_of(path: Path, file: int) -> tuple[int, bytes]:
+    """The next number and the head; a last line that a power cut left torn is cut off."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole != len(data):
+        os.ftruncate(file, whole)
+        os.fsync(file)
+    lines = data[:whole].splitlines()
+    return len(lines), hashlib.sha256(lines[-1]).digest() if lines else START

@@ -1,0 +1,78 @@
+"""A node's home: one directory with its settings, key, contracts, state, log and command socket."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from glovebox.errors import UsageError
+from glovebox.identity import new_key_file, read_key_file
+
+SETTINGS_FILE = "node.toml"
+SETTINGS_BYTES = 1 << 16
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `node.toml` may say.
+
+    name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
+    deadline_s: how long a silent peer is waited for. memory_mib: of one session's local database.
+    """
+
+    name: str
+    listen: str
+    sessions: int = 2
+    deadline_s: float = 10.0
+    memory_mib: int = 2048
+
+
+class Home:
+    """The places of a node's files, and its settings and key."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings_file = root / SETTINGS_FILE
+        self.key_file = root / "identity.key"
+        self.contracts = root / "contracts"
+        self.state_file = root / "state.sqlite"
+        self.log_file = root / "log" / "log.jsonl"
+        self.socket_file = root / "node.sock"
+        self.lock_file = root / "node.lock"
+        self.temporary = root / "tmp"
+
+    def settings(self) -> Settings:
+        """Read `node.toml`; a key it does not know, or a value of the wrong kind, is an error."""
+        if not self.settings_file.is_file():
+            raise UsageError(
+                f"{self.root} is no node's home yet", hint="glovebox identity --new NAME --listen HOST:PORT"
+            )
+        text = self.settings_file.read_bytes()[:SETTINGS_BYTES]
+        try:
+            return msgspec.convert(tomllib.loads(text.decode()), Settings)
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
+            raise UsageError(f"{SETTINGS_FILE} is not understood: {problem}") from problem
+
+    def key(self) -> Ed25519PrivateKey:
+        """This party's identity key."""
+        return read_key_file(self.key_file)
+
+    def make(self, name: str, listen: str) -> Ed25519PrivateKey:
+        """Make a new home with a new key; a home that has one is left alone."""
+        if self.key_file.exists():
+            raise UsageError(f"{self.root} has an identity already", hint="glovebox identity")
+        for folder in (self.root, self.contracts, self.log_file.parent, self.temporary):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = new_key_file(self.key_file)
+        self.settings_file.write_text(f'name = "{name}"\nlisten = "{listen}"\n')
+        return key
+
+
+def default_home() -> Path:
+    """`GLOVEBOX_HOME`, or the XDG data directory."""
+    if named := os.environ.get("GLOVEBOX_HOME"):
+        return Path(named)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "glovebox"

@@ -1,0 +1,186 @@
+"""What nodes tell each other: strict MessagePack structs, most of them signed by their sender.
+
+`Signed.body` is the canonical MessagePack of one message; its signature is made in the domain of the message's tag.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
+
+from glovebox.errors import BadFrame, GloveboxError
+from glovebox.identity import sign, verify_signature
+
+SESSION_BYTES = 16
+NONCE_BYTES = 32
+MESSAGE_BYTES = 4 << 20
+
+
+class Proposal(Struct, frozen=True, tag="proposal", forbid_unknown_fields=True):
+    """The asker asks the parties of a session whether they would take part.
+
+    statement and parameters are the question; every node plans it for itself. expires_s: how long an acceptance is
+    held without a start. dry_run: only say whether you would accept.
+    """
+
+    contract: bytes
+    statement: str
+    parameters: dict[str, str]
+    session: bytes
+    asker: int
+    expires_s: int
+    dry_run: bool
+
+
+class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=True):
+    """A party takes part, with key material made for this session alone.
+
+    exchange: an X25519 public key; certificate: DER of the session's TLS certificate; both empty for a party that
+    only asks. snapshot: of this party's table, empty where it has none.
+    """
+
+    session: bytes
+    party: int
+    plan: bytes
+    plan_format: int
+    nonce: bytes
+    exchange: bytes
+    certificate: bytes
+    snapshot: bytes
+    version: str
+
+
+class Refusal(Struct, frozen=True, tag="refusal", forbid_unknown_fields=True):
+    """A party does not take part, and says why; code "busy" may be tried again."""
+
+    session: bytes
+    party: int
+    code: str
+    step: str
+    summary: str
+    detail: tuple[str, ...]
+    hint: str
+    exit_code: int
+
+
+class Start(Struct, frozen=True, tag="start", forbid_unknown_fields=True):
+    """Every party accepted: here are all acceptances, signed, in party order."""
+
+    session: bytes
+    acceptances: tuple[Signed, ...]
+
+
+class Cancel(Struct, frozen=True, tag="cancel", forbid_unknown_fields=True):
+    """The asker gives up; before start this releases every hold."""
+
+    session: bytes
+    reason: str
+
+
+class Event(Struct, frozen=True, tag="event", forbid_unknown_fields=True):
+    """A party reached a named point of the session."""
+
+    session: bytes
+    party: int
+    name: str
+
+
+class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
+    """A party's run is over: commitment is the hash of the answer at a receiver, empty at the others."""
+
+    session: bytes
+    party: int
+    commitment: bytes
+    bytes_sent: int
+    rounds: int
+    peak_mib: int
+
+
+class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
+    """A party's run ended without an answer."""
+
+    session: bytes
+    party: int
+    code: str
+    step: str
+    summary: str
+    blamed: str
+    exit_code: int
+
+
+class Receipt(Struct, frozen=True, tag="receipt", forbid_unknown_fields=True):
+    """The receipt's text, to be signed; then with all signatures, to be kept."""
+
+    session: bytes
+    text: str
+    signatures: dict[str, bytes]
+
+
+class Endorsement(Struct, frozen=True, tag="endorsement", forbid_unknown_fields=True):
+    """One party's signature under the receipt's text."""
+
+    session: bytes
+    party: int
+    signature: bytes
+
+
+class Signed(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message and its sender's signature."""
+
+    party: int
+    body: bytes
+    signature: bytes
+
+
+Message = Proposal | Acceptance | Refusal | Start | Cancel | Event | Ended | Failed | Receipt | Endorsement
+Some = TypeVar("Some", bound=Message)
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_signed: msgspec.msgpack.Decoder[Signed] = msgspec.msgpack.Decoder(Signed)
+
+
+def signed(key: Ed25519PrivateKey, party: int, message: Message) -> Signed:
+    """The message under this party's signature."""
+    body = msgspec.msgpack.encode(message)
+    return Signed(party, body, sign(key, domain(type(message)), body))
+
+
+def open_signed(envelope: Signed, key: bytes, *kinds: type[Some]) -> Some:
+    """The message in an envelope, its signature and kind checked.
+
+    Raises IntegrityError for a wrong signature, BadFrame for another kind or anything that does not decode.
+    """
+    try:
+        message = _decoder.decode(envelope.body)
+    except msgspec.DecodeError as problem:
+        raise BadFrame("a message between nodes does not decode", step="control") from problem
+    if not isinstance(message, kinds):
+        names = " or ".join(kind.__name__.lower() for kind in kinds)
+        raise BadFrame(f"expected {names}, received {type(message).__name__.lower()}", step="control")
+    verify_signature(key, domain(type(message)), envelope.body, envelope.signature)
+    return message
+
+
+def encode(envelope: Signed) -> bytes:
+    """An envelope's bytes on a control link."""
+    return msgspec.msgpack.encode(envelope)
+
+
+def decode(data: bytes) -> Signed:
+    """The envelope of these bytes; BadFrame if they are none."""
+    try:
+        return _signed.decode(data)
+    except msgspec.DecodeError as problem:
+        raise BadFrame("a message between nodes does not decode", step="control") from problem
+
+
+def domain(kind: type[Message]) -> str:
+    """The signature domain of a kind of message: its tag."""
+    return f"message/{kind.__struct_config__.tag}"
+
+
+def refusal(session: bytes, party: int, error: GloveboxError) -> Refusal:
+    """An error, as a refusal that goes to the asker."""
+    return Refusal(session, party, error.code, error.step, error.summary, error.detail, error.hint, error.exit_code)

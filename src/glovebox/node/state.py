@@ -1,0 +1,165 @@
+"""What a node must not forget, in SQLite: bound tables, sessions and their states, opening shares, answers, receipts.
+
+Every write is a transaction of its own, on disk (synchronous = FULL) before the call returns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from glovebox.errors import IntegrityError
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS bindings (
+    contract BLOB NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL,
+    inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    salt BLOB NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (contract, name)) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+    session BLOB PRIMARY KEY, run BLOB NOT NULL, contract BLOB NOT NULL, statement TEXT NOT NULL,
+    asker TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    began REAL NOT NULL, changed REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS openings (
+    session BLOB PRIMARY KEY, run BLOB NOT NULL, opening BLOB NOT NULL, stored REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS answers (
+    run BLOB PRIMARY KEY, session BLOB NOT NULL, contract TEXT NOT NULL, statement TEXT NOT NULL,
+    answer BLOB NOT NULL, salt BLOB NOT NULL, received REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
+"""
+
+ENDED = ("signed", "failed", "released")
+
+
+class Binding(NamedTuple):
+    """A contract's table bound to a file, with the file's fingerprint and its snapshot at that time."""
+
+    path: str
+    format: str
+    inode: int
+    size: int
+    mtime_ns: int
+    salt: bytes
+    snapshot: bytes
+
+
+class State:
+    """The node's durable state; one connection, used by one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise IntegrityError(
+                f"{path.name} was written by another version of Glovebox (format {version}, here {SCHEMA_VERSION})"
+            )
+        self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def bind(self, contract: bytes, table: str, binding: Binding) -> None:
+        """Bind a contract's table, in place of an earlier binding."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?)", (contract, table, *binding))
+
+    def binding(self, contract: bytes, table: str) -> Binding | None:
+        """The binding of a contract's table, or None."""
+        row = self._db.execute(
+            "SELECT path, format, inode, size, mtime_ns, salt, snapshot FROM bindings WHERE contract = ? AND name = ?",
+            (contract, table),
+        ).fetchone()
+        return Binding(*row) if row else None
+
+    def begin(self, session: bytes, contract: bytes, statement: str, asker: str) -> None:
+        """Note a session that this node accepted; its id can never be used again."""
+        now = time.time()
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO sessions VALUES (?, x'', ?, ?, ?, 'held', '', ?, ?)",
+                (session, contract, statement, asker, now, now),
+            )
+
+    def knows(self, session: bytes) -> bool:
+        """Whether a session id was ever accepted here."""
+        return self._db.execute("SELECT 1 FROM sessions WHERE session = ?", (session,)).fetchone() is not None
+
+    def move(self, session: bytes, state: str, reason: str = "", run: bytes = b"") -> None:
+        """Move a session to another state, durably."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE sessions SET state = ?, reason = ?, changed = ?, run = iif(? = x'', run, ?) WHERE session = ?",
+                (state, reason, time.time(), run, run, session),
+            )
+
+    def state_of(self, session: bytes) -> str | None:
+        """The state of a session, or None for an unknown one."""
+        row = self._db.execute("SELECT state FROM sessions WHERE session = ?", (session,)).fetchone()
+        return row[0] if row else None
+
+    def interrupted(self) -> list[tuple[bytes, str]]:
+        """Sessions that a stop of the node cut off, with their states; they are marked failed."""
+        rows = self._db.execute("SELECT session, state FROM sessions WHERE state NOT IN (?, ?, ?)", ENDED).fetchall()
+        for session, state in rows:
+            self.move(session, "failed", f"the node stopped while {state}")
+        return rows
+
+    def sessions(self) -> list[tuple[bytes, str, str, str, str, float, float]]:
+        """All sessions, newest first: id, statement, asker, state, reason, began, changed."""
+        return self._db.execute(
+            "SELECT session, statement, asker, state, reason, began, changed FROM sessions ORDER BY began DESC"
+        ).fetchall()
+
+    def store_opening(self, session: bytes, run: bytes, opening: bytes) -> None:
+        """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves."""
+        with self._write() as db:
+            now = time.time()
+            db.execute("INSERT INTO openings VALUES (?, ?, ?, ?)", (session, run, opening, now))
+            db.execute("UPDATE sessions SET state = 'revealing', changed = ? WHERE session = ?", (now, session))
+
+    def store_answer(
+        self, run: bytes, session: bytes, contract: str, statement: str, answer: bytes, salt: bytes
+    ) -> None:
+        """Keep an answer that this party received."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (run, session, contract, statement, answer, salt, time.time()),
+            )
+
+    def answers(self) -> list[tuple[bytes, bytes, str, str, bytes, bytes, float]]:
+        """Every answer that this party received, newest first: run, session, contract, statement, answer, salt,
+        time."""
+        return self._db.execute(
+            "SELECT run, session, contract, statement, answer, salt, received FROM answers ORDER BY received DESC"
+        ).fetchall()
+
+    def store_receipt(self, session: bytes, text: str) -> None:
+        """Keep the signed receipt and move the session to `signed`."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO receipts VALUES (?, ?)", (session, text))
+            db.execute("UPDATE sessions SET state = 'signed', changed = ? WHERE session = ?", (time.time(), session))
+
+    def receipt(self, session: bytes) -> str | None:
+        """The signed receipt of a session, or None."""
+        row = self._db.execute("SELECT text FROM receipts WHERE session = ?", (session,)).fetchone()
+        return row[0] if row else None
