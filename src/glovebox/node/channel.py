@@ -1,0 +1,189 @@
+"""Messages and open sockets between a node and its worker, over one SEQPACKET socket pair.
+
+A message longer than a packet goes as several; the first byte of a packet says whether more follow. Both ends are
+Glovebox's own processes on one machine, so a message is trusted as much as the code is; end of file ends the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from glovebox.errors import GloveboxError
+from glovebox.node.messages import Signed
+from glovebox.schema.columns import Table
+
+PACKET_BYTES = 1 << 16  # well under the smallest default of net.core.wmem_max (212,992)
+MORE, LAST = b"\1", b"\0"
+
+
+class Prepare(Struct, frozen=True, tag="prepare"):
+    """Node to worker: make the keys of this session."""
+
+    session: bytes
+    party: int
+
+
+class Keys(Struct, frozen=True, tag="keys"):
+    """Worker to node: the public halves, for the acceptance."""
+
+    exchange: bytes
+    certificate: bytes
+
+
+class BoundTable(Struct, frozen=True):
+    """A table of the question that this party owns, and where its rows are."""
+
+    table: Table
+    path: str
+    format: str
+    salt: bytes
+    snapshot: bytes
+
+
+class Job(Struct, frozen=True, tag="job"):
+    """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here."""
+
+    contract: bytes
+    statement: str
+    parameters: dict[str, str]
+    plan: bytes
+    session: bytes
+    party: int
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    acceptances: tuple[Signed, ...]
+    bound: BoundTable | None
+    temporary: str
+    memory_mib: int
+    deadline_s: float
+
+
+class PeerSocket(Struct, frozen=True, tag="peer"):
+    """Node to worker, with one open socket: a peer's worker has dialled us."""
+
+    party: int
+
+
+class Reached(Struct, frozen=True, tag="reached"):
+    """Worker to node: an event of the session."""
+
+    name: str
+
+
+class Store(Struct, frozen=True, tag="store"):
+    """Worker to node: keep these opening shares; none leaves before the node says they are kept."""
+
+    opening: bytes
+
+
+class Stored(Struct, frozen=True, tag="stored"):
+    """Node to worker: the opening shares are on disk."""
+
+
+class Opened(Struct, frozen=True, tag="opened"):
+    """Worker to node, at a receiver: the answer's canonical bytes and its salt."""
+
+    answer: bytes
+    salt: bytes
+
+
+class Completed(Struct, frozen=True, tag="completed"):
+    """Worker to node: the run is over; bytes_sent to all peers, rounds waited for, peak memory."""
+
+    bytes_sent: int
+    rounds: int
+    peak_mib: int
+
+
+class Broke(Struct, frozen=True, tag="broke"):
+    """Worker to node: the run failed; blamed is the party at fault, "" for this one."""
+
+    code: str
+    step: str
+    summary: str
+    blamed: str
+    exit_code: int
+    detail: tuple[str, ...] = ()
+    hint: str = ""
+
+
+Packet = Prepare | Keys | Job | PeerSocket | Reached | Store | Stored | Opened | Completed | Broke
+_decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
+
+
+class Channel:
+    """One end of the socket pair."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._sending = asyncio.Lock()
+
+    async def send(self, message: Packet, passed: socket.socket | None = None) -> None:
+        """Send a message, with an open socket if one is given; the caller closes its own copy."""
+        data = msgspec.msgpack.encode(message)
+        async with self._sending:
+            for start in range(0, len(data), PACKET_BYTES):
+                part = data[start : start + PACKET_BYTES]
+                mark = MORE if start + PACKET_BYTES < len(data) else LAST
+                await self._send_packet(mark + part, passed if start == 0 else None)
+
+    async def _send_packet(self, packet: bytes, passed: socket.socket | None) -> None:
+        while True:
+            try:
+                socket.send_fds(self._end, [packet], [passed.fileno()] if passed else [])
+                return
+            except BlockingIOError:
+                await self._ready("writer")
+
+    async def receive(self) -> tuple[Packet, socket.socket | None]:
+        """The next message and the socket that came with it. Raises EOFError when the other end is gone."""
+        data = bytearray()
+        passed: socket.socket | None = None
+        while True:
+            packet, fds = await self._receive_packet()
+            if fds:
+                passed = socket.socket(fileno=fds[0])
+            data += packet[1:]
+            if packet[:1] == LAST:
+                return _decoder.decode(data), passed
+
+    async def _receive_packet(self) -> tuple[bytes, list[int]]:
+        while True:
+            try:
+                packet, fds, _, _ = socket.recv_fds(self._end, PACKET_BYTES + 1, 1)
+            except BlockingIOError:
+                await self._ready("reader")
+                continue
+            except ConnectionError as problem:
+                raise EOFError from problem
+            if not packet:
+                raise EOFError
+            return packet, fds
+
+    async def _ready(self, way: Literal["reader", "writer"]) -> None:
+        """Wait until the end can be read from, or written to."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        if way == "reader":
+            loop.add_reader(self._end, ready.set)
+        else:
+            loop.add_writer(self._end, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(self._end) if way == "reader" else loop.remove_writer(self._end)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._end.close()
+
+
+def broke(error: GloveboxError) -> Broke:
+    """An error of the run, as the worker tells it."""
+    return Broke(error.code, error.step, error.summary, error.party, error.exit_code, error.detail, error.hint)

@@ -1,0 +1,115 @@
+"""Worker processes as the node sees them: one a session, and one spare that is warm already.
+
+A worker is a fresh interpreter, never a fork of the node: it has no key of the node's and no open file but its end of
+the socket pair. It dies with its session, or with the node (end of file).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+
+from glovebox.errors import GloveboxError, PeerError
+from glovebox.node.channel import Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
+
+COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
+PREPARE_S = 30.0
+"""A cold worker imports for about a second; thirty are for a machine under load."""
+
+
+class Worker:
+    """One worker process and the channel to it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*COMMAND, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))},
+            )
+        self._channel = Channel(ours)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    async def prepare(self, session: bytes, party: int) -> Keys:
+        """Have the worker make a session's keys."""
+        await self._channel.send(Prepare(session, party))
+        async with asyncio.timeout(PREPARE_S):
+            keys = await self.receive()
+        if not isinstance(keys, Keys):
+            raise GloveboxError("the worker did not make its keys", step="accepted")
+        return keys
+
+    async def run(self, job: Job) -> None:
+        """Give the worker its job."""
+        await self._channel.send(job)
+
+    async def stored(self) -> None:
+        """Tell the worker that its opening shares are on disk."""
+        await self._channel.send(Stored())
+
+    async def hand_over(self, party: int, connection: socket.socket) -> None:
+        """Give the worker a peer's connection; the node keeps no copy."""
+        with connection:
+            await self._channel.send(PeerSocket(party), connection)
+
+    async def receive(self) -> Packet:
+        """The worker's next message; PeerError if the worker is gone."""
+        try:
+            packet, _ = await self._channel.receive()
+        except EOFError as problem:
+            raise PeerError("this node's worker ended before the session did", code="worker_lost") from problem
+        return packet
+
+    async def end(self) -> None:
+        """Close the channel, which ends the worker, and make sure that it is gone."""
+        self._channel.close()
+        try:
+            await asyncio.to_thread(self._process.wait, 1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+
+
+class Spares:
+    """Keeps one warm worker, so that accepting a proposal does not wait for imports."""
+
+    def __init__(self) -> None:
+        self._spare: Worker | None = None
+
+    def refill(self) -> None:
+        """Start a spare worker if there is none."""
+        if self._spare is None:
+            self._spare = Worker()
+
+    def take(self) -> Worker:
+        """The spare worker, or a cold one."""
+        worker, self._spare = self._spare or Worker(), None
+        return worker
+
+    async def end(self) -> None:
+        """End the spare worker."""
+        if self._spare:
+            await self._spare.end()
+            self._spare = None
+
+
+def error_of(packet: Broke) -> GloveboxError:
+    """The error that a worker told of."""
+    error = GloveboxError(
+        packet.summary, code=packet.code, party=packet.blamed, step=packet.step, detail=packet.detail, hint=packet.hint
+    )
+    error.exit_code = packet.exit_code
+    return error
