@@ -136,7 +136,7 @@ class Signed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Message = Proposal | Acceptance | Refusal | Start | Cancel | Event | Ended | Failed | Receipt | Endorsement
-Some = TypeVar("Some", bound=Message)
+Some = TypeVar("Some", bound=Struct)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _signed: msgspec.msgpack.Decoder[Signed] = msgspec.msgpack.Decoder(Signed)
 
@@ -147,11 +147,8 @@ def signed(key: Ed25519PrivateKey, party: int, message: Message) -> Signed:
     return Signed(party, body, sign(key, domain(type(message)), body))
 
 
-def open_signed(envelope: Signed, key: bytes, *kinds: type[Some]) -> Some:
-    """The message in an envelope, its signature and kind checked.
-
-    Raises IntegrityError for a wrong signature, BadFrame for another kind or anything that does not decode.
-    """
+def claimed(envelope: Signed, *kinds: type[Some]) -> Some:
+    """The message in an envelope, its kind checked but not yet its signature; BadFrame if it is no such message."""
     try:
         message = _decoder.decode(envelope.body)
     except msgspec.DecodeError as problem:
@@ -159,6 +156,15 @@ def open_signed(envelope: Signed, key: bytes, *kinds: type[Some]) -> Some:
     if not isinstance(message, kinds):
         names = " or ".join(kind.__name__.lower() for kind in kinds)
         raise BadFrame(f"expected {names}, received {type(message).__name__.lower()}", step="control")
+    return message
+
+
+def open_signed(envelope: Signed, key: bytes, *kinds: type[Some]) -> Some:
+    """The message in an envelope, its kind and signature checked.
+
+    Raises IntegrityError for a wrong signature, BadFrame for another kind or anything that does not decode.
+    """
+    message = claimed(envelope, *kinds)
     verify_signature(key, domain(type(message)), envelope.body, envelope.signature)
     return message
 
@@ -176,7 +182,7 @@ def decode(data: bytes) -> Signed:
         raise BadFrame("a message between nodes does not decode", step="control") from problem
 
 
-def domain(kind: type[Message]) -> str:
+def domain(kind: type[Struct]) -> str:
     """The signature domain of a kind of message: its tag."""
     return f"message/{kind.__struct_config__.tag}"
 

@@ -146,6 +146,11 @@ class State:
                 (run, session, contract, statement, answer, salt, time.time()),
             )
 
+    def answer(self, session: bytes) -> bytes | None:
+        """The answer of a session, if this party received it."""
+        row = self._db.execute("SELECT answer FROM answers WHERE session = ?", (session,)).fetchone()
+        return row[0] if row else None
+
     def answers(self) -> list[tuple[bytes, bytes, str, str, bytes, bytes, float]]:
         """Every answer that this party received, newest first: run, session, contract, statement, answer, salt,
         time."""

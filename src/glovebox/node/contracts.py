@@ -1,0 +1,79 @@
+"""The contracts in a node's home, by the hash of their exact bytes; only what every party signed counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glovebox.contract.model import Contract, parse_contract
+from glovebox.contract.signing import verify_signatures
+from glovebox.errors import Refused, UsageError
+from glovebox.node.home import Home
+
+
+def signature_file(contract: Path) -> Path:
+    """Where a contract's signatures stand: beside it, with the suffix `.sig`."""
+    return contract.with_suffix(".sig")
+
+
+def read_contract(path: Path) -> Contract:
+    """Read and check one contract file."""
+    if not path.is_file():
+        raise UsageError(f"there is no contract file {path}")
+    return parse_contract(path.read_bytes())
+
+
+def check_signed_by_all(contract: Contract, signatures: Path) -> None:
+    """Return if every party's signature over these very bytes stands in the file; Refused names who is missing."""
+    lines = signatures.read_text() if signatures.is_file() else ""
+    signers = verify_signatures(contract, lines)
+    missing = [party.name for party in contract.parties if party.name not in signers]
+    if missing:
+        raise Refused(
+            f"the contract {contract.name} is not signed by {', '.join(missing)}",
+            code="contract_unsigned",
+            step="contract",
+            hint="glovebox contract sign FILE at each of them, and put the lines together",
+        )
+
+
+def add_contract(home: Home, path: Path) -> Contract:
+    """Copy a contract that all signed into the home."""
+    contract = read_contract(path)
+    check_signed_by_all(contract, signature_file(path))
+    target = home.contracts / f"{contract.hash.hex()}.toml"
+    signature_file(target).write_bytes(signature_file(path).read_bytes())
+    target.write_bytes(contract.text)
+    return contract
+
+
+def find_contract(home: Home, named: str) -> Contract:
+    """A contract of this home, by its name (the highest version), its hash or a file."""
+    if Path(named).is_file():
+        return load_contract(home, read_contract(Path(named)).hash)
+    found = [contract for contract in all_contracts(home) if named in (contract.name, contract.hash.hex())]
+    if not found:
+        raise UsageError(f"this node holds no contract {named}", hint="glovebox contract add FILE")
+    return max(found, key=lambda contract: contract.version)
+
+
+def all_contracts(home: Home) -> list[Contract]:
+    """Every contract in the home, checked again."""
+    return [load_contract(home, bytes.fromhex(path.stem)) for path in sorted(home.contracts.glob("*.toml"))]
+
+
+def load_contract(home: Home, digest: bytes) -> Contract:
+    """The contract of that hash, its signatures checked; Refused if this node does not hold it."""
+    path = home.contracts / f"{digest.hex()}.toml"
+    if not path.is_file():
+        raise Refused(
+            "this node holds no such contract",
+            code="contract_unknown",
+            step="contract",
+            detail=(f"sha256:{digest.hex()}",),
+            hint="glovebox contract add FILE, with the same bytes at every party",
+        )
+    contract = parse_contract(path.read_bytes())
+    if contract.hash != digest:
+        raise Refused("a contract file in this node's home was changed", code="contract_changed", step="contract")
+    check_signed_by_all(contract, signature_file(path))
+    return contract

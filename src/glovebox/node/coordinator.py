@@ -1,0 +1,278 @@
+"""The asker's node runs a question: propose, start, follow, have the receipt signed. It relays and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from glovebox.contract.model import Contract
+from glovebox.errors import Busy, GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.node.control import ControlLink, open_control
+from glovebox.node.messages import (
+    SESSION_BYTES,
+    Acceptance,
+    Cancel,
+    Ended,
+    Endorsement,
+    Event,
+    Failed,
+    Proposal,
+    Receipt,
+    Refusal,
+    Signed,
+    Start,
+    open_signed,
+    signed,
+)
+from glovebox.node.participant import Participant, consider, session_parties
+from glovebox.node.receipt import receipt_for
+
+if TYPE_CHECKING:
+    from glovebox.node.node import Node
+
+EXPIRES_S = 30
+REPLY_S = 20.0
+BLAME_S = 6.0
+"""How long the others may take to notice a lost party (5 s by their heartbeats), before they are told to stop."""
+
+Emit = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass
+class Outcome:
+    """What came of a question: the receipt, and each party's figures."""
+
+    session: bytes
+    receivers: tuple[int, ...] = ()
+    receipt: str = ""
+    ended: list[Ended] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+async def ask(node: Node, contract: Contract, question: Question, emit: Emit) -> Outcome:
+    """Ask, and again while a party is busy and there is time. emit: called with (event, party name)."""
+    began = time.monotonic()
+    while True:
+        attempt = Attempt(node, contract, question, emit)
+        try:
+            return await attempt.run()
+        except Busy:
+            pause = random.uniform(0.05, 0.5)  # noqa: S311 - spreads retries, keeps no secret
+            if time.monotonic() + pause > began + question.wait_s:
+                raise
+            await asyncio.sleep(pause)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the text or the name of an approved question, and how long a busy party is waited for."""
+
+    statement: str
+    parameters: dict[str, str]
+    wait_s: float = 30.0
+    dry_run: bool = False
+
+
+class Attempt:
+    """One session from the asker's side."""
+
+    def __init__(self, node: Node, contract: Contract, question: Question, emit: Emit) -> None:
+        self.node, self.contract, self.question, self.emit = node, contract, question, emit
+        self.me = node.number_in(contract)
+        self.session = secrets.token_bytes(SESSION_BYTES)
+        self.links: dict[int, ControlLink] = {}
+        self.own: Participant | None = None
+
+    async def run(self) -> Outcome:
+        """The whole session. Whatever goes wrong, every party is told, and nothing stays held."""
+        began = time.monotonic()
+        error: GloveboxError | None = None
+        try:
+            start = await self._propose()
+            outcome = Outcome(self.session, self.own.plan.receivers if self.own else ())
+            if not self.question.dry_run:
+                clock = _now()
+                await self.emit("accepted", self.node.name)
+                outcome.ended = await self._follow(start)
+                outcome.receipt = await self._have_signed(outcome.ended, clock)
+            outcome.seconds = time.monotonic() - began
+            return outcome
+        except GloveboxError as problem:
+            error = problem
+            raise
+        except asyncio.CancelledError:
+            error = GloveboxError("the asker cancelled the question", code="cancelled")
+            raise
+        finally:
+            await self._leave(error)
+
+    async def _propose(self) -> Start:
+        """Ask every party whether it would take part; return all signed acceptances, or raise the refusal."""
+        question = self.question
+        proposal = Proposal(
+            self.contract.hash, question.statement, question.parameters, self.session, self.me, EXPIRES_S,
+            question.dry_run,
+        )  # fmt: skip
+        envelope = signed(self.node.key, self.me, proposal)
+        self.own = await consider(self.node, envelope)
+        plan = self.own.plan
+        await self.emit("proposed", self.node.name)
+        others = [party for party in session_parties(plan) if party != self.me]
+        self.node.take_slot(self.session)
+        self.node.participants[self.session] = self.own
+        replies = await asyncio.gather(
+            self._accept_own(), *(self._propose_to(party, envelope) for party in others), return_exceptions=True
+        )
+        errors = [reply for reply in replies if isinstance(reply, BaseException)]
+        if errors:
+            raise next((error for error in errors if not isinstance(error, Busy)), errors[0])
+        acceptances = [reply for reply in replies if isinstance(reply, Signed)]
+        return Start(self.session, tuple(sorted(acceptances, key=lambda acceptance: acceptance.party)))
+
+    async def _accept_own(self) -> Signed:
+        if self.own is None:
+            raise GloveboxError("no session was proposed")
+        acceptance = self.own.would_accept() if self.question.dry_run else await self.own.accept()
+        return signed(self.node.key, self.me, acceptance)
+
+    async def _propose_to(self, party: int, envelope: Signed) -> Signed:
+        stated = self.contract.parties[party]
+        link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
+        self.links[party] = link
+        await link.send(envelope)
+        reply = await link.receive(REPLY_S)
+        match open_signed(reply, stated.key, Acceptance, Refusal):
+            case Refusal() as refusal:
+                raise _refused_by(stated.name, refusal)
+            case Acceptance(session) if session != self.session or reply.party != party:
+                raise IntegrityError(f"{stated.name} answered another session", party=stated.name)
+        return reply
+
+    async def _follow(self, start: Start) -> list[Ended]:
+        """Start every party and follow them to the end; the first failure ends the session."""
+        envelope = signed(self.node.key, self.me, start)
+        own = asyncio.ensure_future(self._run_own(start))
+        tasks = [own, *(asyncio.ensure_future(self._follow_one(party, envelope)) for party in self.links)]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if pending:
+            late, pending = await asyncio.wait(pending, timeout=BLAME_S)
+            done |= late
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        errors = [error for task in done if (error := task.exception())]
+        if errors:
+            raise _at_fault(errors)
+        return [task.result() for task in tasks]
+
+    async def _run_own(self, start: Start) -> Ended:
+        async def tell(name: str) -> None:
+            await self.emit(name, self.node.name)
+
+        if self.own is None:
+            raise GloveboxError("no session was proposed")
+        return await self.own.run(start, tell)
+
+    async def _follow_one(self, party: int, start: Signed) -> Ended:
+        link, stated = self.links[party], self.contract.parties[party]
+        await link.send(start)
+        while True:
+            match open_signed(await link.receive(), stated.key, Event, Ended, Failed):
+                case Event(_, _, name):
+                    await self.emit(name, stated.name)
+                case Ended() as ended:
+                    return ended
+                case Failed() as failed:
+                    raise _failed_at(stated.name, failed)
+
+    async def _have_signed(self, ended: list[Ended], began: str) -> str:
+        """Build the receipt, collect every signature, and give all of them to all."""
+        if self.own is None:
+            raise GloveboxError("no session was proposed")
+        told = {end.commitment for end in ended if end.commitment}
+        if len(told) != 1:
+            raise IntegrityError("the receivers did not get one and the same answer", step="answered")
+        text = receipt_for(
+            self.contract, self.own.plan, self.own.proposal, self.own.acceptances,
+            began=began, ended=_now(), commitment=told.pop().hex(),
+        )  # fmt: skip
+        draft = Receipt(self.session, text, {})
+        signatures = dict(
+            await asyncio.gather(self._endorse_own(draft), *(self._endorsed_by(party, draft) for party in self.links))
+        )
+        whole = Receipt(self.session, text, {name: signatures[name] for name in sorted(signatures)})
+        envelope = signed(self.node.key, self.me, whole)
+        await asyncio.gather(*(link.send(envelope) for link in self.links.values()))
+        kept = self.own.keep_receipt(whole)
+        await self.emit("signed", self.node.name)
+        return kept
+
+    async def _endorse_own(self, draft: Receipt) -> tuple[str, bytes]:
+        if self.own is None:
+            raise GloveboxError("no session was proposed")
+        return self.node.name, self.own.endorse(draft)
+
+    async def _endorsed_by(self, party: int, draft: Receipt) -> tuple[str, bytes]:
+        stated = self.contract.parties[party]
+        await self.links[party].send(signed(self.node.key, self.me, draft))
+        match open_signed(await self.links[party].receive(REPLY_S), stated.key, Endorsement, Failed):
+            case Failed() as failed:
+                raise _failed_at(stated.name, failed)
+            case Endorsement(_, _, signature):
+                return stated.name, signature
+        raise GloveboxError("no endorsement came")
+
+    async def _leave(self, error: GloveboxError | None) -> None:
+        if error:
+            envelope = signed(self.node.key, self.me, Cancel(self.session, error.code))
+            await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
+        await asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
+        if self.own:
+            await self.own.end(error)
+        self.node.free_slot(self.session)
+
+
+def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
+    kind = Busy if refusal.code == Busy.code else GloveboxError
+    summary = f"refused by {name}" if kind is not Busy else f"{name} is busy"
+    error = kind(
+        summary,
+        code=refusal.code,
+        party=name,
+        step=refusal.step,
+        detail=(refusal.summary, *refusal.detail),
+        hint=refusal.hint,
+    )
+    error.exit_code = refusal.exit_code
+    return error
+
+
+def _failed_at(name: str, failed: Failed) -> GloveboxError:
+    error = PeerError(failed.summary, code=failed.code, party=failed.blamed or name, step=failed.step)
+    error.exit_code = PeerError.exit_code if failed.blamed or failed.code == "worker_lost" else failed.exit_code
+    return error
+
+
+def _at_fault(errors: list[BaseException]) -> BaseException:
+    """The error that says most: what a party says of itself, then a lost party, then the rest."""
+
+    def rank(error: BaseException) -> int:
+        if not isinstance(error, GloveboxError):
+            return 4
+        if error.code == "worker_lost":
+            return 0
+        if isinstance(error, PeerLost) and error.step == "control":
+            return 2
+        return 1 if error.code not in ("peer_lost", "aborted") else 3
+
+    return min(errors, key=rank)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

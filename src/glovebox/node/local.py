@@ -1,0 +1,203 @@
+"""The command line talks to its own node over a Unix socket in the home: one JSON line asked, JSON lines answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+import glovebox
+from glovebox.errors import GloveboxError, UsageError
+from glovebox.node.contracts import find_contract
+from glovebox.node.coordinator import Question, ask
+from glovebox.node.home import Home
+
+if TYPE_CHECKING:
+    from glovebox.node.node import Node
+
+LINE_BYTES = 1 << 20
+
+
+class Ask(Struct, frozen=True, tag="ask", forbid_unknown_fields=True):
+    """Ask a question under a contract: its name, hash or file."""
+
+    contract: str
+    statement: str
+    parameters: dict[str, str] = {}
+    wait_s: float = 30.0
+    dry_run: bool = False
+
+
+class StatusRequest(Struct, frozen=True, tag="status", forbid_unknown_fields=True):
+    """What is the node doing?"""
+
+
+class Progress(Struct, frozen=True, tag="progress"):
+    """An event of the session at one party."""
+
+    event: str
+    party: str
+
+
+class PartyFigures(Struct, frozen=True):
+    """What a run cost one party."""
+
+    party: str
+    bytes_sent: int
+    rounds: int
+    peak_mib: int
+
+
+class Answered(Struct, frozen=True, tag="answered"):
+    """The question was answered; answer is None for an asker that is no receiver."""
+
+    session: str
+    answer: msgspec.Raw | None
+    receivers: tuple[str, ...]
+    receipt: str
+    seconds: float
+    parties: tuple[PartyFigures, ...]
+
+
+class Status(Struct, frozen=True, tag="status"):
+    """The node as it is now."""
+
+    name: str
+    version: str
+    sessions: tuple[str, ...]
+    interrupted: int = 0
+
+
+class Problem(Struct, frozen=True, tag="problem"):
+    """An error, field by field."""
+
+    code: str
+    summary: str
+    party: str
+    step: str
+    detail: tuple[str, ...]
+    hint: str
+    exit_code: int
+
+
+Request = Ask | StatusRequest
+Reply = Progress | Answered | Status | Problem
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+def problem_of(error: GloveboxError) -> Problem:
+    """An error as it goes to the command line, and into `--json`."""
+    return Problem(error.code, error.summary, error.party, error.step, error.detail, error.hint, error.exit_code)
+
+
+def error_of(problem: Problem) -> GloveboxError:
+    """The error of a reply."""
+    error = GloveboxError(
+        problem.summary, code=problem.code, party=problem.party, step=problem.step, detail=problem.detail,
+        hint=problem.hint,
+    )  # fmt: skip
+    error.exit_code = problem.exit_code
+    return error
+
+
+async def serve_local(node: Node) -> asyncio.Server:
+    """Listen on the home's socket; only processes of the same user are answered."""
+    path = node.home.socket_file
+    path.unlink(missing_ok=True)
+    previous = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(
+            lambda reader, writer: _serve(node, reader, writer), path, limit=LINE_BYTES
+        )
+    finally:
+        os.umask(previous)
+
+
+async def _serve(node: Node, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    credentials = writer.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    try:
+        if struct.unpack("3i", credentials)[1] != os.getuid():
+            return
+        request = _requests.decode(await reader.readline())
+        work = asyncio.ensure_future(_answer(node, request, writer))
+        gone = asyncio.ensure_future(reader.read(1))  # the command line sends nothing more: this is its end
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not work.done():
+            work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    except (msgspec.DecodeError, ConnectionError, ValueError):
+        return
+    finally:
+        writer.close()
+
+
+async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def reply(message: Reply) -> None:
+        writer.write(msgspec.json.encode(message) + b"\n")
+        await writer.drain()
+
+    try:
+        match request:
+            case Ask():
+                await reply(await _ask(node, request, reply))
+            case StatusRequest():
+                sessions = tuple(repr(participant) for participant in node.participants.values())
+                await reply(Status(node.name, glovebox.__version__, sessions))
+    except GloveboxError as problem:
+        await reply(problem_of(problem))
+
+
+async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None]]) -> Answered:
+    contract = find_contract(node.home, request.contract)
+    question = Question(request.statement, request.parameters, request.wait_s, request.dry_run)
+
+    async def emit(event: str, party: str) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reply(Progress(event, party))
+
+    outcome = await ask(node, contract, question, emit)
+    stored = node.state.answer(outcome.session)
+    figures = tuple(
+        PartyFigures(contract.parties[end.party].name, end.bytes_sent, end.rounds, end.peak_mib)
+        for end in outcome.ended
+    )
+    return Answered(
+        outcome.session.hex(),
+        msgspec.Raw(stored) if stored else None,
+        tuple(contract.parties[party].name for party in outcome.receivers),
+        outcome.receipt,
+        outcome.seconds,
+        figures,
+    )
+
+
+async def talk(home: Home, request: Request) -> AsyncIterator[Reply]:
+    """Send a request to the node of a home; yield its replies. Raises the error that a reply tells of."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(home.socket_file, limit=LINE_BYTES)
+    except OSError as problem:
+        raise UsageError("this node does not run", hint="glovebox serve") from problem
+    try:
+        writer.write(msgspec.json.encode(request) + b"\n")
+        while line := await reader.readline():
+            match _replies.decode(line):
+                case Problem() as told:
+                    raise error_of(told)
+                case other:
+                    yield other
+                    if not isinstance(other, Progress):
+                        return
+        raise GloveboxError("the node ended before it answered", code="node_lost", hint="glovebox serve")
+    finally:
+        writer.close()

@@ -1,0 +1,175 @@
+"""The node: one long-running program a party. It listens, keeps the key, the state and the log, and runs sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import ssl
+from collections.abc import Coroutine
+
+import structlog
+
+from glovebox.audit.log import Log
+from glovebox.contract.model import Contract, parse_contract
+from glovebox.errors import Busy, GloveboxError, Refused, UsageError
+from glovebox.identity import public_bytes
+from glovebox.node.attendance import attend
+from glovebox.node.contracts import load_contract
+from glovebox.node.control import accept_control
+from glovebox.node.home import Home
+from glovebox.node.local import serve_local
+from glovebox.node.participant import Participant
+from glovebox.node.state import State
+from glovebox.node.workers import Spares
+from glovebox.runtime.preamble import CONTROL, read_preamble
+
+UNKNOWN_CONNECTIONS = 64
+"""Connections that have not said who they are; further ones are closed at once, so that they cost no memory."""
+
+report = structlog.get_logger()
+
+
+class Node:
+    """A running node."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.settings = home.settings()
+        self.name = self.settings.name
+        self.key = home.key()
+        self.public = public_bytes(self.key)
+        self._lock = _locked(home)
+        self.state = State(home.state_file)
+        self.log = Log(home.log_file, self.key)
+        self.spares = Spares()
+        self.participants: dict[bytes, Participant] = {}
+        self._slots: set[bytes] = set()
+        self._contracts: dict[bytes, Contract] = {}
+        self._unknown = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def contract(self, digest: bytes) -> Contract:
+        """A contract of this home, every signature checked when it is first used."""
+        if digest not in self._contracts:
+            self._contracts[digest] = load_contract(self.home, digest)
+        return self._contracts[digest]
+
+    def number_in(self, contract: Contract) -> int:
+        """This party's number in a contract: it is its key, not its name."""
+        for number, party in enumerate(contract.parties):
+            if party.key == self.public:
+                return number
+        raise Refused(f"{self.name} is no party of {contract.name}", code="no_party", step="contract")
+
+    def take_slot(self, session: bytes) -> None:
+        """Take one of the session slots, or be Busy at once: no one waits while others hold."""
+        if len(self._slots) >= self.settings.sessions:
+            raise Busy(
+                f"{self.name} runs {len(self._slots)} sessions already", party=self.name, hint="ask again in a moment"
+            )
+        self._slots.add(session)
+
+    def free_slot(self, session: bytes) -> None:
+        """Give a slot back, and have a warm worker ready for the next session."""
+        self._slots.discard(session)
+        self.participants.pop(session, None)
+        self.spares.refill()
+
+    async def serve(self, started: asyncio.Event | None = None) -> None:
+        """Listen until cancelled."""
+        for session, state in self.state.interrupted():
+            self.log.write("interrupted", session=session.hex(), state=state)
+            report.warning("a session was cut off when this node stopped", session=session.hex(), state=state)
+        shutil.rmtree(self.home.temporary, ignore_errors=True)
+        self.home.temporary.mkdir(mode=0o700)
+        with _listener(self.settings.listen) as listener:
+            commands = await serve_local(self)
+            self.spares.refill()
+            self.log.write("serving")
+            if started:
+                started.set()
+            try:
+                while True:
+                    connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+                    self._start(self._greet(connection))
+            finally:
+                commands.close()
+                for task in list(self._tasks):
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.spares.end()
+                self.log.write("stopped")
+                self.log.close()
+                self.state.close()
+                os.close(self._lock)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _greet(self, connection: socket.socket) -> None:
+        """Find out what a connection is for; whatever is wrong with it, it is closed and nothing else changes."""
+        if self._unknown >= UNKNOWN_CONNECTIONS:
+            connection.close()
+            return
+        self._unknown += 1
+        link = None
+        try:
+            connection.setblocking(False)
+            preamble = await read_preamble(connection)
+            if preamble.session == CONTROL:
+                link = await accept_control(self.key, self._known_keys(), connection)
+            elif (participant := self.participants.get(preamble.session)) and participant.worker:
+                await participant.worker.hand_over(preamble.party, connection)
+            else:
+                connection.close()
+        except (GloveboxError, OSError, ssl.SSLError, TimeoutError, EOFError):
+            connection.close()
+        finally:
+            self._unknown -= 1
+        if link:
+            try:
+                await attend(self, link)
+            finally:
+                await link.close()
+
+    def _known_keys(self) -> list[bytes]:
+        """The keys of all parties that share a contract with this node; no one else gets through the handshake."""
+        keys: set[bytes] = set()
+        for path in self.home.contracts.glob("*.toml"):
+            with contextlib.suppress(GloveboxError):
+                keys.update(party.key for party in parse_contract(path.read_bytes()).parties)
+        return sorted(keys - {self.public})
+
+
+def _locked(home: Home) -> int:
+    """The home's lock, held while the node runs: two nodes on one home would break its log and state."""
+    file = os.open(home.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        os.close(file)
+        raise UsageError(f"another node runs on {home.root}") from problem
+    return file
+
+
+def _listener(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"listen = {address!r} is not HOST:PORT", step="node.toml")
+    family = socket.AF_INET6 if ":" in host.strip("[]") else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), int(port)))
+        listener.listen(128)
+        listener.setblocking(False)
+    except OSError as problem:
+        listener.close()
+        raise UsageError(f"cannot listen on {address}: {problem.strerror}", step="node.toml") from problem
+    return listener

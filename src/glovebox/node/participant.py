@@ -1,0 +1,259 @@
+"""One party's side of one session: consider a proposal, accept or refuse, run, sign the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import glovebox
+from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
+from glovebox.contract.model import Contract
+from glovebox.errors import DataError, GloveboxError, IntegrityError, Refused
+from glovebox.node.channel import BoundTable, Broke, Completed, Job, Opened, Reached, Store
+from glovebox.node.messages import (
+    NONCE_BYTES,
+    SESSION_BYTES,
+    Acceptance,
+    Ended,
+    Proposal,
+    Receipt,
+    Signed,
+    Start,
+    claimed,
+    open_signed,
+)
+from glovebox.node.receipt import receipt_for, run_id
+from glovebox.node.workers import Worker, error_of
+from glovebox.planner.plan import PLAN_FORMAT, Joined, Plan, canonical, plan_hash
+from glovebox.planner.question import check_contract_in_force, plan_question
+from glovebox.schema.local import LocalQuery
+
+if TYPE_CHECKING:
+    from glovebox.node.node import Node
+
+Tell = Callable[[str], Awaitable[None]]
+
+
+class Participant:
+    """What this party holds of one session, from its acceptance to the signed receipt."""
+
+    def __init__(self, node: Node, contract: Contract, proposal: Proposal, plan: Plan) -> None:
+        self.node, self.contract, self.proposal, self.plan = node, contract, proposal, plan
+        self.session = proposal.session
+        self.me = node.number_in(contract)
+        self.worker: Worker | None = None
+        self.acceptances: dict[int, Acceptance] = {}
+        self.revealing = False
+        self._bound = _bound_table(node, contract, plan, self.me)
+        self._commitment = b""
+
+    def __repr__(self) -> str:
+        state = self.node.state.state_of(self.session) or "new"
+        return f"<Session {self.session.hex()[:4]} {self.node.name}: {state}>"
+
+    @property
+    def asker_name(self) -> str:
+        """The asker, by its name in the contract."""
+        return self.contract.parties[self.proposal.asker].name
+
+    def would_accept(self, exchange: bytes = b"", certificate: bytes = b"") -> Acceptance:
+        """This party's acceptance; without keys it only says that it would accept."""
+        return Acceptance(
+            self.session,
+            self.me,
+            plan_hash(self.plan),
+            PLAN_FORMAT,
+            secrets.token_bytes(NONCE_BYTES),
+            exchange,
+            certificate,
+            self._bound.snapshot if self._bound else b"",
+            glovebox.__version__,
+        )
+
+    async def accept(self) -> Acceptance:
+        """Make this session's keys, note it as held, and say so."""
+        self.node.state.begin(self.session, self.contract.hash, self.proposal.statement, self.asker_name)
+        if self.me not in members(self.plan):
+            return self.would_accept()
+        self.worker = self.node.spares.take()
+        keys = await self.worker.prepare(self.session, self.me)
+        return self.would_accept(keys.exchange, keys.certificate)
+
+    def see_start(self, start: Start) -> None:
+        """Check every acceptance, and note the session as spent before the worker learns of it."""
+        for envelope in start.acceptances:
+            acceptance = open_signed(envelope, self._key_of(envelope.party), Acceptance)
+            if acceptance.session != self.session or acceptance.party != envelope.party:
+                raise IntegrityError("an acceptance of another session was sent for this one", step="started")
+            if acceptance.plan_format != PLAN_FORMAT or acceptance.plan != plan_hash(self.plan):
+                name = self.contract.parties[acceptance.party].name
+                raise Refused(
+                    f"the plan of {name} differs from this node's",
+                    code="plan_differs",
+                    step="started",
+                    detail=(f"{name} runs version {acceptance.version}, this node {glovebox.__version__}",),
+                    hint="the same version at every party",
+                )
+            self.acceptances[acceptance.party] = acceptance
+        if list(self.acceptances) != session_parties(self.plan):
+            raise IntegrityError("the start of this session lacks an acceptance, or has them out of order")
+        run = run_id(self.contract, self.proposal, self.acceptances)
+        self.node.state.move(self.session, "spent", run=run)
+        self.node.log.write("started", session=self.session.hex(), run=run.hex())
+
+    async def run(self, start: Start, tell: Tell) -> Ended:
+        """Run the session to its end. tell: called with each event that this party reaches."""
+        self.see_start(start)
+        await tell("started")
+        if self.worker is None:
+            return Ended(self.session, self.me, b"", 0, 0, 0)
+        await self.worker.run(self._job(start.acceptances))
+        while True:
+            match await self.worker.receive():
+                case Reached(name):
+                    await tell(name)
+                case Store(opening):
+                    run = run_id(self.contract, self.proposal, self.acceptances)
+                    self.node.state.store_opening(self.session, run, opening)
+                    self.revealing = True
+                    await tell("revealing")
+                    await self.worker.stored()
+                case Opened(answer, salt):
+                    self._keep(answer, salt)
+                    await tell("answered")
+                case Completed(bytes_sent, rounds, peak_mib):
+                    if not self._commitment:
+                        self.node.state.move(self.session, "answered")
+                    return Ended(self.session, self.me, self._commitment, bytes_sent, rounds, peak_mib)
+                case Broke() as broke:
+                    raise error_of(broke)
+                case other:
+                    raise GloveboxError(f"the worker sent {type(other).__name__.lower()} out of turn")
+
+    def _keep(self, answer: bytes, salt: bytes) -> None:
+        self._commitment = commitment(salt, answer)
+        run = run_id(self.contract, self.proposal, self.acceptances)
+        self.node.state.store_answer(run, self.session, self.contract.name, self.proposal.statement, answer, salt)
+        self.node.state.move(self.session, "answered")
+
+    def endorse(self, receipt: Receipt) -> bytes:
+        """Sign the receipt, if every line of it is what this party knows."""
+        given = fields_of(receipt.text)
+        told = given.get("commitment", "")
+        own = receipt_for(
+            self.contract, self.plan, self.proposal, self.acceptances,
+            began=given.get("began", ""), ended=given.get("ended", ""), commitment=told,
+        )  # fmt: skip
+        if own != receipt.text or (self._commitment and told != self._commitment.hex()):
+            raise IntegrityError("the receipt differs from what this party saw", step="signed")
+        return endorse(self.node.key, receipt.text)
+
+    def keep_receipt(self, receipt: Receipt) -> str:
+        """Check that all parties of the session signed, and keep the receipt."""
+        names = {party.name: party.key for party in self.contract.parties}
+        text = signed_receipt(receipt.text, receipt.signatures)
+        verify_receipt(text, names, [self.contract.parties[party].name for party in session_parties(self.plan)])
+        self.node.state.store_receipt(self.session, text)
+        self.node.log.write("signed", session=self.session.hex())
+        return text
+
+    async def end(self, error: GloveboxError | None = None) -> None:
+        """End the worker and note how the session ended."""
+        if error and self.node.state.state_of(self.session) in ("held", "spent", "revealing"):
+            held = self.node.state.state_of(self.session) == "held"
+            self.node.state.move(self.session, "released" if held else "failed", error.code)
+            self.node.log.write("failed", session=self.session.hex(), code=error.code, step=error.step)
+        if self.worker:
+            worker, self.worker = self.worker, None
+            if error:
+                worker.kill()
+            await worker.end()
+
+    def _job(self, acceptances: tuple[Signed, ...]) -> Job:
+        settings = self.node.settings
+        return Job(
+            self.contract.text,
+            self.proposal.statement,
+            self.proposal.parameters,
+            canonical(self.plan),
+            self.session,
+            self.me,
+            tuple(party.name for party in self.contract.parties),
+            tuple(party.address for party in self.contract.parties),
+            acceptances,
+            self._bound,
+            str(self.node.home.temporary),
+            settings.memory_mib,
+            settings.deadline_s,
+        )
+
+    def _key_of(self, party: int) -> bytes:
+        if not 0 <= party < len(self.contract.parties):
+            raise IntegrityError("a message names a party that the contract does not have")
+        return self.contract.parties[party].key
+
+
+def members(plan: Plan) -> list[int]:
+    """The parties whose workers take part: those who compute, and those who receive the answer."""
+    return sorted({*plan.computing, *plan.receivers})
+
+
+def session_parties(plan: Plan) -> list[int]:
+    """All parties of the session, in the contract's order: they accept, and they sign the receipt."""
+    return sorted({*plan.computing, *plan.receivers, plan.asker})
+
+
+async def consider(node: Node, envelope: Signed) -> Participant:
+    """Check a proposal as this node alone sees it; raises the refusal as an error.
+
+    The proposal must be the asker's, under a contract in force that all signed, for a question that the contract
+    allows to it, over data as bound; and a session must be free.
+    """
+    proposal = claimed(envelope, Proposal)
+    contract = node.contract(proposal.contract)
+    if proposal.asker != envelope.party or not 0 <= envelope.party < len(contract.parties):
+        raise IntegrityError("the proposal is not signed by its asker", step="proposed")
+    open_signed(envelope, contract.parties[envelope.party].key, Proposal)
+    if len(proposal.session) != SESSION_BYTES or not any(proposal.session) or node.state.knows(proposal.session):
+        raise Refused("this session id was used before", code="session_used", step="proposed")
+    check_contract_in_force(contract, datetime.now(UTC).date())
+    plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
+    if node.number_in(contract) not in session_parties(plan):
+        raise Refused("this party has no part in the question", code="no_part", step="proposed")
+    return Participant(node, contract, proposal, plan)
+
+
+def local_query(plan: Plan, party: int) -> LocalQuery | None:
+    """What a party computes alone in a plan, or None where it owns none of the tables."""
+    source = plan.source
+    queries = (source.query, source.table) if isinstance(source, Joined) else source.owners
+    return next((query for query in queries if query.party == party), None)
+
+
+def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:
+    """The table that this party brings, if its file is still what it was when it was bound."""
+    query = local_query(plan, me)
+    if query is None:
+        return None
+    table = contract.table(query.table)
+    binding = node.state.binding(contract.hash, table.name)
+    again = f"glovebox data add CONTRACT {table.name} FILE"
+    if binding is None:
+        raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=again)
+    try:
+        status = Path(binding.path).stat()
+    except OSError as problem:
+        raise DataError(f"the file of {table.name} at {node.name} is gone", party=node.name, hint=again) from problem
+    if (status.st_ino, status.st_size, status.st_mtime_ns) != (binding.inode, binding.size, binding.mtime_ns):
+        raise DataError(f"the file of {table.name} at {node.name} has changed", party=node.name, hint=again)
+    return BoundTable(table, binding.path, binding.format, binding.salt, binding.snapshot)
+
+
+def now_text() -> str:
+    """The time, as a receipt has it."""
+    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

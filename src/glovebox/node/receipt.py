@@ -1,0 +1,55 @@
+"""What a session's receipt says, built alike by every party from what it knows itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from glovebox.audit.receipts import receipt_text
+from glovebox.contract.model import Contract
+from glovebox.node.messages import Acceptance, Proposal
+from glovebox.planner.plan import Plan, plan_hash
+
+
+def run_id(contract: Contract, proposal: Proposal, acceptances: dict[int, Acceptance]) -> bytes:
+    """SHA-256 of contract, snapshots, statement and parameters: the same question over the same data."""
+    snapshots = [acceptances[party].snapshot for party in sorted(acceptances)]
+    parts = (contract.hash, snapshots, proposal.statement, sorted(proposal.parameters.items()))
+    return hashlib.sha256(b"glovebox/1/run\0" + msgspec.msgpack.encode(parts)).digest()
+
+
+def receipt_for(
+    contract: Contract,
+    plan: Plan,
+    proposal: Proposal,
+    acceptances: dict[int, Acceptance],
+    *,
+    began: str,
+    ended: str,
+    commitment: str,
+) -> str:
+    """The receipt's text. Only began, ended and commitment are not every party's own knowledge."""
+
+    def names(parties: Iterable[int]) -> str:
+        return ", ".join(contract.parties[party].name for party in parties)
+
+    fields = {
+        "contract": f"{contract.name} v{contract.version} sha256:{contract.hash.hex()}",
+        "statement": proposal.statement,
+        "parameters": ", ".join(f"{name}={value}" for name, value in sorted(proposal.parameters.items())) or "none",
+        "asker": names([plan.asker]),
+        "receivers": names(plan.receivers),
+        "computed by": names(plan.computing),
+        "session": proposal.session.hex(),
+        "run": run_id(contract, proposal, acceptances).hex(),
+        "plan": plan_hash(plan).hex(),
+        "groups of at least": str(plan.threshold),
+        "sizes": ", ".join(f"{table.name} {table.rows}" for table in contract.tables),
+    }
+    for party, acceptance in acceptances.items():
+        name = contract.parties[party].name
+        fields[f"snapshot of {name}"] = acceptance.snapshot.hex() or "none"
+        fields[f"version at {name}"] = acceptance.version
+    return receipt_text(fields | {"began": began, "ended": ended, "commitment": commitment})
