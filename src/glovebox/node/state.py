@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS sessions (
 CREATE TABLE IF NOT EXISTS openings (
     session BLOB PRIMARY KEY, run BLOB NOT NULL, opening BLOB NOT NULL, stored REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answers (
-    run BLOB PRIMARY KEY, session BLOB NOT NULL, contract TEXT NOT NULL, statement TEXT NOT NULL,
+    session BLOB PRIMARY KEY, run BLOB NOT NULL, contract TEXT NOT NULL, statement TEXT NOT NULL,
     answer BLOB NOT NULL, salt BLOB NOT NULL, received REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
@@ -45,6 +45,18 @@ class Binding(NamedTuple):
     mtime_ns: int
     salt: bytes
     snapshot: bytes
+
+
+class StoredAnswer(NamedTuple):
+    """An answer that this party received: its canonical bytes and the salt of its commitment."""
+
+    run: bytes
+    session: bytes
+    contract: str
+    statement: str
+    answer: bytes
+    salt: bytes
+    received: float
 
 
 class State:
@@ -143,7 +155,7 @@ class State:
         with self._write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run, session, contract, statement, answer, salt, time.time()),
+                (session, run, contract, statement, answer, salt, time.time()),
             )
 
     def answer(self, session: bytes) -> bytes | None:
@@ -151,12 +163,12 @@ class State:
         row = self._db.execute("SELECT answer FROM answers WHERE session = ?", (session,)).fetchone()
         return row[0] if row else None
 
-    def answers(self) -> list[tuple[bytes, bytes, str, str, bytes, bytes, float]]:
-        """Every answer that this party received, newest first: run, session, contract, statement, answer, salt,
-        time."""
-        return self._db.execute(
+    def answers(self) -> list[StoredAnswer]:
+        """Every answer that this party received, newest first."""
+        rows = self._db.execute(
             "SELECT run, session, contract, statement, answer, salt, received FROM answers ORDER BY received DESC"
-        ).fetchall()
+        )
+        return [StoredAnswer(*row) for row in rows]
 
     def store_receipt(self, session: bytes, text: str) -> None:
         """Keep the signed receipt and move the session to `signed`."""

@@ -1,0 +1,135 @@
+"""Several parties' nodes on this machine, each with a home and a process of its own: for demo, bench and tests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from glovebox.contract.signing import signature_line
+from glovebox.errors import GloveboxError
+from glovebox.identity import public_bytes
+from glovebox.node.binding import bind
+from glovebox.node.contracts import add_contract, read_contract, signature_file
+from glovebox.node.home import Home
+from glovebox.node.local import Answered, Ask, Progress, talk
+
+START_S = 30.0
+STOP_S = 10.0
+
+
+class Fleet:
+    """Parties of a contract, each with a home in one directory; `with` starts their nodes and stops them."""
+
+    def __init__(self, directory: Path, parties: list[str]) -> None:
+        self.directory = directory
+        self.homes = {name: Home(directory / name) for name in parties}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.addresses = {
+            name: f"127.0.0.1:{port}" for name, port in zip(parties, _free_ports(len(parties)), strict=True)
+        }
+        self.keys = {name: public_bytes(home.make(name, self.addresses[name])) for name, home in self.homes.items()}
+        self.contract = Path()
+
+    def agree(self, text: str) -> Path:
+        """Have every party sign a contract and add it to its home."""
+        self.contract = self.directory / "contract.toml"
+        self.contract.write_text(text)
+        found = read_contract(self.contract)
+        lines = [signature_line(found, home.key()) for home in self.homes.values()]
+        signature_file(self.contract).write_text("\n".join(lines) + "\n")
+        for home in self.homes.values():
+            add_contract(home, self.contract)
+        return self.contract
+
+    def bind(self, party: str, table: str, source: Path) -> None:
+        """Bind a party's file to a table of the contract."""
+        bind(self.homes[party], str(self.contract), table, source)
+
+    def start(self, party: str, command: list[str] | None = None) -> None:
+        """Start a party's node and wait until it listens. command: what to run in place of `python -m glovebox`."""
+        process = subprocess.Popen(
+            [*(command or [sys.executable, "-m", "glovebox"]), "serve", "--home", str(self.homes[party].root)],
+            stdout=(self.homes[party].root / "out.txt").open("ab"),
+            stderr=(self.homes[party].root / "err.txt").open("ab"),
+        )
+        self.processes[party] = process
+        deadline = time.monotonic() + START_S
+        while not self._listens(party):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise GloveboxError(f"the node of {party} did not start", detail=(f"see {self.homes[party].root}",))
+            time.sleep(0.02)
+
+    def _listens(self, party: str) -> bool:
+        host, _, port = self.addresses[party].partition(":")
+        with socket.socket() as probe:
+            return self.homes[party].socket_file.exists() and probe.connect_ex((host, int(port))) == 0
+
+    def stop(self, party: str) -> None:
+        """Stop a party's node, if it runs."""
+        process = self.processes.pop(party, None)
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Fleet:
+        for party in self.homes:
+            self.start(party)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for party in list(self.processes):
+            self.stop(party)
+
+    def ask(
+        self,
+        party: str,
+        statement: str,
+        parameters: dict[str, str] | None = None,
+        seen: Callable[[str, str], None] = lambda event, party: None,
+        wait_s: float = 30.0,
+    ) -> Answered:
+        """Ask as a party, through its node; raises the error that the node tells. seen: called with (event, party)."""
+        return asyncio.run(self.ask_async(party, statement, parameters, seen, wait_s))
+
+    async def ask_async(
+        self,
+        party: str,
+        statement: str,
+        parameters: dict[str, str] | None = None,
+        seen: Callable[[str, str], None] = lambda event, party: None,
+        wait_s: float = 30.0,
+    ) -> Answered:
+        """The same, for several questions at once."""
+        request = Ask(str(self.contract), statement, parameters or {}, wait_s)
+        async for reply in talk(self.homes[party], request):
+            match reply:
+                case Progress(event, at):
+                    seen(event, at)
+                case Answered() as answered:
+                    return answered
+        raise GloveboxError("the node ended before it answered")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

@@ -1,0 +1,138 @@
+"""`glovebox ask`, `explain` and `answers`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from glovebox.cli.serving import HomeOption, JsonOption, home_of
+
+if TYPE_CHECKING:
+    from glovebox.node.local import Answered
+
+Format = Literal["table", "csv", "json"]
+Parameters = Annotated[
+    dict[str, str] | None,
+    Parameter(name="--parameter", help="A parameter of an approved question: --parameter.NAME VALUE."),
+]
+
+
+def register(app: cyclopts.App) -> None:
+    """Add these commands."""
+    app.command(ask)
+    app.command(explain)
+    app.command(answers)
+
+
+def ask(
+    contract: str,
+    question: str,
+    *,
+    parameter: Parameters = None,
+    format: Annotated[Format, Parameter(help="How to print the answer.")] = "table",
+    out: Annotated[Path | None, Parameter(help="Write the answer to a new file.")] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Only ask every party whether it would accept.")] = False,
+    wait: Annotated[float, Parameter(help="Seconds to wait for a busy party.")] = 30.0,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask a question: SQL, or the name of an approved one. CONTRACT is a contract's name, or its file."""
+    from glovebox.node.local import Answered, Ask, Progress, talk
+
+    request = Ask(contract, question, parameter or {}, wait, dry_run)
+
+    async def run() -> Answered | None:
+        async for reply in talk(home_of(home), request):
+            match reply:
+                case Progress(event, party):
+                    _show_progress(event, party, json)
+                case Answered() as answered:
+                    return answered
+        return None
+
+    answered = asyncio.run(run())
+    if answered is None:
+        return
+    if json:
+        import msgspec
+
+        print(msgspec.json.encode(answered).decode())
+    elif dry_run:
+        print("every party would accept")
+    else:
+        _print_answer(answered, format, out)
+
+
+def explain(
+    contract: str, question: str, *, parameter: Parameters = None, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    """Say what a question would do: who computes what where, who learns what, rows, bytes and rounds."""
+    from glovebox.identity import public_bytes
+    from glovebox.node.contracts import find_contract
+    from glovebox.planner.explain import explanation, in_words
+    from glovebox.planner.question import plan_question
+
+    place = home_of(home)
+    found = find_contract(place, contract)
+    public = public_bytes(place.key())
+    asker = next((number for number, party in enumerate(found.parties) if party.key == public), 0)
+    plan = plan_question(found, question, parameter or {}, asker)
+    if json:
+        import json as text
+
+        print(text.dumps(explanation(plan, found)))
+    else:
+        print(in_words(plan, found))
+
+
+def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOption = False) -> None:
+    """List the answers that this party received, or print one of them with its receipt."""
+    from datetime import UTC, datetime
+
+    from glovebox.errors import UsageError
+    from glovebox.node.state import State
+
+    state = State(home_of(home).state_file)
+    found = [row for row in state.answers() if session is None or row.session.hex().startswith(session)]
+    if session is not None and len(found) != 1:
+        raise UsageError(f"{len(found)} answers begin with {session}", hint="glovebox answers")
+    for row in found:
+        if json:
+            print(row.answer.decode())
+        else:
+            received = datetime.fromtimestamp(row.received, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            print(f"{row.session.hex()}  {received}  {row.contract}  {row.statement}")
+    if session is not None and not json:
+        print(found[0].answer.decode(), state.receipt(found[0].session) or "no receipt yet", sep="\n\n")
+
+
+def _show_progress(event: str, party: str, json: bool) -> None:
+    if json:
+        import json as text
+
+        print(text.dumps({"event": event, "party": party}), file=sys.stderr, flush=True)
+    elif sys.stderr.isatty():
+        print(f"\r\033[K{party}: {event}", end="" if event != "signed" else "\r\033[K", file=sys.stderr, flush=True)
+    else:
+        print(f"{party}: {event}", file=sys.stderr, flush=True)
+
+
+def _print_answer(answered: Answered, format: Format, out: Path | None) -> None:
+    from glovebox.cli.tabular import rendered
+
+    if answered.answer is None:
+        print(f"answered; the contract gives the answer to {', '.join(answered.receivers)}")
+        return
+    text = rendered(bytes(answered.answer), format)
+    if out is None:
+        print(text)
+    else:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+    print(f"session {answered.session[:8]}, {answered.seconds:.2f} s, receipt signed by all", file=sys.stderr)

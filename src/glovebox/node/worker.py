@@ -1,0 +1,71 @@
+"""A session's worker: one process that makes the session's keys, runs one job, and dies with it.
+
+Started by the node as `python -I -m glovebox.node.worker FD`. It holds no identity key; what it knows of the world
+comes over the socket pair, whose end of file ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import sys
+
+from glovebox.errors import GloveboxError
+from glovebox.node.channel import Channel, Job, Keys, PeerSocket, Prepare, Stored, broke
+from glovebox.node.process import harden
+from glovebox.node.run import Run, preload
+from glovebox.runtime.keys import SessionKeys
+
+ADDRESS_SPACE = 24 << 30
+"""Bytes a worker may hold before it, and only it, is out of memory; what a session needs is bounded by its contract."""
+
+
+async def work(channel: Channel) -> None:
+    """Make the keys, run the job, tell how it went."""
+    prepare, _ = await channel.receive()
+    if not isinstance(prepare, Prepare):
+        raise GloveboxError("the node did not say which session this is")
+    keys = SessionKeys(prepare.session, prepare.party)
+    await channel.send(Keys(keys.exchange, keys.certificate))
+    sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue()
+    stored = asyncio.Event()
+    running: asyncio.Task[None] | None = None
+    try:
+        while True:
+            packet, connection = await channel.receive()
+            match packet:
+                case Job() as job:
+                    running = asyncio.create_task(_run(Run(job, keys, sockets, channel, stored)))
+                case PeerSocket(party) if connection is not None:
+                    sockets.put_nowait((party, connection))
+                case Stored():
+                    stored.set()
+    except EOFError:
+        if running:
+            running.cancel()
+
+
+async def _run(run: Run) -> None:
+    try:
+        await run.to_the_end()
+    except GloveboxError as problem:
+        await run.channel.send(broke(problem))
+    except Exception as problem:
+        kind = type(problem).__name__
+        await run.channel.send(broke(GloveboxError(f"the worker failed with {kind}", code="worker_failed")))
+
+
+def main() -> None:
+    """Run one session."""
+    harden()
+    resource.setrlimit(resource.RLIMIT_DATA, (ADDRESS_SPACE, ADDRESS_SPACE))
+    end = socket.socket(fileno=int(sys.argv[1]))
+    preload()
+    asyncio.run(work(Channel(end)))
+    os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them
+
+
+if __name__ == "__main__":
+    main()
