@@ -62,6 +62,22 @@ def _tagged(domain: str, message: bytes) -> bytes:
     return b"glovebox/1/" + domain.encode() + b"\0" + message
 
 
+def signature_text(signature: bytes) -> str:
+    """A signature as it stands in a line of text: padded base64."""
+    return base64.b64encode(signature).decode()
+
+
+def signature_bytes(text: str) -> bytes:
+    """The bytes of a signature text. Raises IntegrityError for anything but the one form `signature_text` writes."""
+    try:
+        signature = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise IntegrityError("a signature is not base64") from problem
+    if len(signature) != SIGNATURE_BYTES or signature_text(signature) != text:
+        raise IntegrityError("a signature is not 64 bytes of base64")
+    return signature
+
+
 def new_key_file(path: Path) -> Ed25519PrivateKey:
     """Make a key and write its 32 secret bytes to a new file that only its owner can read."""
     key = Ed25519PrivateKey.generate()

@@ -6,7 +6,6 @@ before what it tells of counts. Nothing in it depends on a row, or on an answer.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import time
@@ -16,7 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from glovebox.errors import IntegrityError
-from glovebox.identity import sign, verify_signature
+from glovebox.identity import sign, signature_bytes, signature_text, verify_signature
 
 START = bytes(32)
 DOMAIN = "log"
@@ -51,7 +50,7 @@ class Log:
         """Append an entry and wait until it is on disk."""
         entry = Entry(self._number, round(time.time(), 3), event, what, self._head.hex())
         signature = sign(self._key, DOMAIN, msgspec.json.encode(entry))
-        line = msgspec.json.encode(msgspec.structs.replace(entry, signature=base64.b64encode(signature).decode()))
+        line = msgspec.json.encode(msgspec.structs.replace(entry, signature=signature_text(signature)))
         data = line + b"\n"
         if os.write(self._file, data) != len(data):
             raise OSError("the log could not be written whole")
@@ -75,7 +74,7 @@ def verify_log(path: Path, key: bytes) -> int:
             if entry.number != number - 1 or entry.previous != head.hex():
                 raise IntegrityError("the chain is broken")
             unsigned = msgspec.json.encode(msgspec.structs.replace(entry, signature=""))
-            verify_signature(key, DOMAIN, unsigned, base64.b64decode(entry.signature, validate=True))
+            verify_signature(key, DOMAIN, unsigned, signature_bytes(entry.signature))
         except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
             raise IntegrityError(f"line {number} of {path.name} does not hold: it was changed or moved") from problem
         head = hashlib.sha256(line).digest()

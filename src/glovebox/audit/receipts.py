@@ -14,14 +14,12 @@ under a salt that only receivers hold: it binds the answer and tells nothing of 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from glovebox.errors import IntegrityError
-from glovebox.identity import sign, verify_signature
+from glovebox.identity import sign, signature_bytes, signature_text, verify_signature
 
 TITLE = "glovebox receipt 1"
 DOMAIN = "receipt"
@@ -58,7 +56,7 @@ def endorse(key: Ed25519PrivateKey, text: str) -> bytes:
 
 def signed_receipt(text: str, signatures: dict[str, bytes]) -> str:
     """The text and its signatures, a line each."""
-    lines = [f"{MARK}{name} {base64.b64encode(signature).decode()}" for name, signature in signatures.items()]
+    lines = [f"{MARK}{name} {signature_text(signature)}" for name, signature in signatures.items()]
     return text + "\n" + "\n".join(lines) + "\n"
 
 
@@ -78,8 +76,8 @@ def verify_receipt(receipt: str, keys: dict[str, bytes], signers: list[str]) -> 
         if not line.startswith(MARK) or name not in keys:
             raise IntegrityError("a line below the receipt is no signature of a party of its contract")
         try:
-            verify_signature(keys[name], DOMAIN, text.encode(), base64.b64decode(signature, validate=True))
-        except (binascii.Error, IntegrityError) as problem:
+            verify_signature(keys[name], DOMAIN, text.encode(), signature_bytes(signature))
+        except IntegrityError as problem:
             raise IntegrityError(f"the signature of {name} under this receipt does not verify", party=name) from problem
         missing.discard(name)
     if missing:

@@ -136,7 +136,7 @@ async def _serve(node: Node, reader: asyncio.StreamReader, writer: asyncio.Strea
         if not work.done():
             work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-    except (msgspec.DecodeError, ConnectionError, ValueError):
+    except (msgspec.MsgspecError, ConnectionError, ValueError):
         return
     finally:
         writer.close()

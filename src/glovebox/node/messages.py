@@ -151,7 +151,7 @@ def claimed(envelope: Signed, *kinds: type[Some]) -> Some:
     """The message in an envelope, its kind checked but not yet its signature; BadFrame if it is no such message."""
     try:
         message = _decoder.decode(envelope.body)
-    except msgspec.DecodeError as problem:
+    except (msgspec.MsgspecError, ValueError) as problem:
         raise BadFrame("a message between nodes does not decode", step="control") from problem
     if not isinstance(message, kinds):
         names = " or ".join(kind.__name__.lower() for kind in kinds)
@@ -178,7 +178,7 @@ def decode(data: bytes) -> Signed:
     """The envelope of these bytes; BadFrame if they are none."""
     try:
         return _signed.decode(data)
-    except msgspec.DecodeError as problem:
+    except (msgspec.MsgspecError, ValueError) as problem:
         raise BadFrame("a message between nodes does not decode", step="control") from problem
 
 
