@@ -52,9 +52,9 @@ class Fleet:
         bind(self.homes[party], str(self.contract), table, source)
 
     def start(self, party: str, command: list[str] | None = None) -> None:
-        """Start a party's node and wait until it listens. command: what to run in place of `python -m glovebox`."""
+        """Start a party's node and wait until it listens. command: what to run in place of `python -I -m glovebox`."""
         process = subprocess.Popen(
-            [*(command or [sys.executable, "-m", "glovebox"]), "serve", "--home", str(self.homes[party].root)],
+            [*(command or [sys.executable, "-I", "-m", "glovebox"]), "serve", "--home", str(self.homes[party].root)],
             stdout=(self.homes[party].root / "out.txt").open("ab"),
             stderr=(self.homes[party].root / "err.txt").open("ab"),
         )
