@@ -66,6 +66,13 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     digits: int | None = None
 
 
+class Order(Struct, frozen=True, forbid_unknown_fields=True):
+    """One key by which the opened rows are sorted: an output. NULLs and suppressed values stand last, as in DuckDB."""
+
+    output: int
+    descending: bool = False
+
+
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     """What a question becomes.
 
@@ -73,6 +80,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     totals[people] is the number of people of a group, which the threshold is held against.
     threshold: groups_of_at_least. zero_shown: an empty group shows as zero and not as suppressed.
     clause: the clause of the contract that allows the opening, e.g. "question reach-by-format".
+    order: how receivers sort the rows; without it they stand in the order of the groups' domains.
     """
 
     plan_format: int
@@ -87,6 +95,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     zero_shown: bool
     outputs: tuple[Output, ...]
     clause: str
+    order: tuple[Order, ...] = ()
 
 
 def canonical(plan: Plan) -> bytes:

@@ -1,0 +1,155 @@
+"""One column of a contract: its type, what must and may stand beside it, and its range as integers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import get_args
+
+from glovebox.contract.document import ColumnPart, Number
+from glovebox.contract.lines import Fault, Path, hidden_character
+from glovebox.schema.columns import Column, Form, Kind, Use
+
+MOST_DIGITS = 18  # 10**18 < 2**62, the most that a total may reach (psi.md 10)
+LABEL_BYTES = 200
+EPOCH = date(1970, 1, 1)
+
+USES: dict[Kind, tuple[Use, ...]] = {
+    "id": (),
+    "integer": ("sum", "avg", "filter", "compare"),
+    "decimal": ("sum", "avg", "filter", "compare"),
+    "boolean": ("filter", "compare"),
+    "category": ("group", "filter", "compare"),
+    "date": ("filter", "compare"),
+    "timestamp": ("filter", "compare"),
+}
+KEYS: dict[Kind, frozenset[str]] = {
+    "id": frozenset({"form", "max_bytes", "unique"}),
+    "integer": frozenset({"range"}),
+    "decimal": frozenset({"range"}),
+    "boolean": frozenset(),
+    "category": frozenset({"values"}),
+    "date": frozenset({"range"}),
+    "timestamp": frozenset({"range"}),
+}
+LATER = {
+    "round": "rounding on the way in",
+    "bands": "banding on the way in",
+    "clip": "clipping on the way in",
+}
+
+
+def read_column(name: str, part: ColumnPart, path: Path) -> Column:
+    """The column of that name. Raises Fault for what its type does not allow."""
+    kind, precision, scale = _type(part.type, (*path, "type"))
+    _check_keys(kind, part, path)
+    low, high = _range(kind, precision, scale, part.range, (*path, "range"))
+    if low is None and {"sum", "avg"} & set(part.may):
+        sentence = f"{name} may be summed and has no range"
+        raise Fault("contract_range", path, sentence, "write range = [lowest, highest], both allowed")
+    _check_values(tuple(part.values or ()), (*path, "values"))
+    return Column(
+        name=name,
+        kind=kind,
+        form=_form(part.form, path) if kind == "id" else None,
+        max_bytes=part.max_bytes,
+        unique=part.unique,
+        required=part.required,
+        precision=precision,
+        scale=scale,
+        low=low,
+        high=high,
+        values=tuple(part.values or ()),
+        may=tuple(use for use in get_args(Use) if use in part.may),
+    )
+
+
+def _type(text: str, path: Path) -> tuple[Kind, int, int]:
+    for kind in KEYS:
+        if text == kind != "decimal":
+            return kind, 0, 0
+    if found := re.fullmatch(r"decimal\(([0-9]{1,2}), ?([0-9]{1,2})\)", text):
+        precision, scale = int(found[1]), int(found[2])
+        if 1 <= precision <= MOST_DIGITS and scale <= precision:
+            return "decimal", precision, scale
+        raise Fault("contract_column_type", path, f"{text} is too wide", f"decimal(p,s), s <= p <= {MOST_DIGITS}")
+    types = ", ".join("decimal(p,s)" if kind == "decimal" else kind for kind in KEYS)
+    raise Fault("contract_column_type", path, f"there is no type {text[:40]!r}", f"the types are {types}")
+
+
+def _check_keys(kind: Kind, part: ColumnPart, path: Path) -> None:
+    for key, what in LATER.items():
+        if key in part.model_fields_set:
+            hint = f"leave {key} out, and bring the data to that form before it is bound"
+            raise Fault("contract_not_served", (*path, key), f"{what} is not served by this version", hint)
+    for key in sorted(part.model_fields_set - {"type", "may", "required"} - KEYS[kind]):
+        raise Fault("contract_column_key", (*path, key), f"{key} is not for {kind} columns", f"leave {key} out")
+    for use in part.may:
+        if use not in USES[kind]:
+            may = f"may = {list(USES[kind])}".replace("'", '"') if USES[kind] else "leave may out: ids join and count"
+            raise Fault("contract_may", (*path, "may"), f"{kind} columns have no use {use}", may)
+    if kind == "category" and part.values is None:
+        raise Fault("contract_values", path, "a category has no values", 'write values = ["first", "second"]')
+
+
+def _form(form: str | None, path: Path) -> Form:
+    for known in get_args(Form):
+        if form == known:
+            return known  # type: ignore[no-any-return]
+    forms = ", ".join(get_args(Form))
+    if form is None:
+        raise Fault("contract_form", path, "an id has no form", f"write form = one of {forms}")
+    if form == "phone":
+        raise Fault("contract_not_served", (*path, "form"), "phone ids are not served by this version", 'form = "text"')
+    raise Fault("contract_form", (*path, "form"), f"there is no form {form[:40]!r}", f"the forms are {forms}")
+
+
+def _check_values(values: tuple[str, ...], path: Path) -> None:
+    for label in values:
+        check_label(label, path)
+    if len(set(values)) != len(values):
+        raise Fault("contract_label_twice", path, "a label stands twice", "keep one of the two")
+
+
+def check_label(label: str, path: Path) -> None:
+    """Return if a label may be printed in an answer. Raises Fault."""
+    if not label or label != label.strip() or len(label.encode("utf-8", "replace")) > LABEL_BYTES:
+        sentence = "a label is empty, too long, or begins or ends with a space"
+        raise Fault("contract_label", path, sentence, f"write 1 to {LABEL_BYTES} bytes")
+    if label[0] in "=+-@":  # a spreadsheet would take it for a formula
+        raise Fault("contract_label_formula", path, f"a label begins with {label[0]}", "begin it with a letter")
+    if found := hidden_character(label):
+        raise Fault("contract_invisible", path, f"a label holds the invisible character {found}", "leave it out")
+    if unicodedata.normalize("NFC", label) != label:
+        raise Fault("contract_label", path, "a label is not in Unicode's composed form (NFC)", "type it again")
+
+
+def _range(
+    kind: Kind, precision: int, scale: int, ends: list[Number] | None, path: Path
+) -> tuple[int | None, int | None]:
+    if kind == "boolean":
+        return 0, 1
+    if ends is None:
+        return None, None
+    low, high = (_end(kind, precision, scale, end, path) for end in ends)
+    if low > high:
+        raise Fault("contract_range", path, "the range ends before it begins", "write range = [lowest, highest]")
+    return low, high
+
+
+def _end(kind: Kind, precision: int, scale: int, end: Number, path: Path) -> int:
+    """One end of a range as the engine's integer: units of the scale, days or seconds since 1970."""
+    match kind, end:
+        case "date", date() if not isinstance(end, datetime):
+            return (end - EPOCH).days
+        case "timestamp", datetime() if end.microsecond == 0:
+            stamp = end if end.tzinfo else end.replace(tzinfo=UTC)
+            return int(stamp.timestamp())
+        case "integer" | "decimal", int() | str() if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", str(end)):
+            scaled = Decimal(str(end)).scaleb(scale)
+            if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (precision or MOST_DIGITS):
+                return int(scaled)
+    forms = {"date": "2026-12-01", "timestamp": "2026-12-01T00:00:00Z", "integer": "5000", "decimal": '5000 or "0.05"'}
+    raise Fault("contract_range", path, f"an end of the range is no {kind} of this column", f"like {forms[kind]}")
