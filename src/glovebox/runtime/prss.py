@@ -1,0 +1,51 @@
+"""Keys of pseudorandom secret sharing, one for each set of m - t parties.
+
+Each member of a set sends 16 random bytes to the others of the set, over the authenticated links of the session; the
+key is HKDF-SHA256 of all contributions in party order, salted with the session's transcript [CDI05]. So no member
+alone chooses a key, and no key outlives or leaves its session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if TYPE_CHECKING:
+    from glovebox.runtime.links import Link
+
+CONTRIBUTION = 16  # bytes, the 128 bits of MPyC's keys
+LABEL = "prss/contributions"
+
+Subset = tuple[int, ...]
+
+
+def subsets(m: int, threshold: int) -> list[Subset]:
+    """All sets of m - threshold parties, in lexicographic order."""
+    return list(combinations(range(m), m - threshold))
+
+
+async def agree_keys(me: int, links: Mapping[int, Link], threshold: int, transcript: bytes) -> dict[Subset, bytes]:
+    """The 16-byte keys of the sets that party `me` belongs to. links: to all other parties, by index. One round."""
+    mine = [subset for subset in subsets(len(links) + 1, threshold) if me in subset]
+    parts = {(subset, me): secrets.token_bytes(CONTRIBUTION) for subset in mine}
+
+    async def exchange(peer: int) -> None:
+        common = [subset for subset in mine if peer in subset]
+        links[peer].post(LABEL, b"".join(parts[subset, me] for subset in common))
+        data = bytes(await links[peer].receive(LABEL, CONTRIBUTION * len(common)))
+        for i, subset in enumerate(common):
+            parts[subset, peer] = data[CONTRIBUTION * i : CONTRIBUTION * (i + 1)]
+
+    await asyncio.gather(*map(exchange, links))
+    return {subset: _key(subset, b"".join(parts[subset, party] for party in subset), transcript) for subset in mine}
+
+
+def _key(subset: Subset, contributions: bytes, transcript: bytes) -> bytes:
+    hkdf = HKDF(algorithm=SHA256(), length=CONTRIBUTION, salt=transcript, info=b"prss" + bytes(subset))
+    return hkdf.derive(contributions)
