@@ -42,15 +42,15 @@ def show(file: Path) -> None:
 @contract.command
 def sign(file: Path, *, home: HomeOption = None) -> None:
     """Sign a contract's exact bytes with this node's key: one line more in FILE.sig."""
-    from glovebox.contract.signing import signature_line
+    from glovebox.contract.signing import sign_contract
     from glovebox.node.contracts import read_contract, signature_file
 
     found, place = read_contract(file), home_of(home)
-    line = signature_line(found, place.key())
+    line = sign_contract(found, place.key())
     signatures = signature_file(file)
     existing = signatures.read_text() if signatures.is_file() else ""
-    if line not in existing.splitlines():
-        signatures.write_text(existing + line + "\n")
+    if line not in existing:
+        signatures.write_text(existing + line)
     print(f"signed {found.name} v{found.version}, sha256:{found.hash.hex()}, in {signatures.name}")
 
 

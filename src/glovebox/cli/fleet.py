@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from glovebox.contract.signing import signature_line
+from glovebox.contract.signing import sign_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
 from glovebox.node.binding import bind
@@ -41,8 +41,8 @@ class Fleet:
         self.contract = self.directory / "contract.toml"
         self.contract.write_text(text)
         found = read_contract(self.contract)
-        lines = [signature_line(found, home.key()) for home in self.homes.values()]
-        signature_file(self.contract).write_text("\n".join(lines) + "\n")
+        lines = [sign_contract(found, home.key()) for home in self.homes.values()]
+        signature_file(self.contract).write_text("".join(lines))
         for home in self.homes.values():
             add_contract(home, self.contract)
         return self.contract

@@ -240,7 +240,7 @@ def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTa
     query = local_query(plan, me)
     if query is None:
         return None
-    table = contract.table(query.table)
+    table = contract.table(query.table, me)
     binding = node.state.binding(contract.hash, table.name)
     again = f"glovebox data add CONTRACT {table.name} FILE"
     if binding is None:
