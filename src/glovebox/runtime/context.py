@@ -1,0 +1,155 @@
+"""What a protocol sees of the world: its role, its peers, the randomness it shares with them, and a place to compute.
+
+A protocol is a pure function of its context and its inputs. Every frame and every stream has a label, the path of step
+names; a path is walked once, so no label is ever used twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra.streams import Stream, derive
+from glovebox.errors import BadFrame
+
+if TYPE_CHECKING:
+    from glovebox.runtime.engine import Shamir
+    from glovebox.runtime.links import Link
+
+if sys.byteorder != "little":
+    raise ImportError("arrays travel as they lie in memory, little-endian (psi.md 1); this machine is big-endian")
+
+Result = TypeVar("Result")
+Item = TypeVar("Item", bound=np.generic)
+
+
+class Role(enum.Enum):
+    """What a party is in one run of the row engine; an owner of other tables may be HELPER."""
+
+    QUERY = "query"
+    TABLE = "table"
+    HELPER = "helper"
+
+
+@dataclass(frozen=True, repr=False)
+class Ground:
+    """What all contexts of one party in one session stand on.
+
+    secrets: 32 bytes for each other party, known to these two alone. seed: 32 fresh bytes that nobody else knows.
+    executor: one thread, where kernels run while the event loop stays live.
+    """
+
+    party: int
+    parties: tuple[int, ...]
+    names: Mapping[int, str]
+    links: Mapping[int, Link]
+    secrets: Mapping[int, bytes]
+    seed: bytes
+    executor: Executor
+    roles: Mapping[Role, int] = field(default_factory=dict)
+    shamir: Shamir | None = None
+    used: set[tuple[str, int, str]] = field(default_factory=set)
+
+    def __repr__(self) -> str:
+        return f"<Ground of {self.names[self.party]}: {len(self.parties)} parties>"
+
+
+class Context:
+    """One party's view of one step of a protocol."""
+
+    def __init__(self, ground: Ground, path: str = "") -> None:
+        self._ground = ground
+        self._path = path
+
+    def __repr__(self) -> str:
+        return f"<Context {self._path or 'root'} of {self._ground.names[self.party]}>"
+
+    @property
+    def party(self) -> int:
+        """This party's number in the contract."""
+        return self._ground.party
+
+    @property
+    def parties(self) -> tuple[int, ...]:
+        """The computing parties' numbers, in contract order."""
+        return self._ground.parties
+
+    @property
+    def role(self) -> Role | None:
+        """This party's role in a run of the row engine, None outside one."""
+        return next((role for role, party in self._ground.roles.items() if party == self.party), None)
+
+    @property
+    def shamir(self) -> Shamir:
+        """The finishing engine of this session."""
+        if self._ground.shamir is None:
+            raise RuntimeError("this session has no finishing engine")
+        return self._ground.shamir
+
+    def narrow(self, step: str) -> Context:
+        """The context of a named step; a name is used once under a context."""
+        path = self._label(step)
+        self._use("step", self.party, path)
+        return Context(self._ground, path)
+
+    async def send(self, to: Role | int, array: NDArray[Any], name: str = "") -> None:
+        """Send an array; it belongs to the link from here on and must not be changed."""
+        label, party = self._label(name), self._party(to)
+        self._use("send", party, label)
+        await self._ground.links[party].send(label, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+    async def receive(
+        self, frm: Role | int, dtype: type[Item], shape: int | tuple[int, ...], name: str = ""
+    ) -> NDArray[Item]:
+        """Receive an array of exactly this type and shape, read-only; any other length is a BadFrame."""
+        label, party = self._label(name), self._party(frm)
+        self._use("receive", party, label)
+        size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
+        octets = await self._ground.links[party].receive(label, size)
+        return np.frombuffer(octets, np.uint8).view(dtype).reshape(shape)
+
+    def stream(self, with_: Role | int, name: str = "") -> Stream:
+        """The randomness that this party and one other draw alike under this label."""
+        return Stream(self.key(with_, name))
+
+    def key(self, with_: Role | int, name: str = "") -> bytes:
+        """A 16-byte key that this party and one other share under this label."""
+        label, party = self._label(name), self._party(with_)
+        self._use("key", party, label)
+        return derive(self._ground.secrets[party], label)
+
+    def private(self, name: str = "") -> Stream:
+        """Randomness of this party alone."""
+        label = self._label(name)
+        self._use("key", self.party, label)
+        return Stream(derive(self._ground.seed, label))
+
+    async def compute(self, kernel: Callable[..., Result], *args: Any) -> Result:
+        """Run a local step in the session's one thread for it; the event loop goes on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._ground.executor, kernel, *args)
+
+    def blame(self, party: Role | int, what: str, hint: str = "") -> NoReturn:
+        """End the run because of what a party sent at this step."""
+        name = self._ground.names[self._party(party)]
+        raise BadFrame(f"{name} {what}", party=name, step=self._path, hint=hint)
+
+    def _label(self, name: str) -> str:
+        return "/".join(part for part in (self._path, name) if part)
+
+    def _party(self, who: Role | int) -> int:
+        return self._ground.roles[who] if isinstance(who, Role) else who
+
+    def _use(self, kind: str, party: int, label: str) -> None:
+        """Each label serves once: a stream read twice would mask two values alike."""
+        if (kind, party, label) in self._ground.used:
+            raise RuntimeError(f"{label} was used before ({kind})")
+        self._ground.used.add((kind, party, label))
