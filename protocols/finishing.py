@@ -1,0 +1,99 @@
+"""From secure totals to what is opened: nothing of a group too small to show but that one bit.
+
+Functionality  row 0: shown, per group (`threshold.py`); then each part, times shown
+Parties        all m computing parties hold and receive shares
+Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
+Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
+Rounds         one more than the longest of its parts; they run at once
+Bytes          see the test
+Source         session.md (division, threshold on exact counts)
+
+What a party receives: what the parts' protocols say, and shares of the last product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from glovebox.errors import Refused
+from glovebox.protocols.quotient import Ranges, quotient
+from glovebox.protocols.threshold import large_enough, zero
+from glovebox.runtime.context import Context
+
+
+@dataclass(frozen=True)
+class Part:
+    """One opened number of each group.
+
+    total     total `total` as it is
+    null      1 where total `over` is 0, else 0
+    quotient  round-half-even(10**6 * total / over), 0 where `over` is 0; low, high: bounds of a value that is averaged,
+              so low * over <= total <= high * over
+    """
+
+    kind: Literal["total", "null", "quotient"]
+    total: int = 0
+    over: int = 0
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What all parties know of a question's last steps.
+
+    most: an upper bound of each total's absolute value. people: the total that threshold >= 1 is held against.
+    zero_shown: an empty group shows as zero. parts: what is opened of each group, each listed once.
+    """
+
+    groups: int
+    most: tuple[int, ...]
+    people: int
+    threshold: int
+    zero_shown: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def bits(self) -> int:
+        """Bits of the secure integers of this question."""
+        return max([64, *(self._ranges(part).bits for part in self.parts if part.kind == "quotient")])
+
+    @property
+    def rows(self) -> int:
+        """Opened numbers of each group."""
+        return 1 + len(self.parts)
+
+    def _ranges(self, part: Part) -> Ranges:
+        return Ranges(part.low, part.high, self.most[part.over])
+
+
+def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
+    """Secure array (rows, groups): shown, then the parts, all 0 in a group that is not shown.
+
+    totals: secure array (totals, groups) of integers of `finishing.bits`.
+    """
+    if finishing.threshold < 1 or totals.shape != (len(finishing.most), finishing.groups):
+        raise Refused("a threshold of at least 1 and totals of the agreed shape are needed", step="finishing")
+    people, most = totals[finishing.people], finishing.most[finishing.people]
+    shown = large_enough(ctx, people, finishing.threshold, most, finishing.zero_shown)
+    nulls: dict[int, Any] = {}
+    quotients: dict[Part, Any] = {}
+    for part in finishing.parts:
+        if part.kind == "quotient":
+            ranges = finishing._ranges(part)
+            quotients[part], nulls[part.over] = quotient(
+                ctx, finishing.bits, ranges, totals[part.total], totals[part.over]
+            )
+    opened = [shown]
+    for part in finishing.parts:
+        match part.kind:
+            case "total":
+                opened.append(totals[part.total])
+            case "null":
+                if part.over not in nulls:
+                    nulls[part.over] = zero(ctx, totals[part.over], finishing.most[part.over])
+                opened.append(nulls[part.over])
+            case "quotient":
+                opened.append(quotients[part])
+    return ctx.shamir.runtime.np_stack(opened) * shown
