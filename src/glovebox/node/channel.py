@@ -93,10 +93,9 @@ class Opened(Struct, frozen=True, tag="opened"):
 
 
 class Completed(Struct, frozen=True, tag="completed"):
-    """Worker to node: the run is over; bytes_sent to all peers, rounds waited for, peak memory."""
+    """Worker to node: the run is over; bytes_sent to all peers, and peak memory."""
 
     bytes_sent: int
-    rounds: int
     peak_mib: int
 
 

@@ -30,8 +30,9 @@ from glovebox.node.messages import (
     open_signed,
     signed,
 )
-from glovebox.node.participant import Participant, consider, session_parties
+from glovebox.node.participant import Participant, consider
 from glovebox.node.receipt import receipt_for
+from glovebox.planner.plan import session_parties
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node

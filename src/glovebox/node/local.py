@@ -51,7 +51,6 @@ class PartyFigures(Struct, frozen=True):
 
     party: str
     bytes_sent: int
-    rounds: int
     peak_mib: int
 
 
@@ -169,8 +168,7 @@ async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None
     outcome = await ask(node, contract, question, emit)
     stored = node.state.answer(outcome.session)
     figures = tuple(
-        PartyFigures(contract.parties[end.party].name, end.bytes_sent, end.rounds, end.peak_mib)
-        for end in outcome.ended
+        PartyFigures(contract.parties[end.party].name, end.bytes_sent, end.peak_mib) for end in outcome.ended
     )
     return Answered(
         outcome.session.hex(),

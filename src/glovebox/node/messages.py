@@ -95,7 +95,6 @@ class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
     party: int
     commitment: bytes
     bytes_sent: int
-    rounds: int
     peak_mib: int
 
 

@@ -29,9 +29,8 @@ from glovebox.node.messages import (
 )
 from glovebox.node.receipt import receipt_for, run_id
 from glovebox.node.workers import Worker, error_of
-from glovebox.planner.plan import PLAN_FORMAT, Joined, Plan, canonical, plan_hash
+from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, local_query, members, plan_hash, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
-from glovebox.schema.local import LocalQuery
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -111,7 +110,7 @@ class Participant:
         self.see_start(start)
         await tell("started")
         if self.worker is None:
-            return Ended(self.session, self.me, b"", 0, 0, 0)
+            return Ended(self.session, self.me, b"", 0, 0)
         await self.worker.run(self._job(start.acceptances))
         while True:
             match await self.worker.receive():
@@ -126,10 +125,10 @@ class Participant:
                 case Opened(answer, salt):
                     self._keep(answer, salt)
                     await tell("answered")
-                case Completed(bytes_sent, rounds, peak_mib):
+                case Completed(bytes_sent, peak_mib):
                     if not self._commitment:
                         self.node.state.move(self.session, "answered")
-                    return Ended(self.session, self.me, self._commitment, bytes_sent, rounds, peak_mib)
+                    return Ended(self.session, self.me, self._commitment, bytes_sent, peak_mib)
                 case Broke() as broke:
                     raise error_of(broke)
                 case other:
@@ -198,16 +197,6 @@ class Participant:
         return self.contract.parties[party].key
 
 
-def members(plan: Plan) -> list[int]:
-    """The parties whose workers take part: those who compute, and those who receive the answer."""
-    return sorted({*plan.computing, *plan.receivers})
-
-
-def session_parties(plan: Plan) -> list[int]:
-    """All parties of the session, in the contract's order: they accept, and they sign the receipt."""
-    return sorted({*plan.computing, *plan.receivers, plan.asker})
-
-
 async def consider(node: Node, envelope: Signed) -> Participant:
     """Check a proposal as this node alone sees it; raises the refusal as an error.
 
@@ -226,13 +215,6 @@ async def consider(node: Node, envelope: Signed) -> Participant:
     if node.number_in(contract) not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
     return Participant(node, contract, proposal, plan)
-
-
-def local_query(plan: Plan, party: int) -> LocalQuery | None:
-    """What a party computes alone in a plan, or None where it owns none of the tables."""
-    source = plan.source
-    queries = (source.query, source.table) if isinstance(source, Joined) else source.owners
-    return next((query for query in queries if query.party == party), None)
 
 
 def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:

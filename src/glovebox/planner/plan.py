@@ -98,6 +98,22 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     order: tuple[Order, ...] = ()
 
 
+def members(plan: Plan) -> list[int]:
+    """The parties whose workers take part, in the contract's order: those who compute, and those who receive."""
+    return sorted({*plan.computing, *plan.receivers})
+
+
+def session_parties(plan: Plan) -> list[int]:
+    """All parties of a session, in the contract's order: they accept, and they sign the receipt."""
+    return sorted({*plan.computing, *plan.receivers, plan.asker})
+
+
+def local_query(plan: Plan, party: int) -> LocalQuery | None:
+    """What a party computes alone, or None where it owns none of the tables."""
+    queries = (plan.source.query, plan.source.table) if isinstance(plan.source, Joined) else plan.source.owners
+    return next((query for query in queries if query.party == party), None)
+
+
 def canonical(plan: Plan) -> bytes:
     """The plan's bytes: MessagePack, fields in the order of the structs."""
     return msgspec.msgpack.encode(plan)

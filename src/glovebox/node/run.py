@@ -1,0 +1,194 @@
+"""A session's run in its worker: link, load, match, finish, reveal. What each party does is the plan's to say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.sources import Source
+from glovebox.errors import GloveboxError, IntegrityError
+from glovebox.node.channel import Channel, Completed, Job, Opened, Reached, Store
+from glovebox.node.messages import Acceptance, claimed, encode
+from glovebox.node.steps import finishing_of, join_shape, largest_frame, roles_of
+from glovebox.planner.answer import answer_of, canonical_answer
+from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
+from glovebox.protocols.conversion import secure_totals
+from glovebox.protocols.finishing import finish
+from glovebox.protocols.intersection import Rows, joined_totals
+from glovebox.protocols.reveal import reveal_from_parties, reveal_to_receivers, shares_for_opening
+from glovebox.protocols.stacking import stacked_totals
+from glovebox.runtime.context import Context, Ground
+from glovebox.runtime.engine import open_shamir
+from glovebox.runtime.keys import SessionKeys, session_transcript
+from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
+from glovebox.runtime.links import SessionLink
+
+
+class Run:
+    """One party's run of one job. stored: set when the node has the opening shares on disk."""
+
+    def __init__(
+        self, job: Job, keys: SessionKeys, arrivals: Arrivals, channel: Channel, stored: asyncio.Event
+    ) -> None:
+        self.job, self.channel = job, channel
+        self._keys, self._arrivals, self._stored = keys, arrivals, stored
+        self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
+        self._executor = ThreadPoolExecutor(1, "kernels")
+        self._links: dict[int, SessionLink] = {}
+
+    async def to_the_end(self) -> None:
+        """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
+        try:
+            loading = asyncio.ensure_future(self._load())
+            self._links = await self._link()
+            await self._reached("linked")
+            await self._unless_lost(self._work(loading))
+            await close_links(self._links.values())
+        except GloveboxError as error:
+            await abort_links(self._links.values(), error)
+            raise
+        except Exception:
+            await abort_links(self._links.values(), GloveboxError("the worker failed", code="worker_failed"))
+            raise
+        sent = sum(link.bytes_sent for link in self._links.values())
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        await self.channel.send(Completed(sent, peak_mib))
+
+    async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, unless a link fails meanwhile: then that is the error, whoever was waited for."""
+        working, lost = asyncio.ensure_future(work), asyncio.ensure_future(wait_lost(self._links.values()))
+        await asyncio.wait([working, lost], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            lost.result()
+        lost.cancel()
+        working.result()
+
+    async def _work(self, loading: asyncio.Future[Any]) -> None:
+        ctx, own = await self._context(), await loading
+        if self.job.party in self.plan.computing:
+            await self._compute(ctx, own)
+        else:
+            opened = await reveal_from_parties(
+                ctx.narrow("reveal"), finishing_of(self.plan), self.plan.computing, self.plan.clause
+            )
+            await self._receive(opened)
+
+    async def _load(self) -> Any:
+        """This party's own part, in its own database, beside the linking."""
+        query, bound = local_query(self.plan, self.job.party), self.job.bound
+        if query is None or bound is None:
+            return None
+        source = Source(Path(bound.path), bound.format)
+        load = load_rows if isinstance(self.plan.source, Joined) else load_groups
+        loaded = await asyncio.get_running_loop().run_in_executor(
+            self._executor, load, query, bound.table, source, bound.salt, self._limits()
+        )
+        if loaded.snapshot != bound.snapshot:
+            raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
+        await self._reached("loaded")
+        return loaded
+
+    async def _link(self) -> dict[int, SessionLink]:
+        """Links to the parties that this one talks to."""
+        computing, me = self.plan.computing, self.job.party
+        accepted = {envelope.party: claimed(envelope, Acceptance) for envelope in self.job.acceptances}
+        talks_to = members(self.plan) if me in computing else computing
+        transcript = self._transcript()
+        peers = [
+            Peer(
+                party,
+                self.job.names[party],
+                self.job.addresses[party],
+                accepted[party].certificate,
+                self._keys.pair_secret(party, accepted[party].exchange, transcript),
+            )
+            for party in talks_to
+            if party != me
+        ]
+        self._secrets = {peer.number: peer.secret for peer in peers}
+        return await open_session_links(
+            self._keys, peers, self._arrivals, largest=largest_frame(self.plan), silence_s=self.job.deadline_s
+        )
+
+    def _transcript(self) -> bytes:
+        job, roles = self.job, roles_of(self.plan)
+        return session_transcript(
+            job.contract,
+            job.statement,
+            job.parameters,
+            plan_hash(self.plan),
+            job.session,
+            [(party, roles[party]) for party in sorted(roles)],
+            [encode(envelope) for envelope in job.acceptances],
+        )
+
+    async def _context(self) -> Context:
+        plan, me = self.plan, self.job.party
+        shamir = None
+        if me in plan.computing:
+            links = {index: self._links[party] for index, party in enumerate(plan.computing) if party != me}
+            shamir = await open_shamir(plan.computing.index(me), links, self._transcript())
+        return Context(
+            Ground(
+                party=me,
+                parties=plan.computing,
+                names=dict(enumerate(self.job.names)),
+                links=self._links,
+                secrets=self._secrets,
+                seed=os.urandom(32),
+                executor=self._executor,
+                roles=row_roles(plan),
+                shamir=shamir,
+            )
+        )
+
+    async def _compute(self, ctx: Context, own: Any) -> None:
+        """The joint part: totals on shares, finished, stored, revealed."""
+        plan, finishing = self.plan, finishing_of(self.plan)
+        totals = await self._totals(ctx, own)
+        await self._reached("matched")
+        opening = await shares_for_opening(
+            ctx.narrow("opening"), finishing, finish(ctx.narrow("finish"), finishing, totals)
+        )
+        await self._reached("finished")
+        await self.channel.send(Store(opening))
+        await self._stored.wait()
+        opened = await reveal_to_receivers(ctx.narrow("reveal"), finishing, opening, plan.receivers, plan.clause)
+        if opened is not None:
+            await self._receive(opened)
+
+    async def _totals(self, ctx: Context, own: Any) -> Any:
+        plan, finishing = self.plan, finishing_of(self.plan)
+        rings = tuple(total.bits for total in plan.totals)
+        match plan.source:
+            case Joined(query, table, helper):
+                rows = None if own is None else Rows(own.ids, own.values)
+                await self._reached("encoded")
+                shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
+                mine = None if shares is None else shares.reshape(len(rings), 1)
+                return await secure_totals(
+                    ctx.narrow("conversion"), finishing.bits, rings, 1, query.party, helper, mine
+                )
+            case stacked:
+                owners = tuple(query.party for query in stacked.owners)
+                shape = (len(rings), finishing.groups)
+                mine = None if own is None else np.stack([own.values[total.query] for total in plan.totals])
+                await self._reached("encoded")
+                return await stacked_totals(ctx.narrow("stacking"), finishing.bits, shape, owners, mine)
+
+    async def _receive(self, opened: Any) -> None:
+        answer = answer_of(self.plan, opened)
+        await self.channel.send(Opened(canonical_answer(answer), opened.salt))
+
+    async def _reached(self, event: str) -> None:
+        await self.channel.send(Reached(event))
