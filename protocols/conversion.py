@@ -26,7 +26,13 @@ OFFSETS = {32: 0, 64: 1 << 62}  # H: makes x + H non-negative and below 2^(b - 1
 
 
 async def secure_totals(
-    ctx: Context, bits: int, rings: tuple[int, ...], groups: int, query: int, helper: int, mine: NDArray[np.uint64] | None
+    ctx: Context,
+    bits: int,
+    rings: tuple[int, ...],
+    groups: int,
+    query: int,
+    helper: int,
+    mine: NDArray[np.uint64] | None,
 ) -> Any:
     """Share the totals of a row-level run among all computing parties.
 

@@ -57,14 +57,15 @@ class Finishing:
     @property
     def bits(self) -> int:
         """Bits of the secure integers of this question."""
-        return max([64, *(self._ranges(part).bits for part in self.parts if part.kind == "quotient")])
+        return max([64, *(self.ranges_of(part).bits for part in self.parts if part.kind == "quotient")])
 
     @property
     def rows(self) -> int:
         """Opened numbers of each group."""
         return 1 + len(self.parts)
 
-    def _ranges(self, part: Part) -> Ranges:
+    def ranges_of(self, part: Part) -> Ranges:
+        """Public sizes of a part of kind quotient."""
         return Ranges(part.low, part.high, self.most[part.over])
 
 
@@ -81,7 +82,7 @@ def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     quotients: dict[Part, Any] = {}
     for part in finishing.parts:
         if part.kind == "quotient":
-            ranges = finishing._ranges(part)
+            ranges = finishing.ranges_of(part)
             quotients[part], nulls[part.over] = quotient(
                 ctx, finishing.bits, ranges, totals[part.total], totals[part.over]
             )

@@ -52,7 +52,8 @@ class Ranges:
     @property
     def precisions(self) -> tuple[int, ...]:
         """Fractional bits g of the reciprocal after each iteration: e' <= e^2 + 2^-g, until 2^quotient_bits e < 1/2."""
-        error, goal, steps = FIRST_ERROR, Fraction(1, 2 ** (self.quotient_bits + 1)), []
+        error, goal = FIRST_ERROR, Fraction(1, 2 ** (self.quotient_bits + 1))
+        steps: list[int] = []
         while not steps or error >= goal:
             squared = error**2
             useful = (squared.denominator // squared.numerator).bit_length() + 2  # 2^-g is a quarter of e^2 or less
@@ -65,7 +66,7 @@ class Ranges:
         """Bits of secure integers that hold every value on the way, with its sign."""
         nu, steps = self.divisor_bits, self.precisions
         before = (nu + SCALE_BITS, *steps[:-1])
-        newton = max(nu + 2 * g + 3 for g in before)  # w < 4 and 0 < c w < 5/4, so w (2 - c w) < 8
+        newton = max(nu + 2 * g + 3 for g in before)  # c w (2 - c w) <= 1 and c >= 1/4: w (2 - c w) <= 4 < 2^3
         product = self.quotient_bits + nu + 1 + steps[-1] + 1  # (A / d) 2^(nu + 1) c w 2^g
         return max(64, newton + 1, product + 1)
 

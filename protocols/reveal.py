@@ -66,7 +66,7 @@ async def reveal_to_receivers(
         raise Refused("an opening needs a clause of the contract and its own shares", step="reveal")
     for receiver in receivers:
         if receiver != ctx.party:
-            await ctx.send(receiver, np.frombuffer(opening, dtype=np.uint8))
+            await ctx.send(receiver, np.frombuffer(opening, dtype=np.uint8), "opening")
     return await _receive(ctx, finishing, ctx.parties, opening) if ctx.party in receivers else None
 
 
@@ -84,8 +84,11 @@ async def _receive(ctx: Context, finishing: Finishing, computing: tuple[int, ...
         if party == ctx.party and own is not None:
             opening = own
         else:
-            opening = (await ctx.receive(party, np.uint8, (size,))).tobytes()
-        shares[index] = decode(opening[:-SALT], p, finishing.rows * finishing.groups, step="reveal")
+            opening = (await ctx.receive(party, np.uint8, size, "opening")).tobytes()
+        try:
+            shares[index] = decode(opening[:-SALT], p, finishing.rows * finishing.groups)
+        except ValueError as error:
+            ctx.blame(party, str(error))
         salt ^= np.frombuffer(opening[-SALT:], dtype=np.uint8)
     values = recombined(shares, p, (len(computing) - 1) // 2, "reveal")
     opened = np.array(values, dtype=object).reshape(finishing.rows, finishing.groups)

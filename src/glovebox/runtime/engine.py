@@ -14,49 +14,26 @@ MPyC's arithmetic and secure types are used as they are. Replaced is everything 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
 import traceback
 from asyncio import Future, Task
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from glovebox.errors import GloveboxError, PeerError, Refused
-from glovebox.runtime.prss import agree_keys
+from glovebox.errors import BadFrame, GloveboxError, PeerError, Refused
+from glovebox.runtime.isolation import bare_process
+from glovebox.runtime.prss import Subset, agree_keys
 from glovebox.runtime.shares import decode, encode, width
 
 if TYPE_CHECKING:
     from glovebox.runtime.links import Link
 
 
-@contextmanager
-def _bare_process() -> Iterator[None]:
-    """Import MPyC without what its import does to a process.
-
-    READTHEDOCS=True is MPyC's own switch: its import then reads no argv, sets up no runtime, logging or loop policy.
-    The root logger has a handler meanwhile, or the import's first `logging.debug` would install one.
-    """
-    if "mpyc" in sys.modules:
-        raise ImportError("mpyc is imported by glovebox.runtime.engine only, and was imported before")
-    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MPYC_")}
-    docs, os.environ["READTHEDOCS"] = os.environ.get("READTHEDOCS"), "True"
-    silent = logging.NullHandler()
-    logging.root.addHandler(silent)
-    try:
-        yield
-    finally:
-        logging.root.removeHandler(silent)
-        del os.environ["READTHEDOCS"]
-        os.environ.update(before | ({} if docs is None else {"READTHEDOCS": docs}))
-
-
-with _bare_process():
+with bare_process():
     import mpyc.runtime
     from mpyc import asyncoro, finfields, mpctools, seclists, secpols, sectypes, thresha
     from mpyc import numpy as mpyc_numpy
@@ -85,19 +62,21 @@ class _NoPickle:
 
     @staticmethod
     def dumps(*_: object) -> NoReturn:
-        raise Refused("nothing is pickled", step="shamir")
+        raise RuntimeError("nothing is pickled")
 
     loads = dumps
 
 
 def _refused(*_: object, **__: object) -> NoReturn:
-    raise Refused("this part of MPyC is not used here", step="shamir")
+    raise RuntimeError("this part of MPyC is not used here")
 
 
 class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
     """One party's MPyC runtime over the links of a session. See `open_shamir`."""
 
-    def __init__(self, me: int, links: Mapping[int, Link], threshold: int, keys: Mapping[tuple[int, ...], bytes]):
+    def __init__(
+        self, me: int, links: Mapping[int, Link], threshold: int, keys: Mapping[Subset, bytes], names: Mapping[int, str]
+    ) -> None:
         m = len(links) + 1
         self.pid = me
         self.parties = tuple(mpyc.runtime.Party(i) for i in range(m))
@@ -108,9 +87,10 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         self.failure: Future[NoReturn] = asyncio.get_running_loop().create_future()
         self.tasks: set[Task[Any]] = set()
         self._links = links
+        self._names = names
         self._threshold = threshold
         self._prss_keys = dict(keys)
-        self._prfs: dict[int, dict[tuple[int, ...], Any]] = {}
+        self._prfs: dict[int, dict[Subset, Any]] = {}
         self._program_counter = [0, 0]
         self._pc_level = 0
         self._loop = asyncio.get_running_loop()
@@ -122,7 +102,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
     start = shutdown = transfer = run = peek = logging = _refused
     set_protocol = unset_protocol = _send_message = _receive_message = _refused
 
-    def prfs(self, bound: int) -> dict[tuple[int, ...], Any]:
+    def prfs(self, bound: int) -> dict[Subset, Any]:
         """Pseudorandom functions into range(bound); kept here, for MPyC's cache would outlive the session."""
         if bound not in self._prfs:
             self._prfs[bound] = {subset: thresha.PRF(key, bound) for subset, key in self._prss_keys.items()}
@@ -142,10 +122,14 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
     async def _from(self, label: str, peer: int, field: Any, count: int) -> Any:
         """Shares of one peer, (count,) field array."""
         data = await self._links[peer].receive(label, count * width(field.modulus))
-        values = decode(data, field.modulus, count, party=f"party {self._links[peer].peer}", step=label)
+        try:
+            values = decode(data, field.modulus, count)
+        except ValueError as error:
+            name = self._names.get(peer, f"party {self._links[peer].peer}")
+            raise BadFrame(f"{name} {error}", party=name, step=label) from None
         return field.array(np.array(values, dtype=object), check=False)
 
-    @asyncoro.mpc_coro  # type: ignore[untyped-decorator]
+    @asyncoro.mpc_coro
     async def _distribute(self, x, senders):  # type: ignore[no-untyped-def] # MPyC reads a return annotation
         """Shares of the senders' inputs: a list of secure integers, or one secure array each.
 
@@ -169,7 +153,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         shares = [mine if i == self.pid else await self._from(label, i, field, count) for i in senders]
         return [_shaped(sftype, share, shape) for share in shares]
 
-    @asyncoro.mpc_coro  # type: ignore[untyped-decorator]
+    @asyncoro.mpc_coro
     async def output(self, x, receivers=None, threshold=None, raw=False):  # type: ignore[no-untyped-def]
         """Open a masked value to all computing parties, within MPyC's own protocols. Secrets go by `reveal.py`.
 
@@ -205,7 +189,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
             opened = [convert(a) for a in opened]
         return opened if x_is_list else opened[0]
 
-    @asyncoro.mpc_coro  # type: ignore[untyped-decorator]
+    @asyncoro.mpc_coro
     async def _reshare(self, x):  # type: ignore[no-untyped-def]
         """Bring shares of degree 2t back to degree t [GRR98]. As MPyC's, with exact sizes. One round."""
         x_is_list = isinstance(x, list)
@@ -259,7 +243,7 @@ def _shaped(sftype: Any, share: Any, shape: tuple[int, ...]) -> list[Any]:
 def _without_values(error: BaseException) -> GloveboxError:
     """An error of MPyC's by its type and place: what its text says may be a value."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return GloveboxError(f"the finishing engine failed: {type(error).__name__}{place}", step="shamir")
 
 
@@ -269,9 +253,8 @@ class Shamir:
     index: this party's place among them; m: how many; threshold: how many curious parties learn nothing.
     """
 
-    def __init__(self, engine: Engine, links: Mapping[int, Link]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._links = links
         self.index = engine.pid
         self.m = len(engine.parties)
         self.threshold: int = engine.threshold
@@ -310,18 +293,20 @@ class Shamir:
         self._engine._prfs.clear()
 
 
-async def open_shamir(me: int, links: Mapping[int, Link], transcript: bytes) -> Shamir:
+async def open_shamir(
+    me: int, links: Mapping[int, Link], transcript: bytes, names: Mapping[int, str] | None = None
+) -> Shamir:
     """The finishing engine over authenticated links to all other computing parties, by index; 3 <= m <= 9.
 
-    Agrees the keys of pseudorandom secret sharing (one round). Refused below three parties, where the threshold
-    would be 0 and each share the secret itself.
+    names: of the parties, by index, for errors. Agrees the keys of pseudorandom secret sharing (one round). Refused
+    below three parties, where the threshold would be 0 and each share the secret itself.
     """
     m = len(links) + 1
     if not 3 <= m <= MOST_PARTIES or set(links) | {me} != set(range(m)):
         raise Refused(f"secure finishing needs 3 to {MOST_PARTIES} computing parties", step="shamir")
     threshold = (m - 1) // 2
     keys = await agree_keys(me, links, threshold, transcript)
-    return Shamir(Engine(me, links, threshold, keys), links)
+    return Shamir(Engine(me, links, threshold, keys, names or {}))
 
 
 def modulus(bits: int) -> int:
@@ -403,5 +388,5 @@ def _fit() -> None:
     asyncoro.SecureObject.set_share = _set_share
 
 
-_hand_over = getattr(asyncoro, "__reconcile")  # noqa: B009
+_hand_over = getattr(asyncoro, "__reconcile")
 _fit()

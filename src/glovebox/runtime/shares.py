@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from glovebox.errors import BadFrame, IntegrityError
+from glovebox.errors import IntegrityError
 
 
 def width(modulus: int) -> int:
@@ -26,17 +26,15 @@ def encode(values: Iterable[int], modulus: int) -> bytes:
     return b"".join([value.to_bytes(size, "little") for value in checked])
 
 
-def decode(data: bytes | memoryview, modulus: int, count: int, *, party: str = "", step: str = "") -> list[int]:
-    """`count` field integers. Raises BadFrame, naming party and step, for another length or a value >= modulus."""
+def decode(data: bytes | memoryview, modulus: int, count: int) -> list[int]:
+    """`count` field integers. Raises ValueError for another length or a value >= modulus."""
     size = width(modulus)
     if len(data) != count * size:
-        raise BadFrame(
-            f"{party or 'a party'} sent {len(data)} bytes of shares where {count * size} belong", party=party, step=step
-        )
+        raise ValueError(f"sent {len(data)} bytes of shares where {count * size} belong")
     raw = bytes(data)
     values = [int.from_bytes(raw[at : at + size], "little") for at in range(0, len(raw), size)]
     if values and max(values) >= modulus:
-        raise BadFrame(f"{party or 'a party'} sent a share outside the field", party=party, step=step)
+        raise ValueError("sent a share outside the field")
     return values
 
 
@@ -44,8 +42,8 @@ def recombined(shares: Mapping[int, Sequence[int]], modulus: int, threshold: int
     """The secrets of all parties' shares, as signed integers -p/2 < x < p/2.
 
     shares: party number -> that party's shares, one a secret; all m > 2 threshold parties. Raises IntegrityError,
-    which names the step and nothing else, unless each secret's m shares lie on one polynomial of degree threshold:
-    with at most `threshold` wrong shares no other secret passes (two such polynomials agree on m - threshold > threshold points).
+    which names the step and nothing else, unless each secret's m shares lie on one polynomial of degree threshold.
+    With at most `threshold` wrong shares only the true one passes, for it alone fits the m - threshold others.
     """
     parties = sorted(shares)
     if len(parties) <= 2 * threshold or len({len(line) for line in shares.values()}) > 1:
