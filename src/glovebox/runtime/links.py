@@ -123,8 +123,8 @@ class SessionLink(asyncio.Protocol):
         start = head(Kind.DATA, label, len(payload))
         if len(payload) > self._largest:
             raise ValueError(f"a frame of {len(payload)} bytes is more than the plan's largest, {self._largest}")
-        if label in self._labels_sent:
-            raise ValueError(f"{label} is sent twice")
+        if label in self._labels_sent or self._leaving:
+            raise ValueError(f"{label} is sent {'after goodbye' if self._leaving else 'twice'}")
         self._labels_sent.add(label)
         if self._peer_left:
             return  # who said goodbye waits for nothing more
@@ -141,15 +141,18 @@ class SessionLink(asyncio.Protocol):
 
     async def close(self) -> None:
         """See `Link.close`. A peer that does not say goodbye is waited for no longer than `silence_s`."""
-        if not self._leaving:
+        if not self._leaving and not self.lost.done():
             self._leaving = True
             self._enqueue(head(Kind.BYE))
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self._silence_s):
                 while not self._gone and not self.lost.done() and (self._queue or not self._peer_left):
                     await self._move()
-        if self._transport and not self.lost.done():
-            self._transport.close()
+        except TimeoutError:
+            pass
+        finally:
+            if self._transport and not self.lost.done():  # a lost link closes when its last words are written
+                self._transport.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 while self._transport and not self._gone:
@@ -321,7 +324,7 @@ class SessionLink(asyncio.Protocol):
                     hint=f"ask {self.name} whether its node runs and its network is up",
                 )
             )
-        elif not self._queue:  # what still waits to be written says as much
+        elif not self._leaving and not self._queue:  # what still waits to be written says as much
             self._enqueue(head(Kind.HEARTBEAT))
 
     def _give_up(self, error: PeerError) -> None:
@@ -335,7 +338,7 @@ class SessionLink(asyncio.Protocol):
             return
         if self._timer:
             self._timer.cancel()
-        if not self._linked.done():
+        if self._leaving or not self._linked.done():  # after a goodbye, and before a hello, there is nothing to tell
             self._transport.abort()
             return
         self._timer = self._loop.call_later(FLUSH_S, self._transport.abort)

@@ -76,7 +76,7 @@ def session_context(
     context = _context(server)
     try:
         context.load_verify_locations(cadata=peer_certificate)
-    except ssl.SSLError as problem:
+    except (ssl.SSLError, ValueError) as problem:
         raise PeerError("a party's session certificate cannot be read", step="linked") from problem
     _load(context, certificate, key)
     return context
