@@ -17,7 +17,6 @@ import asyncio
 import traceback
 from asyncio import Future, Task
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from glovebox.errors import BadFrame, GloveboxError, PeerError, Refused
+from glovebox.runtime.coroutines import Running, fit_coroutines, running
 from glovebox.runtime.isolation import bare_process
 from glovebox.runtime.prss import Subset, agree_keys
 from glovebox.runtime.shares import decode, encode, width
@@ -43,18 +43,6 @@ with bare_process():
 
 SEC_PARAM = 60  # statistical parameter of MPyC's masks; its default of 30 is refused
 MOST_PARTIES = 9  # C(9, 5) = 126 keys and masks; C(11, 6) would be 462
-
-_running: ContextVar[Engine] = ContextVar("engine")
-
-
-class _Running:
-    """What MPyC's modules see as their runtime: the Engine of the task that runs."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(_running.get(), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(_running.get(), name, value)
 
 
 class _NoPickle:
@@ -265,7 +253,7 @@ class Shamir:
     @property
     def runtime(self) -> Engine:
         """MPyC's runtime, made the one of the running task."""
-        _running.set(self._engine)
+        running.set(self._engine)
         return self._engine
 
     def integers(self, bits: int) -> Any:
@@ -315,78 +303,16 @@ def modulus(bits: int) -> int:
     return p
 
 
-def _start(coro: Any, loop: asyncio.AbstractEventLoop) -> Task[Any]:
-    """`asyncio.Task` as MPyC starts them, kept so that a failed session can end them."""
-    engine = _running.get()
-    if engine.failure.done():
-        coro.close()
-        raise engine.failure.exception() or PeerError("the session has ended", step="shamir")
-    task = _Task(coro, loop=loop)
-    engine.tasks.add(task)
-    return task
-
-
-class _Task(Task):  # type: ignore[type-arg]
-    """A task that drops MPyC's `f_back`, a stack frame full of shares kept for a traceback."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "f_back":
-            super().__setattr__(name, value)
-
-
-def _reconcile(decl: Any, task: Task[Any]) -> None:
-    """As MPyC's, but a failed coroutine fails its session and does not stop the event loop."""
-    engine = _running.get()
-    engine._pc_level -= 1
-    engine.tasks.discard(task)
-    if task.cancelled():
-        return
-    error = task.exception()
-    if error is not None:
-        engine.fail(error)
-    elif decl is not None and not engine.failure.done():
-        _hand_over(decl, task.result())
-
-
-def _pass_on(share: Future[Any], value: Future[Any]) -> None:
-    if not share.done() and not value.cancelled():
-        share.set_result(value.result())
-
-
-def _set_share(self: Any, value: Any) -> None:
-    """As MPyC's, but silent where a session that ended cancelled what it waits for."""
-    if not isinstance(value, Future):
-        self.share.set_result(value)
-    elif value.done():
-        _pass_on(self.share, value)
-    else:
-        value.add_done_callback(lambda done: _pass_on(self.share, done))
-
-
-_count_down = asyncoro._SharesTallier._decrement
-
-
-def _decrement(self: Any, done: Future[Any]) -> None:
-    """As MPyC's, silent likewise."""
-    if not done.cancelled() and not self.done():
-        _count_down(self, done)
-
-
 def _fit() -> None:
     """Put the replacements where MPyC looks for them."""
-    running = _Running()
     for module in (asyncoro, sectypes, mpctools, seclists, secpols, mpyc_secgroups, mpyc_random, mpyc_statistics):
-        module.runtime = running
+        module.runtime = Running()
     silent = SimpleNamespace(**{name: lambda *_: None for name in ("debug", "info", "warning", "error")})
     for module in (mpyc.runtime, finfields, mpyc_numpy, mpyc.gmpy):
         module.logging = silent
     mpyc.runtime.pickle = _NoPickle
     finfields.os = SimpleNamespace(getenv=lambda _: "0")  # its one use: the number of worker threads
-    asyncoro.Task = _start
-    asyncoro._reconcile = _reconcile
-    asyncoro._SharesTallier._decrement = _decrement
-    asyncoro.SecureObject.set_share = _set_share
+    fit_coroutines(asyncoro)
 
 
-_hand_over = getattr(asyncoro, "__reconcile")
 _fit()
