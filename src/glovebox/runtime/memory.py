@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from glovebox.errors import BadFrame, PeerError, PeerLost
+from glovebox.runtime.mailbox import WINDOW_BYTES, Mailbox
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 UNSENT_BYTES = 16 << 20  # as over TLS: what `send` lets pile up before it waits
-WINDOW_BYTES = 64 << 20  # as over TLS: what a receiver keeps for labels it has not asked for
 LABEL_BYTES = 200
 
 
@@ -34,7 +37,6 @@ class Packet(NamedTuple):
     round: int
 
 
-Buffer = bytes | bytearray | memoryview
 Fault = Callable[[Packet], list[Packet]]
 
 
@@ -89,128 +91,117 @@ class Meter:
 
 
 class MemoryLink:
-    """One end of a link between two parties of one process; obeys the contract of `links.Link`."""
+    """One end of a link between two parties of one process: a `links.Link`, with the mailbox that TLS links have.
 
-    def __init__(self, me: int, peer: int, name: str, session: bytes, meter: Meter) -> None:
+    me, peer: party numbers; names: of both. session: what frames of another session differ in.
+    """
+
+    def __init__(self, me: int, peer: int, names: Mapping[int, str], session: bytes, meter: Meter) -> None:
         self.peer = peer
-        self._me = me
-        self._name = name  # the peer's
+        self.failure: PeerError | None = None
+        """What broke this end, if something did; a goodbye does not."""
+        self._me, self._name, self._my_name = me, names[peer], names[me]
         self._session = session
         self._meter = meter
         self._far: MemoryLink = self
-        self._arrived: dict[str, Packet] = {}
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._received: set[str] = set()
-        self._sent: set[str] = set()
-        self._unread = 0
-        self._drained = asyncio.Event()
-        self._failure: Callable[[str], PeerError] | None = None
-        self._ended = False
+        self._mailbox = Mailbox(self._name, WINDOW_BYTES, self._hold_back, self._give_up)
+        self._rounds: dict[str, Packet] = {}
+        self._labels_sent: set[str] = set()
+        self._queue: deque[Packet] = deque()  # what the peer's full mailbox keeps back
+        self._unsent = 0
+        self._moved = asyncio.Event()
+        self._full = self._left = self._peer_left = False
 
     def __repr__(self) -> str:
-        return f"<MemoryLink to {self._name}: {len(self._arrived)} frames unread>"
+        return f"<MemoryLink to {self._name}: {len(self._queue)} frames unsent>"
 
     async def send(self, label: str, data: Buffer) -> None:
-        """Send a frame; wait while the peer has too much unread."""
-        while self._far._unread > UNSENT_BYTES + WINDOW_BYTES and not self._failure:
-            self._far._drained.clear()
-            await self._far._drained.wait()
+        """See `links.Link`."""
+        while self._unsent > UNSENT_BYTES and not self.failure:
+            await self._move()
         self.post(label, data)
 
     def post(self, label: str, data: Buffer) -> None:
-        """Send a frame without waiting."""
-        if self._failure:
-            raise self._failure(label)
-        if label in self._sent or not 0 < len(label.encode("ascii")) <= LABEL_BYTES:
-            raise RuntimeError(f"{label} was sent before, or is no label")
-        self._sent.add(label)
-        packet = Packet(self._session, label, memoryview(data).cast("B").toreadonly(), 0)
-        for arriving in self._meter.sent(self._me, self.peer, packet):
-            self._far._arrive(arriving)
+        """See `links.Link`."""
+        self._mailbox.check(label)
+        if not 0 < len(label) <= LABEL_BYTES or not label.isascii() or not label.isprintable() or " " in label:
+            raise ValueError(f"{label!r} is no label")
+        if label in self._labels_sent or self._left:
+            raise ValueError(f"{label} is sent {'after goodbye' if self._left else 'twice'}")
+        self._labels_sent.add(label)
+        view = memoryview(data)
+        octets = view.cast("B").toreadonly() if view.nbytes else memoryview(b"")
+        for packet in self._meter.sent(self._me, self.peer, Packet(self._session, label, octets, 0)):
+            self._queue.append(packet)
+            self._unsent += len(packet.octets)
+        self._pump()
 
     async def receive(self, label: str, size: int) -> memoryview:
-        """The frame of a label; BadFrame unless it has exactly this size in bytes."""
-        octets = await self.receive_at_most(label, size)
-        if len(octets) != size:
-            raise self._fail_with(label, f"sent {len(octets)} bytes, expected {size}")
-        return octets
+        """See `links.Link`."""
+        return self._taken(label, await self._mailbox.receive(label, size))
 
     async def receive_at_most(self, label: str, most: int) -> memoryview:
-        """The frame of a label; BadFrame if it is longer."""
-        if label not in self._arrived and not self._failure and not self._ended:
-            waiter = self._waiting[label] = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                del self._waiting[label]
-        if self._failure:
-            raise self._failure(label)
-        if label not in self._arrived:
-            raise PeerLost(f"{self._name} ended the session", party=self._name, step=label)
-        packet = self._arrived.pop(label)
-        self._unread -= len(packet.octets)
-        if self._unread <= UNSENT_BYTES + WINDOW_BYTES:
-            self._drained.set()
-        if len(packet.octets) > most:
-            raise self._fail_with(label, f"sent {len(packet.octets)} bytes, expected at most {most}")
-        self._meter.taken(self._me, packet)
-        return packet.octets
+        """See `links.Link`."""
+        return self._taken(label, await self._mailbox.receive_at_most(label, most))
 
     async def close(self) -> None:
-        """Say bye: nothing more is sent; what was sent can still be read."""
-        self._far._ended = True
-        self._far._wake_all()
+        """See `links.Link`."""
+        self._left = self._far._peer_left = True
+        self._pump()
+        self._far._moved.set()
+        while not self.failure and (self._queue or not self._peer_left):
+            await self._move()
 
-    def abort(self) -> None:
-        """Break the link: this party failed."""
-        self._far.lose(f"{self._far._name} ended the session with an error")
-        self.lose("this link was closed")
+    def abort(self, code: str) -> None:
+        """Break the link: this party's run failed."""
+        self._far._lose(f"{self._my_name} ended the session ({code})")
+        self._lose(f"this party ended the session ({code})")
 
-    def lose(self, reason: str) -> None:
-        """Have every receive and send on this end raise PeerLost, unless something else failed before."""
-        if not self._failure:
-            self._failure = lambda step: PeerLost(reason, party=self._name, step=step)
-        self._wake_all()
+    def _lose(self, reason: str) -> None:
+        self._mailbox.fail(PeerLost(reason, party=self._name))
 
-    @property
-    def failure(self) -> PeerError | None:
-        """What broke this end, if something did."""
-        return self._failure("bye") if self._failure else None
+    def _give_up(self, error: PeerError) -> None:
+        self.failure = error
+        self._moved.set()
+        self._far._lose(f"{self._my_name} ended the session ({error.code})")
+
+    def _hold_back(self, stop: bool) -> None:
+        self._far._full = stop
+        self._far._pump()
+
+    def _pump(self) -> None:
+        """Deliver what the peer has room for."""
+        while self._queue and not self._full and not self.failure:
+            packet = self._queue.popleft()
+            self._unsent -= len(packet.octets)
+            self._moved.set()
+            self._far._arrive(packet)
+        if self._left and not self._queue:
+            self._far._mailbox.end()
+
+    async def _move(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
 
     def _arrive(self, packet: Packet) -> None:
-        if packet.session != self._session:
-            self._fail_with(packet.label, "sent a frame of another session")
-        elif packet.label in self._received:
-            self._fail_with(packet.label, "sent a frame twice")
-        elif self._unread > WINDOW_BYTES and self._waiting:
-            self._fail_with(packet.label, "sends other frames than the one that is waited for")
-        else:
-            self._received.add(packet.label)
-            self._arrived[packet.label] = packet
-            self._unread += len(packet.octets)
-            _wake(self._waiting.get(packet.label))
+        try:
+            if packet.session != self._session:
+                raise BadFrame(f"{self._name} sent a frame of another session", party=self._name, step=packet.label)
+            self._rounds[packet.label] = packet
+            self._mailbox.deliver(packet.label, packet.octets)
+        except PeerError as error:
+            self._mailbox.fail(error)
 
-    def _fail_with(self, label: str, what: str) -> PeerError:
-        error = BadFrame(f"{self._name} {what}", party=self._name, step=label)
-        if not self._failure:
-            self._failure = lambda _: error
-        self._wake_all()
-        return error
-
-    def _wake_all(self) -> None:
-        for waiter in self._waiting.values():
-            _wake(waiter)
-        self._far._drained.set()
-        self._drained.set()
+    def _taken(self, label: str, octets: memoryview) -> memoryview:
+        self._meter.taken(self._me, self._rounds.pop(label))
+        return octets
 
 
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter and not waiter.done():
-        waiter.set_result(None)
-
-
-def memory_links(a: int, b: int, names: dict[int, str], session: bytes, meter: Meter) -> tuple[MemoryLink, MemoryLink]:
+def memory_links(
+    a: int, b: int, names: Mapping[int, str], session: bytes = b"", meter: Meter | None = None
+) -> tuple[MemoryLink, MemoryLink]:
     """The two ends of one link: a's and b's."""
-    near, far = MemoryLink(a, b, names[b], session, meter), MemoryLink(b, a, names[a], session, meter)
+    meter = meter or Meter()
+    near, far = MemoryLink(a, b, names, session, meter), MemoryLink(b, a, names, session, meter)
     near._far, far._far = far, near
     return near, far

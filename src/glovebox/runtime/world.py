@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from glovebox.errors import GloveboxError
+from glovebox.errors import BadFrame, GloveboxError
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Ground, Role
 from glovebox.runtime.memory import Fault, Frame, MemoryLink, Meter, Packet, memory_links
@@ -133,10 +133,7 @@ class World:
         for engine in engines:
             if engine:
                 engine.close()
-        for party in range(self._parties):
-            broken = next((link.failure for link in run.links[party].values() if link.failure), None)
-            if broken and party not in run.errors:  # it had returned before another failed
-                run.errors[party] = broken
+        _end_together(run)
         return results, run.errors
 
     def _open(self) -> Run:
@@ -221,6 +218,25 @@ def _calls(
     return [(protocol, shared if slot is None else {**shared, slot: own[party]}) for party in range(parties)]
 
 
+def _end_together(run: Run) -> None:
+    """Where one party failed, or a link, all do: also those that had returned before."""
+    _note_failures(run)
+    if run.errors:
+        for links in run.links:
+            for link in links.values():
+                link.abort("error")
+        _note_failures(run)
+
+
+def _note_failures(run: Run) -> None:
+    """The error of a party that had returned before a link failed: a bad frame it was sent, else the first loss."""
+    for party, links in enumerate(run.links):
+        failures = [link.failure for link in links.values() if link.failure]
+        for failure in sorted(failures, key=lambda error: not isinstance(error, BadFrame)):
+            failure.step = failure.step or "end"
+            run.errors.setdefault(party, failure)
+
+
 async def _party(run: Run, party: int, protocol: Protocol, arguments: dict[str, Any]) -> Any:
     """One party's run; if it fails, its links break, so that nobody waits for it."""
     try:
@@ -228,5 +244,5 @@ async def _party(run: Run, party: int, protocol: Protocol, arguments: dict[str, 
     except Exception as error:  # every error is handed to the test, in the order in which parties failed
         run.errors[party] = error
         for link in run.links[party].values():
-            link.abort()
+            link.abort(getattr(error, "code", "error"))
         return None

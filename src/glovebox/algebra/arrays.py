@@ -1,0 +1,64 @@
+"""The numpy form of the kernels: same tables, no compiler. Import through `kernels` only, or to test it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra.kernels import U8, U16, U64, Peeling
+
+ROWS = 1 << 15  # rows in a piece: what is gathered for them stays in cache
+
+
+def peel(x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
+    """Level by level: all slots that only one key touches, then again. Levels grow with the segments, not the work."""
+    slots = slots_of(x, lb, starts)
+    flat = slots.reshape(-1)
+    count = np.bincount(flat, minlength=slots_in_all)
+    mixed = np.zeros(slots_in_all, np.uint32)
+    np.bitwise_xor.at(mixed, flat, np.tile(np.arange(len(x), dtype=np.uint32), 3))
+    found_keys, found_slots, levels = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)], [0]
+    single = np.flatnonzero(count == 1)
+    while len(single):
+        keys, first = np.unique(mixed[single], return_index=True)  # a key may own several single slots
+        found_keys.append(keys)
+        found_slots.append(single[first].astype(np.uint32))
+        levels.append(levels[-1] + len(keys))
+        touched = slots[:, keys].reshape(-1)
+        np.subtract.at(count, touched, 1)
+        np.bitwise_xor.at(mixed, touched, np.tile(keys, 3))
+        single = np.unique(touched[count[touched] == 1])
+    return Peeling(np.concatenate(found_keys), np.concatenate(found_slots), tuple(levels))
+
+
+def assign(x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, peeling: Peeling, table: U64) -> None:
+    """Level by level, the last first: keys of one level do not touch each other's slots."""
+    for begin, end in reversed(list(zip(peeling.levels, peeling.levels[1:], strict=False))):
+        keys, own = peeling.keys[begin:end], peeling.slots[begin:end]
+        a, b, c = slots_of(x[keys], lb, starts[keys])
+        table[own] ^= values[keys] ^ table[a] ^ table[b] ^ table[c] ^ _dense(y[keys], sums)
+
+
+def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
+    """The values of keys, a piece of rows at a time: (words, n)."""
+    out = np.empty((table.shape[1], len(x)), np.uint64)
+    for begin in range(0, len(x), ROWS):
+        piece = slice(begin, begin + ROWS)
+        a, b, c = slots_of(x[piece], lb, starts[piece])
+        out[:, piece] = (table[a] ^ table[b] ^ table[c] ^ _dense(y[piece], sums)).T
+    return out
+
+
+def slots_of(x: U64, lb: int, starts: U16) -> NDArray[np.int64]:
+    """The sparse slots of keys: (3, n)."""
+    inside = np.uint64((1 << lb) - 1)
+    segment = starts.astype(np.int64)
+    return np.stack([((segment + i) << lb) + (x >> np.uint64(i * lb) & inside).astype(np.int64) for i in range(3)])
+
+
+def _dense(y: U8, sums: U64) -> U64:
+    """The XOR of the dense rows that y chooses: (n, words)."""
+    value: U64 = np.zeros((len(y), sums.shape[2]), np.uint64)
+    for byte in range(5):
+        value ^= sums[byte][y[:, byte]]
+    return value

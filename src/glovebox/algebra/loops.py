@@ -1,0 +1,110 @@
+"""The compiled form of the kernels: loops over keys that numpy cannot express. Import through `kernels` only."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra.kernels import U8, U16, U64, Peeling
+
+ONE = np.uint64(1 << 32)  # a cell is count << 32 | XOR of the keys that touch the slot
+KEY = np.uint64((1 << 32) - 1)
+
+
+def peel(x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
+    """See `kernels.Kernels`."""
+    keys, slots = np.empty(len(x), np.uint32), np.empty(len(x), np.uint32)
+    stack = np.empty(3 * len(x) + 1, np.uint32)
+    peeled = _peel(x, lb, starts, np.zeros(slots_in_all, np.uint64), stack, keys, slots)
+    return Peeling(keys[:peeled], slots[:peeled], ())
+
+
+def assign(x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, peeling: Peeling, table: U64) -> None:
+    """See `kernels.Kernels`."""
+    _assign(x, y, values, lb, sums, starts, peeling.keys, peeling.slots, table)
+
+
+def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
+    """See `kernels.Kernels`."""
+    out = np.empty((table.shape[1], len(x)), np.uint64)
+    _decode(x, y, lb, sums, starts, table, out)
+    return out
+
+
+@numba.njit("uint64(uint64, int64, uint64, int64)", nogil=True, cache=True, inline="always")
+def _slot(x: np.uint64, lb: int, start: np.uint64, i: int) -> np.uint64:
+    inside = (np.uint64(1) << np.uint64(lb)) - np.uint64(1)
+    return ((start + np.uint64(i)) << np.uint64(lb)) + ((x >> np.uint64(i * lb)) & inside)
+
+
+@numba.njit(
+    "int64(uint64[::1], int64, uint16[::1], uint64[::1], uint32[::1], uint32[::1], uint32[::1])", nogil=True, cache=True
+)
+def _peel(
+    x: U64, lb: int, starts: U16, cells: U64, stack: NDArray[np.uint32], keys: NDArray[np.uint32],
+    slots: NDArray[np.uint32],
+) -> int:  # fmt: skip
+    for key in range(len(x)):
+        start = np.uint64(starts[key])
+        for i in range(3):
+            slot = _slot(x[key], lb, start, i)
+            cells[slot] = (cells[slot] + ONE) ^ np.uint64(key)
+    peeled = 0
+    for first in range(len(cells)):
+        stack[0] = first
+        height = 1
+        while height:
+            height -= 1
+            own = stack[height]
+            if cells[own] >> np.uint64(32) != 1:
+                continue
+            one = cells[own] & KEY
+            keys[peeled] = one
+            slots[peeled] = own
+            peeled += 1
+            start = np.uint64(starts[one])
+            for i in range(3):
+                slot = _slot(x[one], lb, start, i)
+                cells[slot] = (cells[slot] - ONE) ^ one
+                if cells[slot] >> np.uint64(32) == 1:
+                    stack[height] = slot
+                    height += 1
+    return peeled
+
+
+@numba.njit(
+    "void(uint64[::1], uint8[:, ::1], uint64[:, ::1], int64, uint64[:, :, ::1], uint16[::1], uint32[::1], "
+    "uint32[::1], uint64[:, ::1])",
+    nogil=True,
+    cache=True,
+)
+def _assign(
+    x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, keys: NDArray[np.uint32], slots: NDArray[np.uint32],
+    table: U64,
+) -> None:  # fmt: skip
+    for turn in range(len(keys) - 1, -1, -1):
+        key = keys[turn]
+        start = np.uint64(starts[key])
+        a, b, c = _slot(x[key], lb, start, 0), _slot(x[key], lb, start, 1), _slot(x[key], lb, start, 2)
+        for word in range(table.shape[1]):
+            rest = values[key, word] ^ table[a, word] ^ table[b, word] ^ table[c, word] ^ table[slots[turn], word]
+            for byte in range(5):
+                rest ^= sums[byte, y[key, byte], word]
+            table[slots[turn], word] = rest
+
+
+@numba.njit(
+    "void(uint64[::1], uint8[:, ::1], int64, uint64[:, :, ::1], uint16[::1], uint64[:, ::1], uint64[:, ::1])",
+    nogil=True,
+    cache=True,
+)
+def _decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64, out: U64) -> None:
+    for key in range(len(x)):
+        start = np.uint64(starts[key])
+        a, b, c = _slot(x[key], lb, start, 0), _slot(x[key], lb, start, 1), _slot(x[key], lb, start, 2)
+        for word in range(table.shape[1]):
+            value = table[a, word] ^ table[b, word] ^ table[c, word]
+            for byte in range(5):
+                value ^= sums[byte, y[key, byte], word]
+            out[word, key] = value
