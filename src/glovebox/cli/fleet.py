@@ -14,7 +14,7 @@ from types import TracebackType
 from glovebox.contract.signing import sign_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
-from glovebox.node.binding import bind
+from glovebox.node.binding import bind, own_table
 from glovebox.node.contracts import add_contract, read_contract, signature_file
 from glovebox.node.home import Home
 from glovebox.node.local import Answered, Ask, Progress, talk
@@ -49,7 +49,8 @@ class Fleet:
 
     def bind(self, party: str, table: str, source: Path) -> None:
         """Bind a party's file to a table of the contract."""
-        bind(self.homes[party], str(self.contract), table, source)
+        home, contract = self.homes[party], read_contract(self.contract)
+        bind(home, contract, own_table(home, contract, table), source)
 
     def start(self, party: str, command: list[str] | None = None) -> None:
         """Start a party's node and wait until it listens. command: what to run in place of `python -I -m glovebox`."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 

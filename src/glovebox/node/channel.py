@@ -40,7 +40,7 @@ class BoundTable(Struct, frozen=True):
 
     table: Table
     path: str
-    format: str
+    format: Literal["csv", "parquet"]
     salt: bytes
     snapshot: bytes
 

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.database import open_database
+from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError, IntegrityError
-from glovebox.node.channel import Channel, Completed, Job, Opened, Reached, Store
+from glovebox.node.channel import BoundTable, Channel, Completed, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
-from glovebox.node.steps import finishing_of, join_shape, largest_frame, roles_of
+from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
 from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
 from glovebox.protocols.conversion import secure_totals
@@ -31,6 +32,9 @@ from glovebox.runtime.engine import open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
 from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
 from glovebox.runtime.links import SessionLink
+from glovebox.schema.local import LocalQuery
+
+LOADING_THREADS = 2
 
 
 class Run:
@@ -88,15 +92,21 @@ class Run:
         query, bound = local_query(self.plan, self.job.party), self.job.bound
         if query is None or bound is None:
             return None
-        source = Source(Path(bound.path), bound.format)
-        load = load_rows if isinstance(self.plan.source, Joined) else load_groups
-        loaded = await asyncio.get_running_loop().run_in_executor(
-            self._executor, load, query, bound.table, source, bound.salt, self._limits()
-        )
+        loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, query, bound)
         if loaded.snapshot != bound.snapshot:
             raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
         await self._reached("loaded")
         return loaded
+
+    def _read(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
+        source = Source(bound.path, bound.format)
+        database = open_database([source], Path(self.job.temporary), self.job.memory_mib, LOADING_THREADS)
+        try:
+            if isinstance(self.plan.source, Joined):
+                return load_rows(database, query, bound.table, source, bound.salt)
+            return load_groups(database, query, bound.table, source, bound.salt)
+        finally:
+            database.close()
 
     async def _link(self) -> dict[int, SessionLink]:
         """Links to the parties that this one talks to."""
@@ -121,14 +131,14 @@ class Run:
         )
 
     def _transcript(self) -> bytes:
-        job, roles = self.job, roles_of(self.plan)
+        job = self.job
         return session_transcript(
             job.contract,
             job.statement,
             job.parameters,
             plan_hash(self.plan),
             job.session,
-            [(party, roles[party]) for party in sorted(roles)],
+            role_names(self.plan),
             [encode(envelope) for envelope in job.acceptances],
         )
 
@@ -171,7 +181,7 @@ class Run:
         plan, finishing = self.plan, finishing_of(self.plan)
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
-            case Joined(query, table, helper):
+            case Joined(query, _, helper):
                 rows = None if own is None else Rows(own.ids, own.values)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from glovebox.errors import IntegrityError
 
@@ -39,7 +39,7 @@ class Binding(NamedTuple):
     """A contract's table bound to a file, with the file's fingerprint and its snapshot at that time."""
 
     path: str
-    format: str
+    format: Literal["csv", "parquet"]
     inode: int
     size: int
     mtime_ns: int

@@ -1,0 +1,45 @@
+"""`glovebox data add` and `data check`: this party's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cyclopts
+
+from glovebox.cli.serving import HomeOption, home_of
+
+data = cyclopts.App(name="data", help="Bind this party's files to the tables of a contract, and check them.")
+
+
+def register(app: cyclopts.App) -> None:
+    """Add these commands."""
+    app.command(data)
+
+
+@data.command
+def add(contract: str, table: str, source: Path, *, home: HomeOption = None) -> None:
+    """Bind a contract's table to a CSV or Parquet file, if every row is as the contract says."""
+    from glovebox.node.binding import bind, own_table
+    from glovebox.node.contracts import find_contract
+
+    place = home_of(home)
+    found = find_contract(place, contract)
+    report = bind(place, found, own_table(place, found, table), source)
+    print("\n".join(report.lines()), f"bound {source.name} to {table} of {found.name}", sep="\n")
+
+
+@data.command
+def check(contract: str, table: str, source: Path | None = None, *, home: HomeOption = None) -> int:
+    """Count what is not as the contract says, in the bound file or in another; never a value."""
+    from glovebox.data.sources import source_at
+    from glovebox.errors import DataError
+    from glovebox.node.binding import check as checked
+    from glovebox.node.binding import own_table
+    from glovebox.node.contracts import find_contract
+
+    place = home_of(home)
+    found = find_contract(place, contract)
+    given = None if source is None else source_at(source)
+    report = checked(place, found, own_table(place, found, table), given)
+    print("\n".join(report.lines()))
+    return DataError.exit_code if report.errors else 0

@@ -1,0 +1,68 @@
+"""From a plan to what its protocols ask for: roles, shapes, what is finished and opened, the largest frame."""
+
+from __future__ import annotations
+
+from glovebox.planner.answer import parts_of
+from glovebox.planner.plan import Joined, Plan, members
+from glovebox.protocols.finishing import Finishing
+from glovebox.protocols.intersection import JoinShape, TotalShape, largest_array
+from glovebox.runtime.context import Role
+
+FINISHING_BYTES = 32 << 20
+"""Frames of the finishing engine: at 1,000 groups, 10 totals, and 128 random bits a comparison of 17 bytes each."""
+
+
+def row_roles(plan: Plan) -> dict[Role, int]:
+    """Who plays which role in the row engine; nobody in a stacked question."""
+    match plan.source:
+        case Joined(query, table, helper):
+            return {Role.QUERY: query.party, Role.TABLE: table.party, Role.HELPER: helper}
+    return {}
+
+
+def role_names(plan: Plan) -> list[tuple[int, str]]:
+    """Each member of the session and its role, as the transcript binds them."""
+    roles = {party: role.value for role, party in row_roles(plan).items()}
+    return [
+        (party, roles.get(party) or ("computing" if party in plan.computing else "receiver")) for party in members(plan)
+    ]
+
+
+def join_shape(plan: Plan) -> JoinShape:
+    """The public shape of a joined question's row-level run."""
+    if not isinstance(plan.source, Joined):
+        raise TypeError("only a joined question has a join")
+    return JoinShape(
+        n_query=plan.source.query.lines,
+        n_table=plan.source.table.lines,
+        payloads=len(plan.source.table.measures),
+        totals=tuple(TotalShape(total.query, total.table, total.bits) for total in plan.totals),
+    )
+
+
+def group_count(plan: Plan) -> int:
+    """How many groups the answer has, by the domains in the contract."""
+    if isinstance(plan.source, Joined):
+        return 1
+    count = 1
+    for grouping in plan.source.owners[0].groupings:
+        count *= len(grouping.labels)
+    return count
+
+
+def finishing_of(plan: Plan) -> Finishing:
+    """What is finished and opened of a plan's totals."""
+    return Finishing(
+        groups=group_count(plan),
+        most=tuple(max(abs(total.low), abs(total.high)) for total in plan.totals),
+        people=plan.people,
+        threshold=plan.threshold,
+        zero_shown=plan.zero_shown,
+        parts=parts_of(plan),
+    )
+
+
+def largest_frame(plan: Plan) -> int:
+    """Bytes of the largest frame of a session; anything longer is refused at its header."""
+    rows = largest_array(join_shape(plan)) if isinstance(plan.source, Joined) else 0
+    return max(rows, FINISHING_BYTES)
