@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
+from glovebox.audit.receipts import commitment as commitment_to
 from glovebox.audit.receipts import receipt_text
 from glovebox.contract.model import Contract
+from glovebox.errors import IntegrityError
 from glovebox.node.messages import Acceptance, Proposal
 from glovebox.planner.plan import Plan, plan_hash
 
@@ -53,3 +57,19 @@ def receipt_for(
         fields[f"snapshot of {name}"] = acceptance.snapshot.hex() or "none"
         fields[f"version at {name}"] = acceptance.version
     return receipt_text(fields | {"began": began, "ended": ended, "commitment": commitment})
+
+
+class AnswerFile(Struct, frozen=True):
+    """An answer with the salt of its commitment, in hexadecimal digits, as `answers SESSION --json` prints it."""
+
+    answer: msgspec.Raw
+    salt: str
+
+
+def commitment_of_file(path: Path) -> str:
+    """The commitment, in hex, of an answer that `answers SESSION --json` printed to a file. Raises IntegrityError."""
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=AnswerFile)
+        return commitment_to(bytes.fromhex(stored.salt), bytes(stored.answer)).hex()
+    except (msgspec.MsgspecError, ValueError) as problem:
+        raise IntegrityError(f"{path.name} is not an answer as Glovebox writes it") from problem

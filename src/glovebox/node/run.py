@@ -202,3 +202,8 @@ class Run:
 
     async def _reached(self, event: str) -> None:
         await self.channel.send(Reached(event))
+
+
+def preload() -> None:
+    """Load what the first session would wait for: compiled kernels. All else is imported with this module."""
+    kernels()
