@@ -19,20 +19,20 @@ Operator = Literal[
 """`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer."""
 
 
-class ColumnRef(Struct, frozen=True, tag="column", forbid_unknown_fields=True):
+class ColumnRef(Struct, frozen=True, tag_field="node", tag="column", forbid_unknown_fields=True):
     """A column of the owner's table, by its name in the contract."""
 
     name: str
 
 
-class Constant(Struct, frozen=True, tag="constant", forbid_unknown_fields=True):
+class Constant(Struct, frozen=True, tag_field="node", tag="constant", forbid_unknown_fields=True):
     """A constant of the question. type says how to read the text; a NULL has type "null" and text ""."""
 
     type: Literal["integer", "decimal", "boolean", "category", "text", "date", "timestamp", "null"]
     text: str
 
 
-class Call(Struct, frozen=True, tag="call", forbid_unknown_fields=True):
+class Call(Struct, frozen=True, tag_field="node", tag="call", forbid_unknown_fields=True):
     """An operator of the closed set and what it works on."""
 
     operator: Operator
