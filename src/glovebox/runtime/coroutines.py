@@ -50,7 +50,7 @@ class _Task(Task):  # type: ignore[type-arg]
 
 
 def steps(self: Any) -> Any:
-    """`_ProgramCounterWrapper.__await__`, but errors reach the coroutine, as the `except` and `finally` of links need."""
+    """`_ProgramCounterWrapper.__await__`, but errors reach the coroutine: links need their `except` and `finally`."""
     error: BaseException | None = None
     while True:
         before, self.runtime._program_counter = self.runtime._program_counter, self.pc
