@@ -3,7 +3,7 @@
 The lower party number dials. Whoever dials tries again until the deadline, since a peer's worker may come up later
 than its acceptance. Who is dialled holds one handshake a party at a time, and the newest connection takes the place
 of the one before: so somebody who connects in a party's name and says nothing keeps nobody out, and a failed
-handshake uses nothing up. A party that is linked is linked; whoever else comes in its name is closed at once.
+handshake uses nothing up. Once a party has shown its certificate, whoever else comes in its name is closed at once.
 """
 
 from __future__ import annotations
@@ -76,9 +76,8 @@ async def close_links(links: Iterable[SessionLink]) -> None:
 async def abort_links(links: Iterable[SessionLink], error: GloveboxError) -> None:
     """End all links for an error, and tell the peers whom it blames."""
     links = list(links)
-    at_fault = next((link.peer for link in links if link.name == error.party), None)
     for link in links:
-        link.abort(error.code, at_fault)
+        link.abort(error.code, error.party)
     await close_links(links)
 
 
@@ -97,6 +96,7 @@ class _Opening:
         self._reason: dict[int, str] = {}  # why the last attempt with a party failed
         self._links: dict[int, SessionLink] = {}
         self._attempts: dict[int, asyncio.Task[SessionLink | None]] = {}
+        self._tried: dict[int, SessionLink] = {}  # the link of the last attempt that began
 
     async def run(self, arrivals: Arrivals, deadline_s: float) -> dict[int, SessionLink]:
         """Make all links, or none."""
@@ -156,6 +156,9 @@ class _Opening:
             connection.close()
             return
         if number in self._attempts:
+            if number in self._tried and self._tried[number].authenticated:
+                connection.close()
+                return
             self._attempts[number].cancel()
         self._attempts[number] = asyncio.create_task(self._link(peer, connection))
 
@@ -171,14 +174,8 @@ class _Opening:
 
     async def _link(self, peer: Peer, connection: socket.socket) -> SessionLink | None:
         """Handshake and hello on a connection. None if it was not the peer, BadFrame if it was and is wrong."""
-        link = SessionLink(
-            self._keys.party,
-            peer.number,
-            self._names,
-            peer.secret,
-            peer.certificate,
-            self._largest,
-            self._silence_s,
+        link = self._tried[peer.number] = SessionLink(
+            self._keys.party, peer.number, self._names, peer.secret, peer.certificate, self._largest, self._silence_s
         )
         try:
             async with asyncio.timeout(HANDSHAKE_S):

@@ -96,7 +96,7 @@ class SessionLink(asyncio.Protocol):
         self._unsent = 0  # bytes in the queue
         self._pump_due = False
         self._moved = asyncio.Event()  # bytes left the queue, or the state below changed
-        self._parting: tuple[str, int | None] | None = None  # what `abort` tells the peer
+        self._parting: tuple[str, bytes] | None = None  # code and party at fault, for the peer
         self._leaving = self._peer_left = self._gone = False  # we said goodbye; it did; the connection is no more
         self._linked: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[PeerError] = self._loop.create_future()
@@ -158,10 +158,16 @@ class SessionLink(asyncio.Protocol):
                 while self._transport and not self._gone:
                     await self._move()
 
-    def abort(self, code: str, at_fault: int | None = None) -> None:
-        """End the link at once and tell the peer why: an error's code, and the party that it blames if any."""
-        self._parting = (code, at_fault)
+    def abort(self, code: str, at_fault: str = "") -> None:
+        """End the link at once and tell the peer why: an error's code, and the name of the party it blames if any."""
+        number = next((number for number, name in self._names.items() if name == at_fault), None)
+        self._parting = (code, b"" if number is None else number.to_bytes(PARTY_BYTES, "little"))
         self._mailbox.fail(PeerLost(f"this party ended the session ({code})"))
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the peer showed its certificate: from then on it is the peer, even before its hello."""
+        return self._transport is not None
 
     async def wait_linked(self) -> None:
         """Return when the peer's hello came; raise what made the link fail before."""
@@ -178,13 +184,14 @@ class SessionLink(asyncio.Protocol):
         """The handshake is over: check whom we talk to, and greet."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a session link needs a stream")
-        self._transport = transport
-        self._timer = self._loop.call_later(self._beat_s, self._beat)
         try:
             verify_session_peer(transport.get_extra_info("ssl_object"), self._certificate, self.name)
         except PeerError as error:
             self._mailbox.fail(error)
+            transport.abort()
             return
+        self._transport = transport
+        self._timer = self._loop.call_later(self._beat_s, self._beat)
         self._enqueue(head(Kind.HELLO, size=HELLO_BYTES), memoryview(hello(self._secret, self._me)))
 
     def data_received(self, data: bytes) -> None:
@@ -331,21 +338,19 @@ class SessionLink(asyncio.Protocol):
         """The mailbox has failed, so the link has: tell the peer why, if it is the peer, and close."""
         self.lost.set_result(error)
         self._moved.set()
-        half_written = [self._queue[0]] if self._queue and isinstance(self._queue[0], memoryview) else []
-        self._queue.clear()
-        self._unsent = 0
         if not self._transport:
             return
         if self._timer:
             self._timer.cancel()
-        if self._leaving or not self._linked.done():  # after a goodbye, and before a hello, there is nothing to tell
-            self._transport.abort()
+        if self._leaving or not (self._linked.done() or isinstance(error, BadFrame)):
+            self._transport.abort()  # said goodbye already, or whoever it is may dial again: nothing to tell
             return
+        if self._linked.done():  # else our hello lies there: with it the peer sees for itself what is wrong
+            half_written = [self._queue[0]] if self._queue and isinstance(self._queue[0], memoryview) else []
+            self._queue = deque(half_written)
         self._timer = self._loop.call_later(FLUSH_S, self._transport.abort)
-        self._queue.extend(half_written)
-        code, at_fault = self._parting or (error.code, None)
-        payload = b"" if at_fault is None else at_fault.to_bytes(PARTY_BYTES, "little")
-        self._enqueue(head(Kind.ABORT, code, len(payload)), memoryview(payload))
+        code, at_fault = self._parting or (error.code, b"")
+        self._enqueue(head(Kind.ABORT, code, len(at_fault)), memoryview(at_fault))
 
 
 def _bytes_of(data: Buffer) -> memoryview:
