@@ -60,7 +60,7 @@ class ControlLink:
 
 async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: str, deadline_s: float) -> ControlLink:
     """Dial another node's control port; only the holder of `peer` is accepted there."""
-    connection = await dial(address, CONTROL, 0, deadline_s=deadline_s)
+    connection = await dial(address, CONTROL, 0, deadline_s=deadline_s, name=name)
     try:
         async with asyncio.timeout(HANDSHAKE_S):
             reader, writer = await asyncio.open_connection(
