@@ -1,0 +1,213 @@
+"""One column of a contract as it is read from one column of a file: its cleaned value, and what may be wrong with it.
+
+Text is read by the contract's type and not by its looks: numbers are digits with a point, dates are 2026-12-31, so
+that DuckDB's generous casts (1e3, 0x10, 1_000, 2026/1/2, rounding) do not apply. A typed column of a file must hold
+the same value after the cast. Blanks around a value are dropped; the empty text is NULL, except in an id.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+from sqlglot import exp
+
+from glovebox.data.database import Parameters
+from glovebox.data.identifiers import canonical, folded
+from glovebox.data.trees import (
+    Node,
+    any_of,
+    both,
+    call,
+    cast,
+    compare,
+    full_match,
+    is_null,
+    name,
+    not_,
+    string,
+    try_cast,
+    when,
+)  # fmt: skip
+from glovebox.errors import DataError
+from glovebox.schema.columns import Column
+
+FaultKind = Literal[
+    "null", "unreadable", "not_finite", "decimals", "range", "label",
+    "null_id", "no_form", "duplicate", "rows_per_id", "rows",
+]  # fmt: skip
+TypeClass = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp", "uuid", "blob"]
+
+TYPES: dict[str, TypeClass] = {
+    "VARCHAR": "text", "FLOAT": "float", "DOUBLE": "float", "BOOLEAN": "boolean", "DATE": "date", "UUID": "uuid",
+    "BLOB": "blob", "TIMESTAMP WITH TIME ZONE": "timestamp", "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp",
+    "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp", "TINYINT": "integer", "SMALLINT": "integer",
+    "INTEGER": "integer", "BIGINT": "integer", "HUGEINT": "integer", "UTINYINT": "integer", "USMALLINT": "integer",
+    "UINTEGER": "integer", "UBIGINT": "integer", "UHUGEINT": "integer",
+}  # fmt: skip
+READABLE: dict[str, tuple[TypeClass, ...]] = {
+    "integer": ("text", "integer", "decimal", "float"),
+    "decimal": ("text", "integer", "decimal", "float"),
+    "boolean": ("text", "boolean", "integer"),
+    "category": ("text", "integer", "boolean"),
+    "date": ("text", "date", "timestamp"),
+    "timestamp": ("text", "timestamp", "date"),
+    "id exact": ("text", "integer", "uuid", "blob"),
+    "id text": ("text", "integer", "uuid"),
+    "id email": ("text",),
+    "id integer": ("text", "integer"),  # no floats as ids: NaN would match NaN, and 2^53 + 1 is 2^53
+}
+NOT_FINITE = "(?i)[+-]?(nan|inf|infinity)"
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+TIMESTAMP = rf"{DATE}([T ]{TIME})?"
+ZONED = rf"{DATE}[T ]{TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)"
+YES, NO = "(?i)true|t|yes|y|1", "(?i)false|f|no|n|0"
+EPOCH = datetime(1970, 1, 1)
+
+
+Faults = tuple[tuple[FaultKind, Node], ...]
+
+
+class Reading(Struct, frozen=True):
+    """How one column is read, step by step, each step over the names of the one before.
+
+    raw: over the file's columns, called r0 in column 0; folded: of an id, over r0, called f0; value: over r0 and f0,
+    called c0. faults: what may be wrong, over r0 and c0. wrong: whether any of these that is an error is there.
+    """
+
+    column: Column
+    index: int
+    raw: Node
+    folded: Node | None
+    value: Node
+    faults: Faults
+    wrong: Node
+
+    @property
+    def name(self) -> str:
+        """The name of the cleaned column."""
+        return f"c{self.index}"
+
+
+def reading(column: Column, index: int, field: Node, type: str, parameters: Parameters) -> Reading:
+    """How a column is read from a field of the file, which has that DuckDB type. Raises DataError if it cannot be."""
+    field, type = _readable(column, field, type)
+    raw, form, value = name(f"r{index}"), name(f"f{index}"), name(f"c{index}")
+    lost = both(not_(is_null(raw)), is_null(value))
+    required: Faults = (("null", is_null(raw)),) if column.required else ()
+    if column.kind == "id":
+        faults: Faults = (("null_id", is_null(raw)), ("no_form", lost), *required)
+        wrong = any_of([condition for _, condition in required])
+        read = canonical(column, form, type)
+        return Reading(column, index, field, folded(column, raw, type), read, faults, wrong)
+    match column.kind:
+        case "integer" | "decimal":
+            read, reasons = _number(column, raw, type)
+        case "boolean":
+            read, reasons = _boolean(raw, type), ()
+        case "category":
+            read, reasons = _category(column, raw, parameters), (("label", lost),)
+            if "other" not in column.values:
+                required = (("null", is_null(raw)),)
+        case "date" | "timestamp":
+            read, reasons = _moment(column, raw, type), ()
+    found: Faults = tuple((kind, both(lost, reason)) for kind, reason in reasons)
+    unreadable = both(lost, not_(any_of([reason for _, reason in reasons])))
+    beyond = _range(column, value, parameters)
+    wrong = any_of([lost, *(condition for _, condition in (*beyond, *required))])
+    return Reading(column, index, field, None, read, (*found, ("unreadable", unreadable), *beyond, *required), wrong)
+
+
+def _readable(column: Column, field: Node, type: str) -> tuple[Node, str]:
+    """The field, as text where that is how it is read, and its type. Raises DataError for a type of no use here."""
+    found = type_class(type)
+    wanted = f"id {column.form}" if column.kind == "id" else column.kind
+    if found is None or found not in READABLE[wanted]:
+        sentence = f"{column.name} is {type.partition('(')[0].lower()} in the file, which cannot be read as {wanted}"
+        raise DataError(sentence, hint=f"a file in which {column.name} is {' or '.join(READABLE[wanted])}")
+    if found not in {"text", "float", "uuid"} and not (wanted in {"id text", "id exact"} and found == "integer"):
+        return field, type
+    field = cast(field, "VARCHAR")
+    return (field if column.kind == "id" else call("nullif", call("trim", field), string(""))), "VARCHAR"
+
+
+def type_class(type: str) -> TypeClass | None:
+    """What a DuckDB type is, for reading; None for a type that no column is read from."""
+    if type.startswith("DECIMAL("):
+        return "decimal"
+    return "text" if type.startswith("ENUM(") else TYPES.get(type)
+
+
+def column_type(column: Column) -> str:
+    """The DuckDB type of a column's cleaned value; of an id that is text, VARCHAR."""
+    kinds = {"integer": "BIGINT", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP"}
+    if column.kind == "decimal":
+        return f"DECIMAL({column.precision},{column.scale})"
+    return "BIGINT" if column.form == "integer" else kinds.get(column.kind, "VARCHAR")
+
+
+def _number(column: Column, raw: Node, type: str) -> tuple[Node, Faults]:
+    target, scale = column_type(column), column.scale
+    if type == target:
+        return raw, ()
+    if type != "VARCHAR":
+        return _unchanged(raw, type, target), (("decimals", not_(is_null(try_cast(raw, target)))),)
+    # zeros behind the last decimal change nothing
+    kept = rf"(\.[0-9]{{0,{scale}}}0*)?" if scale else r"(\.0*)?"
+    short = rf"|\.[0-9]{{1,{scale}}}0*" if scale else ""
+    fits = full_match(raw, f"[+-]?([0-9]+{kept}{short})")
+    longer = both(full_match(raw, NUMBER), not_(fits))
+    return when(fits, try_cast(raw, target)), (("not_finite", full_match(raw, NOT_FINITE)), ("decimals", longer))
+
+
+def _unchanged(raw: Node, type: str, target: str) -> Node:
+    """The value in another type, or NULL where it would not come back from there as it was."""
+    value = try_cast(raw, target)
+    return when(compare(exp.EQ, try_cast(value, type), raw), value)
+
+
+def _boolean(raw: Node, type: str) -> Node:
+    if type == "BOOLEAN":
+        return raw
+    text = cast(raw, "VARCHAR")
+    return when(full_match(text, YES), exp.true(), when(full_match(text, NO), exp.false()))
+
+
+def _category(column: Column, raw: Node, parameters: Parameters) -> Node:
+    label = call("nfc_normalize", cast(raw, "VARCHAR"))
+    known = exp.In(this=label, expressions=[parameters.bind(value, "VARCHAR") for value in column.values])
+    return when(known, label, string("other") if "other" in column.values else None)
+
+
+def _moment(column: Column, raw: Node, type: str) -> Node:
+    target = column_type(column)
+    if type != "VARCHAR":  # a time of day in a date, or nanoseconds in a timestamp, would not come back
+        return when(call("isfinite", raw), raw if type == target else _unchanged(raw, type, target))
+    if column.kind == "date":
+        return when(full_match(raw, DATE), try_cast(raw, target))
+    zoned = cast(try_cast(raw, "TIMESTAMP WITH TIME ZONE"), target)
+    plain = when(full_match(raw, TIMESTAMP), try_cast(raw, target))  # a time without a zone is UTC
+    return when(full_match(raw, ZONED), zoned, plain)
+
+
+def _range(column: Column, value: Node, parameters: Parameters) -> Faults:
+    if column.low is None or column.high is None or column.kind == "boolean":
+        return ()
+    type = column_type(column)
+    low, high = (parameters.bind(_end(column, end), type) for end in (column.low, column.high))
+    return (("range", exp.or_(compare(exp.LT, value, low), compare(exp.GT, value, high))),)
+
+
+def _end(column: Column, units: int) -> str:
+    """One end of a range as text that DuckDB casts exactly."""
+    match column.kind:
+        case "date":
+            return (EPOCH.date() + timedelta(days=units)).isoformat()
+        case "timestamp":
+            return (EPOCH + timedelta(seconds=units)).isoformat()
+        case _:
+            return f"{Decimal(units).scaleb(-column.scale):f}"

@@ -1,0 +1,144 @@
+"""The one way into DuckDB: a connection that reads the bound files and nothing else, and errors in own words.
+
+DuckDB runs with the node's rights, and by default its SQL reads any file, writes files, attaches databases and sees
+Python's variables as tables. `open_database` shuts all of that before the first byte of data is read. What runs here
+are SELECT trees built from the contract and the plan, never text; values go in as bound parameters. What DuckDB's
+exceptions say is never passed on, for a failed cast prints the cell.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from glovebox.data.sources import Source
+from glovebox.data.trees import Node, cast
+from glovebox.errors import DataError
+
+Database = duckdb.DuckDBPyConnection
+BATCH_ROWS = 1 << 16  # a batch of 24-byte ids and a few numbers stays in the second-level cache
+TABLE = exp.to_identifier("kept", quoted=True)
+_FAILURES = (duckdb.Error, pa.ArrowException, OSError, RuntimeError, ValueError)
+
+
+def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, threads: int) -> Database:
+    """An in-memory database that can read these files, spill to a new folder under `temporary`, and do no more.
+
+    The order matters: after external access is off, no path can be set (threats.md M27).
+    """
+    folder = tempfile.mkdtemp(prefix="rows-", dir=temporary)  # 0700; one a process, for DuckDB's file names repeat
+    settings: list[tuple[str, object]] = [
+        ("temp_directory", folder),
+        ("temp_file_encryption", True),
+        ("memory_limit", f"{memory_mib}MiB"),
+        ("threads", threads),
+        ("allowed_paths", [source.path for source in sources]),
+        ("TimeZone", "UTC"),
+        ("enable_external_access", False),
+        ("allow_community_extensions", False),
+        ("autoinstall_known_extensions", False),
+        ("autoload_known_extensions", False),
+        ("allow_persistent_secrets", False),
+        ("python_enable_replacements", False),
+        ("lock_configuration", True),
+    ]
+    database = duckdb.connect(":memory:")
+    for name, value in settings:
+        database.execute(f"SET {name} = ?", [value])
+    return database
+
+
+class Parameters(dict[str, object]):
+    """The values of one statement, by the names under which they are bound."""
+
+    def bind(self, value: object, type: str | None = None) -> Node:
+        """A place for a value in the tree, cast to a DuckDB type if one is given."""
+        name = f"p{len(self)}"
+        self[name] = value
+        place: Node = exp.Parameter(this=exp.var(name))
+        return cast(place, type) if type else place
+
+    def __repr__(self) -> str:
+        return f"<Parameters: {len(self)}>"
+
+
+def rows(database: Database, select: exp.Select, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """All rows of a small result. Raises DataError, in own words, for whatever DuckDB raises."""
+    try:
+        return _relation(database, select, parameters).fetchall()
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    raise failure(kind)  # outside `except`, so that the new error does not carry the old one
+
+
+def columns(database: Database, select: exp.Select, parameters: Parameters) -> list[tuple[str, str]]:
+    """Name and DuckDB type of each column of a result. Raises DataError as `rows` does."""
+    try:
+        relation = _relation(database, select, parameters)
+        return [(name, str(type)) for name, type in zip(relation.columns, relation.types, strict=True)]
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    raise failure(kind)
+
+
+def batches(database: Database, select: exp.Select, parameters: Parameters) -> Iterator[pa.RecordBatch]:
+    """The rows of a result as they come, in order. Raises DataError as `rows` does."""
+    try:
+        relation = _relation(database, select, parameters)
+        yield from relation.to_arrow_reader(BATCH_ROWS)
+        return
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    raise failure(kind)
+
+
+def keep(database: Database, select: exp.Select, parameters: Parameters) -> exp.Select:
+    """Hold the rows of a result in a temporary table, in order; return a SELECT from it that takes no parameters.
+
+    For what is read more than once: the file is then read once, and what is hashed is what is counted.
+    """
+    create = f"CREATE OR REPLACE TEMP TABLE {TABLE.sql('duckdb')} AS {_text(select)}"
+    try:
+        database.execute(create, _used(select, parameters))
+        return exp.select("*").from_(exp.Table(this=TABLE.copy()))
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    raise failure(kind)
+
+
+def _relation(database: Database, select: exp.Select, parameters: Parameters) -> duckdb.DuckDBPyRelation:
+    return database.sql(_text(select), params=_used(select, parameters) or None)
+
+
+def _used(select: exp.Select, parameters: Parameters) -> dict[str, object]:
+    """The values that a statement names: DuckDB refuses to be given others."""
+    return {place.name: parameters[place.name] for place in select.find_all(exp.Parameter)}
+
+
+def _text(select: exp.Select) -> str:
+    if not isinstance(select, exp.Select):
+        raise DataError("only a SELECT runs over an owner's rows")
+    return select.sql("duckdb")
+
+
+def failure(kind: str) -> DataError:
+    """What a library's failure becomes: its class, and nothing that it says."""
+    match kind:
+        case "OutOfMemoryException":
+            return DataError(
+                "the rows need more memory than this node may use", hint="a larger memory_mib in node.toml"
+            )
+        case "OutOfRangeException":
+            return DataError("an expression over the rows needs more than 38 digits")
+        case "PermissionException":
+            return DataError("the local database was asked for a file that is not bound", detail=(kind,))
+        case _:
+            sentence = "the file cannot be read as what it is bound as"
+            hint = "a well-formed file: CSV in UTF-8 with one header line and equally many cells a line, or Parquet"
+            return DataError(sentence, detail=(f"the local database said {kind}",), hint=hint)

@@ -1,0 +1,183 @@
+"""Recipe `glovebox/ids/1`: how an id is brought to the one form under which two owners' ids may match.
+
+form     canonical form
+exact    the bytes as they stand; an integer or a UUID by its text
+text     invisible characters removed, Unicode NFC, lower case (ß as ss, final sigma as sigma), runs of white space as
+         one blank, none at the ends
+email    the same but for ß and sigma; then it must be one "@" between a name and a domain with a dot, no blank in it,
+         and at most 254 bytes. No folding of plus tags or dots: a+b@x.de is not a@x.de. An international domain stays
+         as it is written
+integer  a number of at most 64 bits: 007, +7 and 7 are one; an id that is no such number has no canonical form
+
+The empty text is no id in any form, and an id longer than the column's `max_bytes` has no canonical form. NFC is not
+NFKC: letters that look alike, full-width or ligature forms, stay different. The sets of characters are spelled out
+below, so that another version of a library does not change them; `VECTORS` shows what the rest depends on.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import duckdb
+from sqlglot import exp
+
+from glovebox.data.trees import Node, call, cast, full_match, name, number, string, try_cast, when
+from glovebox.schema.columns import Column, Form
+
+RECIPE = "glovebox/ids/1"
+EMAIL_BYTES = 254  # RFC 5321: a path of at most 256 octets, less its angle brackets
+ANY_BYTES = (1 << 31) - 1
+DIGEST_BYTES = 32
+INTEGER_BYTES = 8
+
+BLANKS = r"\x{09}-\x{0D}\x{1C}-\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
+"""White space: Unicode's property White_Space, and the four ASCII separators."""
+INVISIBLE = (
+    r"\x{00}-\x{08}\x{0E}-\x{1B}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}\x{34F}\x{61C}\x{115F}\x{1160}\x{17B4}\x{17B5}"
+    r"\x{180B}-\x{180F}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{3164}\x{FE00}-\x{FE0F}\x{FEFF}\x{FFA0}"
+    r"\x{FFF0}-\x{FFFB}\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}\x{E0000}-\x{E0FFF}"
+)
+"""Unicode's property Default_Ignorable_Code_Point, the interlinear marks, and the controls that are no white space."""
+PLAIN_TEXT = "[!-~]+( [!-~]+)*"
+_NAME, _LABEL = "[!-?A-~]+", r"[!-\-/-?A-~]+"  # ASCII without blank and @; without dot as well
+PLAIN_EMAIL = rf"{_NAME}@{_LABEL}(\.{_LABEL})+"
+EMAIL = r"([^@ ]+@[^@ .]+(\.[^@ .]+)+)"
+INTEGER = "[+-]?[0-9]+"
+FOLDS = (("ß", "ss"), ("ς", "σ"))
+
+
+def folded(column: Column, raw: Node, type: str) -> Node:
+    """The first step: a raw id in its form, whatever its length; the empty text where it has none.
+
+    type: DuckDB's type of raw. Returns BIGINT for the form integer (NULL where it has none), else VARCHAR or BLOB. An
+    id of plain ASCII, the usual case, takes the short way.
+    """
+    match column.form:
+        case "integer" if type == "VARCHAR":
+            digits = call("trim", raw)
+            return when(full_match(digits, INTEGER), try_cast(digits, "BIGINT"))
+        case "integer":
+            return try_cast(raw, "BIGINT")
+        case "text":
+            return when(full_match(raw, PLAIN_TEXT), call("lower", raw), _clean(raw, FOLDS))
+        case "email":
+            thorough = call("regexp_extract", _clean(raw), string(f"^{EMAIL}$"))
+            return when(full_match(raw, PLAIN_EMAIL), call("lower", raw), thorough)
+        case _:
+            return raw.copy() if type == "BLOB" else cast(raw, "VARCHAR")
+
+
+def canonical(column: Column, form: Node, type: str) -> Node:
+    """The second step: the canonical form of what `folded` gave, or NULL where it is empty or longer than it may be."""
+    if column.form == "integer":
+        return form.copy()
+    size = call("octet_length" if type == "BLOB" else "strlen", form)
+    most = min(column.max_bytes or ANY_BYTES, EMAIL_BYTES if column.form == "email" else ANY_BYTES)
+    return when(exp.Between(this=size, low=number(1), high=number(most)), form)
+
+
+def key(column: Column, form: Node) -> Node:
+    """What is encoded of a canonical form: itself, or its SHA-256 where the column has no bound (psi.md 4)."""
+    if column.max_bytes is None and column.form != "integer":
+        return call("unhex", call("sha256", form))
+    return form.copy()
+
+
+def key_bytes(column: Column) -> int:
+    """w: the most bytes a key of this column has."""
+    if column.form == "integer":
+        return INTEGER_BYTES
+    return DIGEST_BYTES if column.max_bytes is None else column.max_bytes
+
+
+def _clean(raw: Node, folds: tuple[tuple[str, str], ...] = ()) -> Node:
+    text = call("regexp_replace", raw, string(f"[{INVISIBLE}]+"), string(""), string("g"))
+    text = call("lower", call("nfc_normalize", text))
+    for letter, folded in folds:
+        text = call("replace", text, string(letter), string(folded))
+    text = call("nfc_normalize", text)
+    return call("trim", call("regexp_replace", text, string(f"[{BLANKS}]+"), string(" "), string("g")))
+
+
+VECTORS: tuple[tuple[Form, str, str | None], ...] = (
+    # form, id as it stands, canonical form (None: it has none)
+    ("exact", "007", "007"),
+    ("exact", " a ", " a "),
+    ("exact", "e\u0301", "e\u0301"),
+    ("exact", "", None),
+    ("text", "007", "007"),
+    ("text", "  Anna  Maria\t", "anna maria"),
+    ("text", "\u00a0ANNA\u2003MARIA\u3000", "anna maria"),
+    ("text", "an\u200bna\ufeff", "anna"),
+    ("text", "an\u00adna", "anna"),
+    ("text", "Zoe\u0308", "zo\u00eb"),
+    ("text", "ZO\u00cb", "zo\u00eb"),
+    ("text", "STRASSE", "strasse"),
+    ("text", "Stra\u00dfe", "strasse"),
+    ("text", "STRA\u1e9eE", "strasse"),
+    ("text", "\u039f\u0394\u03a5\u03a3\u03a3\u0395\u03a5\u03a3", "\u03bf\u03b4\u03c5\u03c3\u03c3\u03b5\u03c5\u03c3"),
+    ("text", "\u03bf\u03b4\u03c5\u03c3\u03c3\u03b5\u03c5\u03c2", "\u03bf\u03b4\u03c5\u03c3\u03c3\u03b5\u03c5\u03c3"),
+    ("text", "\u0130stanbul", "istanbul"),
+    ("text", "\u0131rmak", "\u0131rmak"),
+    ("text", "\u0430nna", "\u0430nna"),  # a Cyrillic letter that looks like a
+    ("text", "\ufb01sh", "\ufb01sh"),  # the ligature fi
+    ("text", "\u212b", "\u00e5"),
+    ("text", "\u1112\u1161\u11ab", "\ud55c"),
+    ("text", "a\u200d\u200cb", "ab"),
+    ("text", " \u200b\u00a0 ", None),
+    ("text", "", None),
+    ("email", "  Anna.M@Example.ORG ", "anna.m@example.org"),
+    ("email", "anna@example.org", "anna@example.org"),
+    ("email", "anna+news@example.org", "anna+news@example.org"),
+    ("email", "\u200banna@example.org\u00a0", "anna@example.org"),
+    ("email", "JOSE\u0301@example.org", "jos\u00e9@example.org"),
+    ("email", "anna@stra\u00dfe.example", "anna@stra\u00dfe.example"),
+    ("email", "anna@@example.org", None),
+    ("email", "anna@example", None),
+    ("email", "anna@.example", None),
+    ("email", "anna@example.", None),
+    ("email", "an na@example.org", None),
+    ("email", "@example.org", None),
+    ("email", "unknown", None),
+    ("email", "a" * 242 + "@example.org", "a" * 242 + "@example.org"),
+    ("email", "a" * 243 + "@example.org", None),
+    ("email", "", None),
+    ("integer", "007", "7"),
+    ("integer", " +7 ", "7"),
+    ("integer", "-0", "0"),
+    ("integer", "9223372036854775807", "9223372036854775807"),
+    ("integer", "9223372036854775808", None),
+    ("integer", "-9223372036854775808", "-9223372036854775808"),
+    ("integer", "7.0", None),
+    ("integer", "1e3", None),
+    ("integer", "0x10", None),
+    ("integer", "1_000", None),
+    ("integer", "\u0667", None),  # an Arabic-Indic digit
+    ("integer", "", None),
+)
+
+
+@functools.cache
+def computed_vectors() -> tuple[str | None, ...]:
+    """The canonical forms of the vectors as this installation computes them."""
+    with duckdb.connect(":memory:") as database:
+        found: list[str | None] = []
+        for form, text, _ in VECTORS:
+            column = Column("id", "id", form=form)
+            raw = exp.select(cast(exp.Parameter(this=exp.var("text")), "VARCHAR").as_("raw"))
+            step = exp.select(folded(column, name("raw"), "VARCHAR").as_("step")).from_(raw.subquery("one"))
+            value = canonical(column, name("step"), "VARCHAR")
+            select = exp.select(cast(value, "VARCHAR")).from_(step.subquery("two"))
+            found += database.execute(select.sql("duckdb"), {"text": text}).fetchall()[0]
+    return tuple(found)
+
+
+def recipe_digest() -> bytes:
+    """SHA-256 over the recipe's name and what this installation makes of the vectors: 32 bytes that parties compare."""
+    digest = hashlib.sha256(RECIPE.encode() + b"\0")
+    for (form, text, _), found in zip(VECTORS, computed_vectors(), strict=True):
+        for part in (form, text, "-" if found is None else "+" + found):
+            data = part.encode()
+            digest.update(len(data).to_bytes(4, "little") + data)
+    return digest.digest()

@@ -1,0 +1,229 @@
+"""An owner's local part of a plan: from its file to the arrays that enter the protocols, and the file's snapshot.
+
+A joined question wants one line an id. Where the id is unique that is one pass over the file, batch by batch:
+DuckDB cleans, filters and computes, Python hashes and encodes. Where ids repeat, and for a stacked question, the
+cleaned rows are kept in a temporary table, hashed from there and grouped there: one pass over the file again, and
+what is hashed is what is counted. No floating point anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from glovebox.data.arrays import booleans, integers, validity
+from glovebox.data.database import Database, Parameters, batches, keep, rows
+from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
+from glovebox.data.identifiers import key, key_bytes
+from glovebox.data.measures import check_bounds, condition, line_units, of_group, of_id, of_row, total_units
+from glovebox.data.quality import check_table, ids_above, most_rows, refuse_faults
+from glovebox.data.snapshot import SnapshotHash
+from glovebox.data.sources import Source
+from glovebox.data.trees import Node, call, is_null, name, not_
+from glovebox.data.view import View, view_of
+from glovebox.errors import DataError, GloveboxError
+from glovebox.schema.columns import Column, Table
+from glovebox.schema.local import Grouping, LocalQuery
+
+
+class LoadedRows(Struct, frozen=True):
+    """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; values: (measures, n) int64; snapshot: 32
+    bytes. null_ids, ids_without_form: rows that pass the filter and are left out; for the owner's eyes only."""
+
+    ids: NDArray[np.uint8]
+    values: NDArray[np.int64]
+    snapshot: bytes
+    null_ids: int
+    ids_without_form: int
+
+    def __repr__(self) -> str:
+        return f"<LoadedRows: {len(self.values)} measures, ids of {self.ids.shape[1]} bytes>"
+
+
+class LoadedGroups(Struct, frozen=True):
+    """One line a group. values: (measures, groups) int64, groups in row-major order of the groupings' domains, zero
+    where a group has no rows; snapshot: 32 bytes."""
+
+    values: NDArray[np.int64]
+    snapshot: bytes
+
+    def __repr__(self) -> str:
+        return f"<LoadedGroups: {self.values.shape[0]} measures of {self.values.shape[1]} groups>"
+
+
+def table_snapshot(database: Database, table: Table, source: Source, salt: bytes) -> bytes:
+    """The snapshot of a table's file, 32 bytes. Raises DataError for a table that is not as the contract says."""
+    view = view_of(database, table, source)
+    snapshot = SnapshotHash(salt, table)
+    for _ in hashed(database, view, source, view.checked(), view.parameters, snapshot):
+        pass
+    return snapshot.digest()
+
+
+def load_rows(database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes) -> LoadedRows:
+    """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should."""
+    column = table.column(query.ids or "")
+    if column is None or column.kind != "id":
+        raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
+    view = view_of(database, table, source)
+    load = _unique_rows if column.unique else _repeated_rows
+    loaded = load(database, view, query, column, source, salt)
+    if len(loaded.ids) > query.lines:
+        raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
+    return loaded
+
+
+def _unique_rows(
+    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes
+) -> LoadedRows:
+    """Every passing row is a line; duplicates are an error."""
+    table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
+    extra: dict[str, Node] = {}
+    key_name = _computed(extra, key(column, name(id_name)))
+    passing = _computed(extra, condition(query, view, view.parameters))
+    read = [of_row(measure, view, view.parameters) for measure in query.measures]
+    inputs = [None if node is None else _computed(extra, node) for node in read]
+    select = exp.select(exp.Star(), *(node.as_(alias, quoted=True) for alias, node in extra.items()))
+    select = select.from_(view.checked().subquery("checked"))
+    snapshot = SnapshotHash(salt, table)
+    ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
+    values = np.empty((len(query.measures), table.rows), np.int64)
+    n = null_ids = formless = 0
+    for batch in hashed(database, view, source, select, view.parameters, snapshot):
+        keys, passes = batch.column(key_name), booleans(batch.column(passing))
+        valid = validity(keys)
+        if valid is not None:
+            nulls = int(np.count_nonzero(passes & booleans(batch.column(f"null_{id_name}"))))
+            null_ids, formless = null_ids + nulls, formless + int(np.count_nonzero(passes & ~valid)) - nulls
+            passes &= valid
+        if not passes.all():
+            keys = keys.filter(pa.array(passes))
+        span = slice(n, n + len(keys))
+        encode_ids(keys, w, ids[span])
+        for index, (measure, alias) in enumerate(zip(query.measures, inputs, strict=True)):
+            values[index, span] = line_units(measure, batch.column(alias))[passes] if alias else 1
+        n += len(keys)
+    if repeated := repeated_ids(ids[:n]):
+        raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than one row, though the id is unique")
+    values = np.ascontiguousarray(values[:, :n])
+    check_bounds(query, values)
+    return LoadedRows(ids[:n], values, snapshot.digest(), null_ids, formless)
+
+
+def _repeated_rows(
+    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes
+) -> LoadedRows:
+    """A line is all passing rows of an id together."""
+    table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
+    every, snapshot = kept_rows(database, view, source, salt)
+    null_ids, formless = _left_out(database, view, query, every, id_name)
+    parameters = Parameters()
+    sums = [of_id(measure, view, parameters).as_(f"m{index}") for index, measure in enumerate(query.measures)]
+    lines = exp.select(name(id_name).as_("id"), call("count_star").as_("n"), *sums).from_(every.subquery("every"))
+    lines = lines.where(condition(query, view, parameters), not_(is_null(name(id_name)))).group_by(name(id_name))
+    keyed = exp.select(exp.Star(), key(column, name("id")).as_("key")).from_(lines.subquery("lines"))
+    found = list(batches(database, keyed, parameters))
+    count = sum(batch.num_rows for batch in found)
+    ids = np.empty((count, encoded_bytes(w)), np.uint8)
+    values = np.empty((len(query.measures), count), np.int64)
+    most = most_rows(table, column)
+    n = above = 0
+    for batch in found:
+        span = slice(n, n + batch.num_rows)
+        encode_ids(batch.column("key"), w, ids[span])
+        for index, measure in enumerate(query.measures):
+            values[index, span] = line_units(measure, batch.column(f"m{index}"))
+        above += int(np.count_nonzero(integers(batch.column("n"))[0] > (most or table.rows)))
+        n += batch.num_rows
+    if above:
+        raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
+    check_bounds(query, values)
+    return LoadedRows(ids, values, snapshot, null_ids, formless)
+
+
+def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Select, id_name: str) -> tuple[int, int]:
+    """How many passing rows have an id that is NULL, and one without canonical form."""
+    parameters = Parameters()
+    null = name(f"null_{id_name}")
+    formless = exp.and_(not_(null), is_null(name(id_name)))
+    select = exp.select(call("count_if", null), call("count_if", formless)).from_(every.subquery("every"))
+    nulls, without = rows(database, select.where(condition(query, view, parameters)), parameters)[0]
+    return int(nulls), int(without)
+
+
+def hashed(
+    database: Database,
+    view: View,
+    source: Source,
+    select: exp.Select,
+    parameters: Parameters,
+    snapshot: SnapshotHash,
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a SELECT that has all of `view.checked()`'s columns, each taken into the snapshot.
+
+    Raises DataError at the first row with a fault, and at the first above the contract's bound, with all counts.
+    """
+    total = 0
+    for batch in batches(database, select, parameters):
+        snapshot.update([batch.column(reading.name) for reading in view.readings])
+        total += batch.num_rows
+        if total > view.table.rows or booleans(batch.column("faulty")).any():
+            refuse_faults(check_table(database, view.table, source))
+            raise DataError(f"the file of {view.table.name} changed while it was read", step="loaded")
+        yield batch
+
+
+def kept_rows(database: Database, view: View, source: Source, salt: bytes) -> tuple[exp.Select, bytes]:
+    """A SELECT from a temporary table of the cleaned rows, and their snapshot. Raises DataError as `hashed` does."""
+    every = keep(database, view.checked(), view.parameters)
+    snapshot = SnapshotHash(salt, view.table)
+    for _ in hashed(database, view, source, every, Parameters(), snapshot):
+        pass
+    return every, snapshot.digest()
+
+
+def load_groups(database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes) -> LoadedGroups:
+    """The totals of one owner. Raises DataError for a table that is not as the contract says."""
+    view = view_of(database, table, source)
+    every, snapshot = kept_rows(database, view, source, salt)
+    for column in table.columns:
+        most = most_rows(table, column)
+        if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):
+            raise DataError(f"{table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
+    parameters = Parameters()
+    labels = [name(view.name_of(grouping.column)) for grouping in query.groupings if grouping.column]
+    totals = [of_group(measure, view, parameters) for measure in query.measures]
+    select = exp.select(*labels, *totals).from_(every.subquery("every")).where(condition(query, view, parameters))
+    if labels:
+        select = select.group_by(*(label.copy() for label in labels))
+    values = np.zeros((len(query.measures), math.prod(len(each.labels) for each in query.groupings)), np.int64)
+    for line in rows(database, select, parameters):
+        group = _index(query.groupings, list(line[: len(labels)]))
+        for index, (measure, total) in enumerate(zip(query.measures, line[len(labels) :], strict=True)):
+            values[index, group] = total_units(measure, total)
+    return LoadedGroups(values, snapshot)
+
+
+def _index(groupings: tuple[Grouping, ...], found: list[str]) -> int:
+    """The number of a group in row-major order. found: the labels of the groupings that have a column, in order."""
+    group, left = 0, iter(found)
+    for grouping in groupings:
+        label = next(left) if grouping.column else grouping.always
+        if label not in grouping.labels:
+            raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
+        group = group * len(grouping.labels) + grouping.labels.index(label)
+    return group
+
+
+def _computed(extra: dict[str, Node], node: Node) -> str:
+    """The name under which a node is selected: a plain column of the view has one already."""
+    if isinstance(node, exp.Column):
+        return node.name
+    extra[alias := f"x{len(extra)}"] = node.copy()
+    return alias

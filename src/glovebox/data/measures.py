@@ -1,0 +1,91 @@
+"""The measures and the filter of a local query as trees, and their results as integers within their bounds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from glovebox.data.arrays import integers
+from glovebox.data.database import Parameters
+from glovebox.data.expressions import measured, present, rendered
+from glovebox.data.trees import Node, call, cast, name, when
+from glovebox.data.view import View
+from glovebox.errors import DataError, GloveboxError
+from glovebox.schema.local import LocalQuery, Measure
+
+
+def condition(query: LocalQuery, view: View, parameters: Parameters) -> Node:
+    """WHERE, which takes a row only if its condition is true."""
+    if query.where is None:
+        return exp.true()
+    typed = rendered(query.where, view, parameters)
+    if typed.sort not in {"boolean", "null"}:
+        raise GloveboxError("the plan filters by what is no condition", code="plan", step="loaded")
+    return cast(typed.node, "BOOLEAN")
+
+
+def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
+    """A measure of a single row; None where that is 1 for each."""
+    if measure.expression is None or measure.kind == "rows":
+        return None
+    if measure.kind == "sum":
+        return measured(measure.expression, measure.scale, view, parameters)
+    return present(measure.expression, view, parameters)
+
+
+def of_id(measure: Measure, view: View, parameters: Parameters) -> Node:
+    """A measure over all rows of an id."""
+    if measure.kind == "rows":
+        return call("count_star")
+    if measure.expression is None:
+        if measure.kind == "people":
+            return call("bool_or", exp.true())
+        raise GloveboxError(f"the plan's measure {measure.kind} lacks its expression", code="plan", step="loaded")
+    if measure.kind == "sum":
+        return call("sum", measured(measure.expression, measure.scale, view, parameters))
+    there = present(measure.expression, view, parameters)
+    return call("bool_or" if measure.kind == "people" else "count_if", there)
+
+
+def of_group(measure: Measure, view: View, parameters: Parameters) -> Node:
+    """A measure over the rows of a group. Its people are its rows, or the different ids of the first id column."""
+    if measure.kind != "people":
+        return of_id(measure, view, parameters)
+    there = present(measure.expression, view, parameters) if measure.expression else exp.true()
+    if view.table.person == "row":
+        return call("count_if", there)
+    id_ = next(name(reading.name) for reading in view.readings if reading.column.kind == "id")
+    return exp.Count(this=exp.Distinct(expressions=[when(there, id_)]))
+
+
+def line_units(measure: Measure, column: pa.Array[Any]) -> NDArray[np.int64]:
+    """A measure's column as integers, of units of its scale if it is a sum; zero where NULL."""
+    scale = column.type.scale if pa.types.is_decimal(column.type) else 0
+    if measure.kind == "sum" and scale != measure.scale:
+        raise GloveboxError("a sum came with other decimals than the plan has", code="plan", step="loaded")
+    return integers(column)[0]
+
+
+def total_units(measure: Measure, total: Any) -> int:
+    """A total as an integer: a sum in units of its scale, NULL as zero. (28 digits of Python's Decimal are enough:
+    what has more is out of bounds.)"""
+    if total is None:
+        return 0
+    units = int(total.scaleb(measure.scale)) if isinstance(total, Decimal) else int(total)
+    if not measure.low <= units <= measure.high:
+        raise DataError(f"a group has a {measure.kind} outside the bounds that the contract gives", step="loaded")
+    return units
+
+
+def check_bounds(query: LocalQuery, values: NDArray[np.int64]) -> None:
+    """Return if all values are within their measure's bounds; raise DataError with the number that are not."""
+    for measure, line in zip(query.measures, values, strict=True):
+        outside = int(np.count_nonzero((line < measure.low) | (line > measure.high)))
+        if outside:
+            sentence = f"{query.table}: {outside} ids have a {measure.kind} outside the bounds that the contract gives"
+            raise DataError(sentence, step="loaded", hint="glovebox data check")

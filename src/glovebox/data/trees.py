@@ -1,0 +1,76 @@
+"""The few shapes of SQL trees that this room builds. Every argument is copied: a node stands in one place of a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+Node = exp.Expr
+"""A node of a tree."""
+
+
+def call(function: str, *arguments: Node) -> Node:
+    """A call of a DuckDB function by that very name."""
+    return exp.Anonymous(this=function, expressions=[argument.copy() for argument in arguments])
+
+
+def name(column: str) -> Node:
+    """A column by its quoted name."""
+    return exp.column(column, quoted=True)
+
+
+def string(text: str) -> Node:
+    """A text of this program; what comes from a contract or a question is bound instead."""
+    return exp.Literal.string(text)
+
+
+def number(value: int) -> Node:
+    """An integer."""
+    return exp.Literal.number(value)
+
+
+def cast(value: Node, type: str) -> Node:
+    """CAST(value AS type)."""
+    return exp.Cast(this=value.copy(), to=exp.DataType.build(type, dialect="duckdb"))
+
+
+def try_cast(value: Node, type: str) -> Node:
+    """TRY_CAST(value AS type): NULL where it fails, so that no error can print the cell."""
+    return exp.TryCast(this=value.copy(), to=exp.DataType.build(type, dialect="duckdb"))
+
+
+def full_match(value: Node, pattern: str) -> Node:
+    """Whether the whole text matches a regular expression."""
+    return call("regexp_full_match", value, string(pattern))
+
+
+def when(condition: Node, value: Node, otherwise: Node | None = None) -> Node:
+    """CASE WHEN condition THEN value ELSE otherwise END."""
+    case = exp.case().when(condition.copy(), value.copy())
+    return case.else_(otherwise.copy()) if otherwise is not None else case
+
+
+def is_null(value: Node) -> Node:
+    """Value IS NULL."""
+    return exp.paren(exp.Is(this=exp.paren(value.copy()), expression=exp.null()), copy=False)
+
+
+def not_(value: Node) -> Node:
+    """NOT value."""
+    return exp.Not(this=exp.paren(value.copy()))
+
+
+def both(*values: Node) -> Node:
+    """All of the values."""
+    return exp.and_(*values)
+
+
+def any_of(values: Sequence[Node]) -> Node:
+    """Whether one of the conditions is true: NULL counts as false."""
+    return call("coalesce", exp.or_(*values), exp.false()) if values else exp.false()
+
+
+def compare(kind: type[exp.Binary], left: Node, right: Node) -> Node:
+    """A binary operator over two values."""
+    return exp.paren(kind(this=left.copy(), expression=right.copy()), copy=False)
