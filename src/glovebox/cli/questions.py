@@ -95,7 +95,10 @@ def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOp
     """List the answers that this party received, or print one of them with its receipt."""
     from datetime import UTC, datetime
 
+    import msgspec
+
     from glovebox.errors import UsageError
+    from glovebox.node.receipt import AnswerFile
     from glovebox.node.state import State
 
     state = State(home_of(home).state_file)
@@ -104,7 +107,8 @@ def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOp
         raise UsageError(f"{len(found)} answers begin with {session}", hint="glovebox answers")
     for row in found:
         if json:
-            print(row.answer.decode())
+            stored = AnswerFile(msgspec.Raw(row.answer), row.salt.hex())
+            print(msgspec.json.encode(stored).decode())
         else:
             received = datetime.fromtimestamp(row.received, UTC).strftime("%Y-%m-%d %H:%M:%S")
             print(f"{row.session.hex()}  {received}  {row.contract}  {row.statement}")

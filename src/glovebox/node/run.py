@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from glovebox.algebra.kernels import kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.sources import Source
