@@ -5,7 +5,7 @@ Parties        QUERY and HELPER of a row-level run hold u and v; all m computing
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; perfect given the keys of pseudorandom sharing
 Leakage        nothing but the number of totals
 Rounds         2
-Bytes          2 s (m - 1) (2 + (2 t + 1) / 2) a total over all links, s the bytes of a field element
+Bytes          4 p n s + d p n s; n totals, p = m - 1 peers, d = 2 t + 1, s the bytes of a field element
 Source         psi.md 10 (offset H, wrap by the top bits, one multiplication)
 
 What a party receives: shares of u, of v and of their top bits, then of a product: each Shamir shares of degree t with
@@ -51,10 +51,10 @@ async def secure_totals(
         share = np.array(mine, dtype=object).reshape(shape[1:])
         if ctx.party == query:
             share = (share + offset) % modulus
-        inputs[0], inputs[1] = share, 2 * share >= modulus
+        inputs[0], inputs[1] = share, 2 * share // modulus  # the share and its top bit
     runtime = ctx.shamir.runtime
     array = ctx.shamir.integers(bits).array
     senders = [ctx.parties.index(party) for party in holders]
-    (u,), (v,) = runtime.input([array(inputs * 1)], senders=senders)
+    (u,), (v,) = runtime.input([array(inputs)], senders=senders)
     wrapped = u[1] + v[1] - u[1] * v[1]  # (x + H) < 2^(b-1): the sum wraps iff a top bit is set
     return u[0] + v[0] - wrapped * modulus - offset

@@ -4,11 +4,11 @@ Functionality  row 0: shown, per group (`threshold.py`); then each part, times s
 Parties        all m computing parties hold and receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
-Rounds         one more than the longest of its parts; they run at once
-Bytes          see the test
+Rounds         1 + h; h of the longest part, for all run at once; a meter that orders them sees a few more
+Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its parts together a group
 Source         session.md (division, threshold on exact counts)
 
-What a party receives: what the parts' protocols say, and shares of the last product.
+What a party receives: what the parts' protocols say, and shares of the last product. It opens nothing.
 """
 
 from __future__ import annotations

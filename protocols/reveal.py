@@ -5,11 +5,11 @@ Parties        all m computing parties send; receivers, computing or not, receiv
 Security       semi-honest; a receiver detects up to t = (m - 1) // 2 wrong shares
 Leakage        the values
 Rounds         1
-Bytes          (s v + 32) m a receiver, less its own: v values, s the bytes of a field element
+Bytes          v s f + 32 f; v values of s bytes, f frames: one of each computing party to each other receiver
 Source         Shamir, CACM 1979; session.md (salt, repeat)
 
-What a receiver gets: all shares of each value, fresh from a product (`finishing.py`), so no more than the value; and one
-random salt part of each computing party. What any other party gets: nothing.
+What a receiver gets: all shares of each value, fresh from a product (`finishing.py`), so no more than the value; and
+one random salt part of each computing party. What any other party gets: nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Parties        owners hold x_i; all m computing parties receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; perfect
 Leakage        nothing but the number of totals
 Rounds         1
-Bytes          s k (m - 1) a total over all links: k owners, s the bytes of a field element
+Bytes          k p n s; n totals, k owners, p = m - 1 peers, s the bytes of a field element
 Source         Shamir, CACM 1979
 
 What a party receives: one share of degree t with fresh coefficients of each owner's totals; t of them are uniform.

@@ -2,14 +2,18 @@
 
 Functionality  [shown] = [people >= k], or also [people = 0] where empty groups show as zero; [zero] = [x = 0]
 Parties        all m computing parties hold and receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical: masks of 2^(60 - log2 C(m, t)) times the range
+Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical, 2^-58 an opened mask at m = 3, 2^-53 at m = 9
 Leakage        nothing but the number of groups and the public bound
-Rounds         4 + ceil(log2(b + 2)) for shown, 2 + ceil(log2 b) for zero, at once; b the bits of the bound
-Bytes          see `finishing.py`
-Source         Toft, PhD thesis 2007 (comparison); Damgard et al., TCC 2006 (masking, random bits); as in MPyC
+Rounds         4 + h; h = ceil(log2(b + 1)) halvings of b + 1 factors. For zero 2 + ceil(log2 b)
+Bytes          b q g s + 2 q g s + o g s + b r g s; g groups, b bits, s bytes of a field element; q = 2 t m for a random
+               bit or an opened product, o = t m for an opened number, r = (2 t + 1) (m - 1) for a product.
+               For zero b q g s + o g s + b r g s less r g s
+Source         Toft, PhD thesis 2007 (comparison); Damgard et al., TCC 2006 (masks, random bits); as in MPyC
 
-What a party receives: openings of r^2 for random r, of x + 2^b r' + r with r' 60 bits longer than x, of a product with a
-random field element under a fresh mask of degree 2t; and shares of products. None depends on x but by 2^-53 or less.
+What a party receives: openings of r^2 for random r under a mask of degree 2t; of x + 2^b + r + 2^b r' with r' of 60
+bits; of a product with a random field element under a mask of degree 2t; and shares of products. An opening is uniform,
+or at most 2^-53 away from a distribution that does not depend on x; whether the last product is 0 is the xor of the
+answer with a random bit that nobody knows.
 """
 
 from __future__ import annotations

@@ -1,0 +1,24 @@
+"""What tests of finishing protocols share: opening at the end, and the numbers of their cards."""
+
+from __future__ import annotations
+
+from glovebox.runtime.engine import modulus
+from glovebox.runtime.shares import recombined, width
+
+
+def opened(outs: list[list[int]], bits: int = 64) -> list[int]:
+    """The secrets of all parties' shares."""
+    return recombined(dict(enumerate(outs)), modulus(bits), (len(outs) - 1) // 2, "test")
+
+
+def sizes(m: int, bits: int = 64) -> dict[str, int]:
+    """What the cards count in, for m parties: q, o, r, d, p of `threshold.py` and `conversion.py`, s in bytes."""
+    t = (m - 1) // 2
+    return {
+        "q": 2 * t * m,
+        "o": t * m,
+        "r": (2 * t + 1) * (m - 1),
+        "d": 2 * t + 1,
+        "p": m - 1,
+        "s": width(modulus(bits)),
+    }

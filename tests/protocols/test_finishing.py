@@ -1,0 +1,101 @@
+"""What is opened of each group, and nothing of a group too small to show.
+
+Could a party tell anything beyond the leakage line? Finishing itself opens only what `test_threshold.py` and
+`test_quotient.py` look at, and ends with shares fresh from a product. What receivers then open of a hidden group are
+zeros, whatever it holds: the last test but two.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glovebox.errors import Refused
+from glovebox.protocols import finishing as module
+from glovebox.protocols.finishing import Finishing, Part, finish
+from glovebox.protocols.quotient import MICRO
+from glovebox.protocols.stacking import stacked_totals
+from glovebox.runtime.card import terms, value_of
+from glovebox.runtime.world import World
+
+from .opening import opened, sizes
+
+MOST = (1000, 10**9, 1000)  # people, a sum, its count
+PARTS = (Part("total", 0), Part("total", 1), Part("null", over=2))
+
+
+async def finished(ctx, totals, *, finishing):
+    mine = np.array(totals, dtype=np.int64) if ctx.party == 0 else np.zeros(np.shape(totals), np.int64)
+    shape = (len(finishing.most), finishing.groups)
+    secret = await stacked_totals(ctx, finishing.bits, shape, ctx.parties, mine)
+    return await ctx.shamir.shares(finish(ctx, finishing, secret))
+
+
+async def run(totals, finishing, m=3):
+    async with World(m, shamir=True) as world:
+        outs = await world.run(finished, inputs=[totals] * m, finishing=finishing)
+        lines = np.array(opened(outs, finishing.bits), dtype=object).reshape(finishing.rows, finishing.groups)
+        return lines.tolist(), world.meter
+
+
+groups = st.tuples(st.sampled_from([0, 1, 9, 10, 11, 1000]), st.integers(-(10**9), 10**9), st.sampled_from([0, 1, 999]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(groups, min_size=1, max_size=6), st.booleans())
+async def test_shown_groups_open_as_they_are_and_hidden_ones_as_zeros(groups, zero_shown):
+    finishing = Finishing(len(groups), MOST, 0, 10, zero_shown, PARTS)
+    lines, _ = await run([list(column) for column in zip(*groups, strict=True)], finishing)
+    for (people, total, count), got in zip(groups, zip(*lines, strict=True), strict=True):
+        shown = people >= 10 or (zero_shown and people == 0)
+        assert got == ((1, people, total, int(count == 0)) if shown else (0, 0, 0, 0))
+
+
+async def test_an_average_inside_shares_its_null_flag():
+    parts = (Part("quotient", 1, 2, 0, 10**6), Part("null", over=2), Part("total", 0))
+    lines, _ = await run([[10, 9, 12], [7, 5, 0], [3, 1, 0]], Finishing(3, MOST, 0, 10, False, parts))
+    assert lines == [[1, 0, 1], [round(Fraction(7 * MICRO, 3)), 0, 0], [0, 0, 1], [10, 0, 12]]
+
+
+@pytest.mark.parametrize("m", [3, 5])
+async def test_the_card_holds(m):
+    finishing = Finishing(4, MOST, 0, 10, False, PARTS)
+    _, meter = await run([[1, 10, 0, 5]] * 3, finishing, m)
+    n = sizes(m)
+    b, z = 11, 10  # 1000 < 2^10
+    parts = (b * n["q"] + 2 * n["q"] + n["o"] + b * n["r"] + z * n["q"] + n["o"] + (z - 1) * n["r"]) * n["s"]
+    stated = value_of(terms(module.__doc__)["Bytes"], {"w": 4, "g": 4, "a": parts, **n})
+    assert meter.size - m * n["p"] * 12 * n["s"] == stated
+
+
+async def test_traffic_is_the_same_whatever_is_shown():
+    finishing = Finishing(3, MOST, 0, 10, True, (*PARTS, Part("quotient", 1, 2, 0, 10**6)))
+    shapes = [(await run([counts, counts, counts], finishing))[1].shape() for counts in ([0, 0, 0], [1, 10, 1000])]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("hidden", [[9, 10**9, 1], [1, -5, 0], [0, 0, 0]])
+async def test_a_hidden_group_opens_alike_whatever_it_holds(hidden):
+    finishing = Finishing(1, MOST, 0, 10, False, (*PARTS, Part("quotient", 1, 2, -(10**9), 10**9)))
+    lines, _ = await run([[value] for value in hidden], finishing)
+    assert lines == [[0]] * 5
+
+
+async def test_opened_shares_are_fresh_also_to_somebody_who_sees_all():
+    """A receiver that computes nothing sees whole polynomials: that of a hidden zero is not the group's own."""
+    finishing = Finishing(1, MOST, 0, 10, False, PARTS)
+    async with World(shamir=True) as world:
+        seen = [await world.run(finished, inputs=[[[9], [5], [1]]] * 3, finishing=finishing) for _ in range(2)]
+    assert all(len({tuple(line) for line in zip(*outs, strict=True)}) == 4 for outs in seen)
+    assert not set(seen[0][0]) & set(seen[1][0])
+
+
+@pytest.mark.parametrize("threshold", [0, -1])
+async def test_a_threshold_below_one_is_refused(threshold):
+    async with World(shamir=True, deadline_s=5) as world:
+        with pytest.raises(Refused, match="threshold"):
+            await world.run(finished, inputs=[[[1]] * 3] * 3, finishing=Finishing(1, MOST, 0, threshold, False, PARTS))
