@@ -124,8 +124,8 @@ class Node:
             preamble = await read_preamble(connection)
             if preamble.session == CONTROL:
                 link = await accept_control(self.key, self._known_keys(), connection)
-            elif (participant := self.participants.get(preamble.session)) and participant.worker:
-                await participant.worker.hand_over(preamble.party, connection)
+            elif (one := self.participants.get(preamble.session)) and one.worker and one.expects_peers:
+                await one.worker.hand_over(preamble.party, connection)
             else:
                 connection.close()
         except (GloveboxError, OSError, ssl.SSLError, TimeoutError, EOFError):

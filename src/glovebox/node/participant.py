@@ -48,6 +48,7 @@ class Participant:
         self.worker: Worker | None = None
         self.acceptances: dict[int, Acceptance] = {}
         self.revealing = False
+        self.expects_peers = True
         self._bound = _bound_table(node, contract, plan, self.me)
         self._commitment = b""
 
@@ -115,6 +116,7 @@ class Participant:
         while True:
             match await self.worker.receive():
                 case Reached(name):
+                    self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
                     await tell(name)
                 case Store(opening):
                     run = run_id(self.contract, self.proposal, self.acceptances)

@@ -18,6 +18,9 @@ from glovebox.node.process import harden
 from glovebox.node.run import Run, preload
 from glovebox.runtime.keys import SessionKeys
 
+WAITING = 16
+"""Connections that wait for their handshake; a session has at most eight peers."""
+
 ADDRESS_SPACE = 24 << 30
 """Bytes a worker may hold before it, and only it, is out of memory; what a session needs is bounded by its contract."""
 
@@ -29,7 +32,7 @@ async def work(channel: Channel) -> None:
         raise GloveboxError("the node did not say which session this is")
     keys = SessionKeys(prepare.session, prepare.party)
     await channel.send(Keys(keys.exchange, keys.certificate))
-    sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue()
+    sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue(WAITING)
     stored = asyncio.Event()
     running: asyncio.Task[None] | None = None
     try:
@@ -39,7 +42,10 @@ async def work(channel: Channel) -> None:
                 case Job() as job:
                     running = asyncio.create_task(_run(Run(job, keys, sockets, channel, stored)))
                 case PeerSocket(party) if connection is not None:
-                    sockets.put_nowait((party, connection))
+                    if sockets.full():
+                        connection.close()
+                    else:
+                        sockets.put_nowait((party, connection))
                 case Stored():
                     stored.set()
     except EOFError:
