@@ -29,18 +29,15 @@ def hash_ids(ids: U8, key: bytes) -> U64:
     ids: (n, 16 blocks) uint8, C-contiguous. Returns (n, 2) uint64.
     """
     blocks = ids.view(np.uint64)
-    state = blocks[:, :2].copy()
-    _permute(state, key)
+    state = _permuted(np.ascontiguousarray(blocks[:, :2]), key)
     for column in range(2, blocks.shape[1], 2):
-        state ^= blocks[:, column : column + 2]
-        _permute(state, key)
+        state = _permuted(state ^ blocks[:, column : column + 2], key)
     return state
 
 
 def pseudonyms(hashes: U64, key: bytes) -> tuple[U64, U8]:
     """x: (n,) uint64 and y: (n, 5) uint8 of each id: AES of its hash, 104 bits of it."""
-    blocks = hashes.copy()
-    _permute(blocks, key)
+    blocks = _permuted(hashes, key)
     return blocks[:, 0].copy(), blocks.view(np.uint8)[:, 8:PSEUDONYM_BYTES].copy()
 
 
@@ -48,8 +45,7 @@ def masks(hashes: U64, keys: list[bytes], words: int) -> U64:
     """The first mask words of each id, two for each key: (words, n) uint64. Word 0 is the tag."""
     out = np.empty((words, len(hashes)), np.uint64)
     for index, key in enumerate(keys):
-        blocks = hashes.copy()
-        _permute(blocks, key)
+        blocks = _permuted(hashes, key)
         pair = out[2 * index : 2 * index + 2]
         pair[...] = blocks.T[: len(pair)]
     return out
@@ -74,10 +70,14 @@ def repeats(ids: U8, hashes: U64) -> int:
     return len(ids) - len(np.unique(rows.reshape(-1)))
 
 
-def _permute(blocks: U64, key: bytes) -> None:
-    """AES-128 of every 16-byte row, in place."""
-    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305  (a permutation of hashes, no secrecy of equality wanted)
+def _permuted(blocks: U64, key: bytes) -> U64:
+    """AES-128 of every 16-byte row, a C-contiguous (n, 2) array."""
+    # A bare permutation of hashes: equal ids are meant to have equal pseudonyms, for those who hold the key.
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
     octets = blocks.reshape(-1).view(np.uint8).data
+    out = np.empty((len(blocks) + 1, 2), np.uint64)  # one row more: the cipher wants room for a block it never writes
+    room = out.reshape(-1).view(np.uint8).data
     for start in range(0, len(octets), SLICE_BYTES):
         piece = octets[start : start + SLICE_BYTES]
-        encryptor.update_into(piece, piece)
+        encryptor.update_into(piece, room[start : start + len(piece) + BLOCK])
+    return out[:-1]

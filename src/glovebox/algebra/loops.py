@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from glovebox.algebra.kernels import U8, U16, U64, Peeling
 
 ONE = np.uint64(1 << 32)  # a cell is count << 32 | XOR of the keys that touch the slot
 KEY = np.uint64((1 << 32) - 1)
+READ_ONLY = functools.partial(numba.types.Array, layout="C", readonly=True)  # as arrays of received bytes are
 
 
 def peel(x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
@@ -95,10 +98,13 @@ def _assign(
 
 
 @numba.njit(
-    "void(uint64[::1], uint8[:, ::1], int64, uint64[:, :, ::1], uint16[::1], uint64[:, ::1], uint64[:, ::1])",
+    numba.void(
+        READ_ONLY(numba.uint64, 1), READ_ONLY(numba.uint8, 2), numba.int64, READ_ONLY(numba.uint64, 3),
+        READ_ONLY(numba.uint16, 1), READ_ONLY(numba.uint64, 2), numba.uint64[:, ::1],
+    ),
     nogil=True,
     cache=True,
-)
+)  # fmt: skip
 def _decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64, out: U64) -> None:
     for key in range(len(x)):
         start = np.uint64(starts[key])

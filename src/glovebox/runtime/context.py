@@ -95,6 +95,11 @@ class Context:
             raise RuntimeError("this session has no finishing engine")
         return self._ground.shamir
 
+    @property
+    def path(self) -> str:
+        """The names of the steps that led here, as they stand in labels and errors."""
+        return self._path
+
     def narrow(self, step: str) -> Context:
         """The context of a named step; a name is used once under a context."""
         path = self._label(step)
@@ -115,7 +120,8 @@ class Context:
         self._use("receive", party, label)
         size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
         octets = await self._ground.links[party].receive(label, size)
-        return np.frombuffer(octets, np.uint8).view(dtype).reshape(shape)
+        array = np.frombuffer(octets, np.uint8).view(dtype).reshape(shape)
+        return array if array.flags.aligned else array.copy()
 
     def stream(self, with_: Role | int, name: str = "") -> Stream:
         """The randomness that this party and one other draw alike under this label."""
