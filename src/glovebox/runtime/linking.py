@@ -198,6 +198,8 @@ class _Opening:
         loop = asyncio.get_running_loop()
         context = self._contexts[link.peer]
         connection.setblocking(False)
+        # asyncio sets it on sockets of its own making only; without it each small frame may wait 40 ms for an ACK
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keys.party > link.peer:
             await loop.connect_accepted_socket(
                 lambda: link, connection, ssl=context,
