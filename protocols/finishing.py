@@ -20,6 +20,10 @@ from glovebox.errors import Refused
 from glovebox.protocols.quotient import Ranges, quotient
 from glovebox.protocols.threshold import large_enough, zero
 from glovebox.runtime.context import Context
+from glovebox.runtime.engine import modulus
+from glovebox.runtime.shares import width
+
+SALT = 32  # bytes of a party's part of the salt, sent with its opening
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ class Finishing:
     def rows(self) -> int:
         """Opened numbers of each group."""
         return 1 + len(self.parts)
+
+    @property
+    def largest_frame(self) -> int:
+        """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
+        judged = max(self.most[self.people], self.threshold).bit_length() + 2
+        zeros = [self.most[part.over].bit_length() for part in self.parts if part.kind == "null"]
+        quotients = [self.ranges_of(part).widest for part in self.parts if part.kind == "quotient"]
+        widest = max(2 * len(self.most), self.rows, judged, *zeros, *quotients)
+        return widest * self.groups * width(modulus(self.bits)) + SALT
 
     def ranges_of(self, part: Part) -> Ranges:
         """Public sizes of a part of kind quotient."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from glovebox.runtime.context import Context
@@ -70,6 +71,14 @@ class Ranges:
         newton = max(nu + 2 * g + 3 for g in before)  # c w (2 - c w) <= 1 and c >= 1/4: w (2 - c w) <= 4 < 2^3
         product = self.quotient_bits + nu + 1 + steps[-1] + 1  # (A / d) 2^(nu + 1) c w 2^g
         return max(64, newton + 1, product + 1)
+
+    @property
+    def widest(self) -> int:
+        """Field elements of the largest message of one quotient: random bits of a comparison or a truncation."""
+        nu, steps = self.divisor_bits, self.precisions
+        first = nu + 2 * (nu + SCALE_BITS) - steps[0]
+        later = [nu + 2 * g - step for g, step in pairwise(steps)]
+        return max(nu // 2 * (nu + 2), first, *later, nu + 1 + steps[-1], 3 * (nu + 3))
 
 
 def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any) -> tuple[Any, Any]:

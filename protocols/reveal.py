@@ -21,12 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.errors import IntegrityError, Refused
-from glovebox.protocols.finishing import Finishing
+from glovebox.protocols.finishing import SALT, Finishing
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.shares import decode, encode, recombined, width
-
-SALT = 32  # bytes
 
 
 @dataclass(frozen=True)

@@ -99,3 +99,12 @@ async def test_a_threshold_below_one_is_refused(threshold):
     async with World(shamir=True, deadline_s=5) as world:
         with pytest.raises(Refused, match="threshold"):
             await world.run(finished, inputs=[[[1]] * 3] * 3, finishing=Finishing(1, MOST, 0, threshold, False, PARTS))
+
+
+@pytest.mark.parametrize("parts", [(Part("total", 1),), PARTS, (Part("quotient", 1, 2, 0, 10**6),)], ids=len)
+@pytest.mark.parametrize("most", [MOST, (2**31 - 1,) * 3, (1, 1, 1)])
+async def test_no_frame_is_larger_than_is_said_beforehand(parts, most):
+    finishing = Finishing(3, most, 0, 1, False, parts)
+    _, meter = await run([[1, 0, 1]] * 3, finishing)
+    largest = max(frame.size for frame in meter.frames)
+    assert largest <= finishing.largest_frame < 2.5 * largest

@@ -11,9 +11,8 @@ import pytest
 
 from glovebox.errors import BadFrame, IntegrityError, Refused
 from glovebox.protocols import reveal as module
-from glovebox.protocols.finishing import Finishing, Part, finish
+from glovebox.protocols.finishing import SALT, Finishing, Part, finish
 from glovebox.protocols.reveal import (
-    SALT,
     opening_bytes,
     reveal_from_parties,
     reveal_to_receivers,
