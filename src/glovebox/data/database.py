@@ -30,12 +30,12 @@ _FAILURES = (duckdb.Error, pa.ArrowException, OSError, RuntimeError, ValueError)
 def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, threads: int) -> Database:
     """An in-memory database that can read these files, spill to a new folder under `temporary`, and do no more.
 
-    The order matters: after external access is off, no path can be set (threats.md M27).
+    The order matters: after external access is off, no path can be set (threats.md M27). What is spilled is not
+    encrypted, for DuckDB cannot do so without an extension; only this user can read the folder.
     """
     folder = tempfile.mkdtemp(prefix="rows-", dir=temporary)  # 0700; one a process, for DuckDB's file names repeat
     settings: list[tuple[str, object]] = [
         ("temp_directory", folder),
-        ("temp_file_encryption", True),
         ("memory_limit", f"{memory_mib}MiB"),
         ("threads", threads),
         ("allowed_paths", [source.path for source in sources]),
@@ -138,6 +138,8 @@ def failure(kind: str) -> DataError:
             return DataError("an expression over the rows needs more than 38 digits")
         case "PermissionException":
             return DataError("the local database was asked for a file that is not bound", detail=(kind,))
+        case "BinderException" | "ParserException" | "CatalogException":
+            return DataError("the local database did not take a statement of this program", detail=(kind,))
         case _:
             sentence = "the file cannot be read as what it is bound as"
             hint = "a well-formed file: CSV in UTF-8 with one header line and equally many cells a line, or Parquet"
