@@ -134,7 +134,7 @@ def failure(kind: str) -> DataError:
             return DataError(
                 "the rows need more memory than this node may use", hint="a larger memory_mib in node.toml"
             )
-        case "OutOfRangeException":
+        case "OutOfRangeException" | "ConversionException":  # cells are only ever read by TRY_CAST
             return DataError("an expression over the rows needs more than 38 digits")
         case "PermissionException":
             return DataError("the local database was asked for a file that is not bound", detail=(kind,))

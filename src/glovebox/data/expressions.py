@@ -3,7 +3,8 @@
 Constants are bound, never written into the statement, and cast to the type they have in the plan: an integer to
 BIGINT (HUGEINT beyond it), a decimal to the DECIMAL of just its digits, labels and text to VARCHAR, dates to DATE,
 timestamps to TIMESTAMP in UTC. Arithmetic runs over 128 bits (HUGEINT, DECIMAL(38)), because DuckDB keeps
-products of narrow decimals in 64 bits; what needs more raises DuckDB's error, never a rounded value.
+products of narrow decimals in 64 bits. Numbers that meet are first given the same decimals, because DuckDB rounds
+where the type that holds both would need more than 38 digits. What does need more is an error, never a rounded value.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def _call(operator: str, given: list[Typed]) -> Typed:  # noqa: PLR0911 one for 
             return _case(given)
         case _, [left, right] if operator in COMPARISON:
             _same([left, right])
+            left, right = _aligned([left, right])
             return Typed(compare(COMPARISON[operator], left.node, right.node), "boolean")
     raise _untyped(f"uses {operator} over what it does not apply to")
 
@@ -142,8 +144,11 @@ def _call(operator: str, given: list[Typed]) -> Typed:  # noqa: PLR0911 one for 
 def _arithmetic(operator: str, left: Typed, right: Typed) -> Typed:
     for value in (left, right):
         _need(value, "number")
-    scale = left.scale + right.scale if operator == "*" else max(left.scale, right.scale)
     integral = all(value.integral or value.sort == "null" for value in (left, right))
+    scale = left.scale + right.scale
+    if operator != "*":
+        left, right = _aligned([left, right])
+        scale = left.scale
     return Typed(compare(ARITHMETIC[operator], _wide(left), _wide(right)), "number", scale, integral)
 
 
@@ -151,16 +156,23 @@ def _case(given: list[Typed]) -> Typed:
     *pairs, otherwise = given
     conditions, values = pairs[::2], [*pairs[1::2], otherwise]
     sort = _same(values)
-    case = exp.Case(
-        ifs=[
-            exp.If(this=_need(condition, "boolean").node.copy(), true=value.node.copy())
-            for condition, value in zip(conditions, values, strict=False)
-        ],
-        default=otherwise.node.copy(),
-    )
-    scale = max(value.scale for value in values)
     integral = sort == "number" and all(value.integral or value.sort == "null" for value in values)
-    return Typed(exp.paren(case, copy=False), sort, scale, integral)
+    *values, otherwise = _aligned(values)
+    ifs = [
+        exp.If(this=_need(condition, "boolean").node.copy(), true=value.node.copy())
+        for condition, value in zip(conditions, values, strict=True)
+    ]
+    case = exp.Case(ifs=ifs, default=otherwise.node.copy())
+    return Typed(exp.paren(case, copy=False), sort, otherwise.scale, integral)
+
+
+def _aligned(values: list[Typed]) -> list[Typed]:
+    """The values, numbers among them with the decimals of the one that has most."""
+    scale = max(value.scale for value in values)
+    return [
+        value if value.scale == scale else Typed(cast(value.node, f"DECIMAL(38,{scale})"), value.sort, scale)
+        for value in values
+    ]
 
 
 def _wide(value: Typed) -> Node:
