@@ -5,7 +5,8 @@ from __future__ import annotations
 from glovebox.planner.answer import parts_of
 from glovebox.planner.plan import Joined, Plan, members
 from glovebox.protocols.finishing import Finishing
-from glovebox.protocols.intersection import JoinShape, TotalShape, largest_array
+from glovebox.protocols.intersection import JoinShape
+from glovebox.protocols.intersection import largest_frame as largest_row_frame
 from glovebox.runtime.context import Role
 
 FINISHING_BYTES = 32 << 20
@@ -36,7 +37,7 @@ def join_shape(plan: Plan) -> JoinShape:
         n_query=plan.source.query.lines,
         n_table=plan.source.table.lines,
         payloads=len(plan.source.table.measures),
-        totals=tuple(TotalShape(total.query, total.table, total.bits) for total in plan.totals),
+        totals=tuple((total.query, total.table, total.bits) for total in plan.totals),
     )
 
 
@@ -64,5 +65,5 @@ def finishing_of(plan: Plan) -> Finishing:
 
 def largest_frame(plan: Plan) -> int:
     """Bytes of the largest frame of a session; anything longer is refused at its header."""
-    rows = largest_array(join_shape(plan)) if isinstance(plan.source, Joined) else 0
+    rows = largest_row_frame(join_shape(plan)) if isinstance(plan.source, Joined) else 0
     return max(rows, FINISHING_BYTES)

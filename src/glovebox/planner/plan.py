@@ -54,6 +54,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     sum       total `total` / 10**scale; NULL where total `over` is 0, if there is one
     average   total `total` / 10**scale / total `over`, NULL where that is 0; both are opened and divided after
     quotient  the same, divided on shares in units of 10**-(scale + 6), round half even; only the quotient is opened
+    low, high: of a quotient, bounds of a value that is averaged, in units of 10**-scale.
     digits: what ROUND(.., digits) asked for, applied after opening, half away from zero.
     """
 
@@ -63,6 +64,8 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     total: int = 0
     over: int | None = None
     scale: int = 0
+    low: int = 0
+    high: int = 0
     digits: int | None = None
 
 

@@ -1,0 +1,229 @@
+"""From SELECT's aggregates to hidden totals: what each owner adds up alone, and how the two are multiplied.
+
+With repeated ids a join pairs every row of an id here with every row of it there. So sums of products factor by id
+(psi.md 9): SUM(a * b) over the pairs is, for each id, the sum of a times the sum of b; a side that the aggregate does
+not name counts its rows. Where an id is unique that count is 1 and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
+from glovebox.planner.plan import Output, Total
+from glovebox.planner.scope import Scope
+from glovebox.planner.statement import conjuncts
+from glovebox.planner.typing import NULL, Typed, Typing
+from glovebox.schema.expressions import Call, Constant, Expression
+from glovebox.schema.local import Measure
+
+ONE = Constant("integer", "1")
+
+
+@dataclass
+class Totals:
+    """The measures of each side, and the totals made of them, each once. Total 0 is the number of people."""
+
+    scope: Scope
+    typing: Typing
+    measures: list[list[Measure]] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.measures = [[] for _ in self.scope.sides]
+        self.total(self._people({}), self.scope.statement.tree)
+
+    @property
+    def joined(self) -> bool:
+        """Whether two owners' tables are joined; else the owners' measures are added."""
+        return len(self.scope.sides) == 2
+
+    def output(self, name: str, node: exp.Expr) -> Output:
+        """The output column that an aggregate becomes. Refused for what is none."""
+        digits = None
+        inner = node
+        if isinstance(node, exp.Round):
+            inner, digits = node.this, _digits(self.scope, node)
+        filters: dict[int, Typed] = {}
+        if isinstance(inner, exp.Filter):
+            filters = self.conditions(inner.expression.this)
+            inner = inner.this
+        match inner:
+            case exp.Count():
+                return replace_digits(self._count(name, inner, filters), digits)
+            case exp.Sum():
+                return replace_digits(self._sum(name, inner, filters), digits)
+            case exp.Avg():
+                return replace_digits(self._average(name, inner, filters), digits)
+        hint = "COUNT, SUM or AVG, or a column of GROUP BY"
+        return self.scope.statement.refuse(node, "sql", "only aggregates and group columns can be selected", hint)
+
+    def conditions(self, node: exp.Expr | None) -> dict[int, Typed]:
+        """A condition as one of each side, both to hold. Refused where one part compares two owners' columns."""
+        found: dict[int, Typed] = {}
+        for part in conjuncts(node):
+            one = self.typing.condition(part)
+            self.typing.allow(part, one, "filter")
+            side = one.side or 0
+            both = found.get(side)
+            found[side] = replace(one, expression=Call("and", (both.expression, one.expression))) if both else one
+        return found
+
+    def total(self, factors: Sequence[Measure | None], node: exp.Expr) -> int:
+        """The index of the total that is the product of one measure of each side; None counts as 1."""
+        places: list[int | None] = []
+        low = high = 1
+        for side, measure in enumerate(factors):
+            places.append(None if measure is None else self._place(side, measure))
+            if measure is not None:
+                corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
+                low, high = min(corners), max(corners)
+        tables = [side.table for side in self.scope.sides]
+        most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
+        low, high = min(0, low) * most, max(0, high) * most
+        if max(-low, high) >= TOTAL_LIMIT:
+            sentence = f"this total could reach {max(-low, high)}; what is under 2^62 fits"
+            self.scope.statement.refuse(node, "columns", sentence, "a smaller range, fewer rows or rows_per_id")
+        counts = all(measure is None or measure.kind != "sum" for measure in factors)
+        bits = 32 if counts and high < COUNT_LIMIT else 64
+        other = places[1] if self.joined else None
+        total = Total(places[0], other, bits, low, high)  # type: ignore[arg-type]
+        if total not in self.totals:
+            self.totals.append(total)
+        return self.totals.index(total)
+
+    def _place(self, side: int, measure: Measure) -> int:
+        if measure not in self.measures[side]:
+            self.measures[side].append(measure)
+        return self.measures[side].index(measure)
+
+    def _bound(self, side: int) -> int:
+        """The most rows of one line: an id's rows, or all rows of a group."""
+        found = self.scope.sides[side]
+        return rows_of_id(found.table, found.ids) if found.ids else found.table.rows
+
+    def _rows(self, filters: dict[int, Typed]) -> list[Measure | None]:
+        """The number of rows, of each side, that pass its filter."""
+        measures: list[Measure | None] = []
+        for side in range(len(self.scope.sides)):
+            if side in filters:
+                measures.append(Measure("values", _where(filters[side], ONE), 0, 0, self._bound(side)))
+            elif self.joined and self._bound(side) == 1:
+                measures.append(None)
+            else:
+                measures.append(Measure("rows", None, 0, 0, self._bound(side)))
+        return measures
+
+    def _people(self, filters: dict[int, Typed]) -> list[Measure | None]:
+        """Distinct ids; in a stacked question people, who are ids or rows."""
+        measures: list[Measure | None] = []
+        for side in range(len(self.scope.sides)):
+            most = 1 if self.joined else self.scope.sides[side].table.rows
+            if side in filters:
+                measures.append(Measure("people", _where(filters[side], ONE), 0, 0, most))
+            else:
+                measures.append(None if self.joined else Measure("people", None, 0, 0, most))
+        return measures
+
+    def _count(self, name: str, node: exp.Count, filters: dict[int, Typed]) -> Output:
+        inside = node.this
+        if isinstance(inside, exp.Star):
+            return Output(name, "count", total=self.total(self._rows(filters), node))
+        if isinstance(inside, exp.Distinct):
+            if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
+                sentence = "only people can be counted as distinct: the joined id"
+                self.scope.statement.refuse(node, "sql", sentence, "COUNT(DISTINCT id)")
+            return Output(name, "count", total=self.total(self._people(filters), node))
+        one = self.typing.typed(inside)
+        return Output(name, "count", total=self.total(self._present(one, filters), node))
+
+    def _is_person(self, node: exp.Expr) -> bool:
+        if not isinstance(node, exp.Column):
+            return False
+        side, column = self.scope.find(node)
+        found = self.scope.sides[side]
+        return column == found.ids if self.joined else column.kind == "id" and found.table.person == "id"
+
+    def _present(self, one: Typed, filters: dict[int, Typed]) -> list[Measure | None]:
+        """The number of rows where an expression is not NULL, times the rows of the other side."""
+        measures = self._rows(filters)
+        if one.side is not None and (one.nullable or one.side in filters):
+            expression = _where(filters.get(one.side), one.expression)
+            measures[one.side] = Measure("values", expression, 0, 0, self._bound(one.side))
+        return measures
+
+    def _added(self, node: exp.Expr, filters: dict[int, Typed], use: str) -> tuple[int, int, list[Typed]]:
+        """The total of a sum, the total of its rows that are not NULL, and its factors."""
+        factors = self._factors(node)
+        measures, present = self._rows(filters), self._rows(filters)
+        for one in factors:
+            if one.sort != "number":
+                self.scope.statement.refuse(node, "sql", f"{one.sort} cannot be added up", "a number")
+            self.typing.allow(node, one, use)  # type: ignore[arg-type]
+            side = one.side or 0
+            most = self._bound(side)
+            expression = _where(filters.get(side), one.expression)
+            low, high = min(0, one.low) * most, max(0, one.high) * most
+            measures[side] = Measure("sum", expression, one.scale, low, high)
+            if one.nullable or side in filters:
+                present[side] = Measure("values", expression, 0, 0, most)
+        return self.total(measures, node), self.total(present, node), factors
+
+    def _factors(self, node: exp.Expr) -> list[Typed]:
+        """What is added up: an expression of one owner, or one of each, multiplied."""
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Mul) and self.joined:
+            left, right = self._factors(node.this), self._factors(node.expression)
+            if len(left) == len(right) == 1 and {left[0].side, right[0].side} == {0, 1}:
+                return [*left, *right]
+        return [self.typing.typed(node)]
+
+    def _sum(self, name: str, node: exp.Sum, filters: dict[int, Typed]) -> Output:
+        total, present, factors = self._added(node.this, filters, "sum")
+        scale = sum(one.scale for one in factors)
+        may_be_null = any(one.nullable for one in factors) or filters or self._empty_shown()
+        return Output(name, "sum", total=total, over=present if may_be_null else None, scale=scale)
+
+    def _average(self, name: str, node: exp.Avg, filters: dict[int, Typed]) -> Output:
+        total, present, factors = self._added(node.this, filters, "avg")
+        scale = sum(one.scale for one in factors)
+        open_parts = all(
+            "sum" in column.may
+            for one in factors
+            for value in one.values
+            if one.side is not None and (column := self.scope.sides[one.side].table.column(value))
+        )
+        if open_parts:
+            return Output(name, "average", total=total, over=present, scale=scale)
+        if len(factors) > 1:
+            hint = 'may = ["sum", "avg"] in the contract'
+            self.scope.statement.refuse(node, "columns.may", "the average of a product cannot hide its sum yet", hint)
+        one = factors[0]
+        return Output(name, "quotient", total=total, over=present, scale=scale, low=one.low, high=one.high)
+
+    def _empty_shown(self) -> bool:
+        rules = self.scope.contract.rules
+        return rules.zero_shown or rules.groups_of_at_least == 1
+
+
+def _where(condition: Typed | None, expression: Expression) -> Expression:
+    """The expression where the condition holds, else NULL."""
+    return Call("case", (condition.expression, expression, NULL)) if condition else expression
+
+
+def _digits(scope: Scope, node: exp.Round) -> int:
+    decimals = node.args.get("decimals")
+    if decimals is None:
+        return 0
+    if not isinstance(decimals, exp.Literal) or decimals.is_string or not str(decimals.this).isdigit():
+        scope.statement.refuse(node, "sql", "ROUND takes a number of decimals", "ROUND(…, 2)")
+    return min(int(decimals.this), 18)
+
+
+def replace_digits(output: Output, digits: int | None) -> Output:
+    """The output, rounded after opening where ROUND was asked for."""
+    return Output(**{name: getattr(output, name) for name in output.__struct_fields__} | {"digits": digits})

@@ -1,0 +1,129 @@
+"""From what was opened to the answer: exact numbers, computed alike by every receiver.
+
+The canonical bytes of an answer are its JSON: `columns`, `rows`, `suppressed`. Counts are integers, sums exact decimals,
+averages rounded half to even at ten decimals, ROUND half away from zero as in SQL. A row whose group is too small to
+show has its group's labels, null in every other cell, and its number in `suppressed`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from glovebox.planner.plan import Joined, Output, Plan
+from glovebox.protocols.finishing import Part
+
+AVERAGE_DECIMALS = 10
+QUOTIENT_DECIMALS = 6  # of the unit that is averaged (quotient.py)
+EXACT = Context(prec=60)  # a quotient of two totals under 2^62, with its decimals
+
+Cell = str | int | Decimal | None
+
+
+class Answer(Struct, frozen=True):
+    """What receivers get. suppressed: numbers of the rows whose group is too small to show."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]  # of Cell: msgspec decodes no union of text and decimals
+    suppressed: tuple[int, ...]
+
+
+def parts_of(plan: Plan) -> tuple[Part, ...]:
+    """What is opened of every group, each part once."""
+    return tuple(dict.fromkeys(part for output in plan.outputs for part in _parts(output)))
+
+
+def _parts(output: Output) -> tuple[Part, ...]:
+    over = output.over if output.over is not None else 0
+    match output.kind:
+        case "count":
+            return (Part("total", total=output.total),)
+        case "sum":
+            null = () if output.over is None else (Part("null", over=over),)
+            return (Part("total", total=output.total), *null)
+        case "average":
+            return (Part("total", total=output.total), Part("total", total=over))
+        case "quotient":
+            quotient = Part("quotient", output.total, over, output.low, output.high)
+            return (quotient, Part("null", over=over))
+    return ()
+
+
+def answer_of(plan: Plan, shown: NDArray[np.bool_], parts: NDArray[np.object_]) -> Answer:
+    """The answer. shown: (groups,) bool; parts: (parts, groups) of int, as `parts_of` lists them."""
+    listed = parts_of(plan)
+    rows: list[tuple[bool, tuple[Cell, ...]]] = []
+    for group, labels in enumerate(_labels(plan)):
+        opened = {part: int(parts[place, group]) for place, part in enumerate(listed)}
+        visible = bool(shown[group])
+        cells = tuple(_cell(output, opened, labels, visible) for output in plan.outputs)
+        rows.append((visible, cells))
+    for key in reversed(plan.order):
+        rows.sort(key=lambda row: _sort_key(row[1][key.output]), reverse=key.descending)
+        rows.sort(key=lambda row: row[1][key.output] is None)  # NULL stands last either way
+    return Answer(
+        tuple(output.name for output in plan.outputs),
+        tuple(cells for _, cells in rows),
+        tuple(number for number, (visible, _) in enumerate(rows) if not visible),
+    )
+
+
+def _labels(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """The labels of every group, in row-major order of the domains."""
+    if isinstance(plan.source, Joined):
+        return iter([()])
+    return itertools.product(*(grouping.labels for grouping in plan.source.owners[0].groupings))
+
+
+def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visible: bool) -> Cell:
+    if output.kind == "group":
+        return labels[output.index]
+    if not visible:
+        return None
+    first, *others = (opened[part] for part in _parts(output))
+    match output.kind:
+        case "count":
+            return first
+        case "sum":
+            return None if others and others[0] else _rounded(_scaled(first, output.scale), output.digits)
+        case "quotient":
+            return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
+    return None if not others[0] else _rounded(_divided(first, others[0], output.scale), output.digits)
+
+
+def _scaled(units: int, scale: int) -> Cell:
+    return Decimal(units).scaleb(-scale, EXACT) if scale else units
+
+
+def _divided(total: int, count: int, scale: int) -> Decimal:
+    exact = EXACT.divide(Decimal(total), Decimal(count) * 10**scale)
+    return exact.quantize(Decimal(1).scaleb(-AVERAGE_DECIMALS), ROUND_HALF_EVEN, EXACT)
+
+
+def _rounded(value: Cell, digits: int | None) -> Cell:
+    if digits is None or not isinstance(value, Decimal):
+        return value
+    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, EXACT)
+
+
+def _sort_key(cell: Cell) -> tuple[bool, str, Decimal]:
+    if isinstance(cell, str):
+        return (True, cell, Decimal(0))
+    return (False, "", Decimal(0) if cell is None else Decimal(cell))
+
+
+def canonical_answer(answer: Answer) -> bytes:
+    """The answer's canonical bytes: JSON, decimals as numbers with all their digits."""
+    return msgspec.json.Encoder(decimal_format="number").encode(answer)
+
+
+def read_answer(data: bytes) -> Answer:
+    """The answer in canonical bytes, numbers with a point as Decimal."""
+    return msgspec.json.Decoder(Answer, float_hook=Decimal).decode(data)

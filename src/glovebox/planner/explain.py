@@ -1,0 +1,73 @@
+"""A plan in words, and as JSON: who computes what where, who learns what, who must not collude, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glovebox.contract.terms import Contract
+from glovebox.planner.cost import plan_cost
+from glovebox.planner.plan import Joined, Plan
+from glovebox.schema.local import LocalQuery
+
+
+def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
+    """What `explain --json` prints."""
+    names = [party.name for party in contract.parties]
+    cost = plan_cost(plan)
+    told: dict[str, Any] = {
+        "computing": [names[party] for party in plan.computing],
+        "receivers": [names[party] for party in plan.receivers],
+        "clause": plan.clause,
+        "groups_of_at_least": plan.threshold,
+        "bytes": cost.size,
+        "rounds": cost.rounds,
+    }
+    if isinstance(plan.source, Joined):
+        query, table, helper = plan.source.query, plan.source.table, names[plan.source.helper]
+        told["roles"] = {"query": names[query.party], "table": names[table.party], "helper": helper}
+        told["rows"] = {names[query.party]: query.lines, names[table.party]: table.lines}
+        told["must_not_collude"] = [[names[query.party], helper], [names[table.party], helper]]
+    else:
+        told["roles"] = {}
+        told["groups"] = plan.source.owners[0].lines
+        told["must_not_collude"] = [f"any {(len(plan.computing) - 1) // 2 + 1} of {', '.join(told['computing'])}"]
+    return told
+
+
+def in_words(plan: Plan, contract: Contract) -> str:
+    """What `explain` prints."""
+    names = [party.name for party in contract.parties]
+    told = explanation(plan, contract)
+    lines = [f"allowed by {plan.clause}"]
+    if isinstance(plan.source, Joined):
+        query, table = plan.source.query, plan.source.table
+        helper = told["roles"]["helper"]
+        lines += [
+            *(_local(local, names) for local in (query, table)),
+            f"{names[table.party]} hides its rows in a table for {helper}, and deals randomness (role: table)",
+            f"{names[query.party]} and {helper} look up, compare and add up on shares (roles: query, helper)",
+            f"the totals are finished by {', '.join(told['computing'])} together",
+            f"all learn the padded sizes: {query.lines} and {table.lines} rows; nobody learns which rows match, or how many",
+            f"{names[query.party]} with {helper}, or {names[table.party]} with {helper}, could together test ids they guess",
+        ]
+    else:
+        lines += [
+            *(_local(local, names) for local in plan.source.owners),
+            f"the totals of {plan.source.owners[0].lines} groups are added and finished on shares by all of them",
+            f"nobody learns another's totals, unless {told['must_not_collude'][0]} put theirs together",
+        ]
+    lines += [
+        f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
+        f"{', '.join(told['receivers'])} get the answer, and nobody else",
+    ]
+    if told["bytes"]:
+        lines.append(
+            f"about {told['bytes'] / 1e6:.1f} MB over all links, {told['rounds']} rounds, and a few kB to finish"
+        )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _local(local: LocalQuery, names: list[str]) -> str:
+    what = "one line an id" if local.ids else "one line a group"
+    kept = "the rows that pass its filter" if local.where else "all rows"
+    return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}, {local.lines} at most"

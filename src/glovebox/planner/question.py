@@ -1,0 +1,238 @@
+"""From a question to its plan: what is asked, whether the contract allows it, and who computes what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from msgspec.structs import replace
+from sqlglot import exp
+
+from glovebox.contract.taking_part import computing_parties
+from glovebox.contract.terms import Contract, Question
+from glovebox.errors import Refused
+from glovebox.planner.aggregates import Totals
+from glovebox.planner.cost import join_cost, join_shape
+from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked, Total
+from glovebox.planner.scope import Scope, scope_of
+from glovebox.planner.statement import Statement, canonical_text
+from glovebox.planner.typing import Typed, Typing, parameter
+from glovebox.schema.expressions import Expression
+from glovebox.schema.local import Grouping, LocalQuery
+
+MOST_GROUPS = 10_000
+
+
+def check_contract_in_force(contract: Contract, today: date) -> None:
+    """Return if the contract holds on this day; Refused with its dates if not."""
+    if not contract.first <= today <= contract.last:
+        raise Refused(
+            f"the contract {contract.name} holds from {contract.first} to {contract.last}",
+            code="contract_expired" if today > contract.last else "contract_not_yet",
+            step="from" if today < contract.first else "until",
+            hint="agree on a new version of it",
+        )
+
+
+def plan_question(contract: Contract, statement: str, parameters: Mapping[str, str], asker: int) -> Plan:
+    """The plan of a question. statement: SQL, or the name of an approved question. Pure.
+
+    Raises Refused with the clause that stands against it, the place in the text, and what could be asked.
+    """
+    if asker not in contract.rules.ask:
+        allowed = ", ".join(contract.names(contract.rules.ask))
+        raise Refused(
+            f"{contract.parties[asker].name} may not ask under this contract",
+            code="asker",
+            step="rules.ask",
+            hint=f"have one of these ask: {allowed}",
+        )
+    if contract.privacy is not None:
+        raise Refused(
+            "the contract wants differential privacy, which this version does not serve",
+            code="not_served",
+            step="privacy",
+            hint='a contract without [privacy], with questions = "approved"',
+        )
+    approved, text = _approved(contract, statement)
+    parsed = Statement(text)
+    scope = scope_of(parsed, contract)
+    totals = Totals(scope, Typing(scope, _parameters(approved, parameters)))
+    where = _where(totals, parsed.tree.args.get("where"))
+    groupings, grouped = _groupings(scope, parsed.tree)
+    outputs = _outputs(totals, parsed.tree, grouped)
+    owners = tuple(owner for side in scope.sides for owner in side.owners)
+    computing = computing_parties(contract, owners)
+    source, ordered = _source(totals, where, groupings, computing)
+    return Plan(
+        plan_format=PLAN_FORMAT,
+        contract=contract.hash,
+        computing=computing,
+        asker=asker,
+        receivers=contract.rules.receive if approved is None or approved.receive is None else approved.receive,
+        source=source,
+        totals=ordered,
+        people=0,
+        threshold=contract.rules.groups_of_at_least,
+        zero_shown=contract.rules.zero_shown or contract.rules.groups_of_at_least == 1,
+        outputs=outputs,
+        clause=f"question {approved.name}" if approved else "rules.questions",
+        order=_order(scope, parsed.tree, outputs),
+    )
+
+
+def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]:
+    """The approved question that this is, by name or by its text, and the text to plan."""
+    for question in contract.questions:
+        if statement.strip() == question.name:
+            return question, question.sql
+    parsed = canonical_text(Statement(statement).tree) if contract.questions else ""
+    for question in contract.questions:
+        if parsed == canonical_text(Statement(question.sql).tree):
+            return question, question.sql
+    if contract.rules.questions == "any":
+        return None, statement
+    names = ", ".join(question.name for question in contract.questions) or "none"
+    raise Refused(
+        "the contract allows its approved questions only, and this is none of them",
+        code="not_approved",
+        step="rules.questions",
+        detail=(f"approved: {names}",),
+        hint="ask one of them by its name",
+    )
+
+
+def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str, Typed]:
+    declared = dict(approved.parameters) if approved else {}
+    if set(declared) != set(given):
+        wanted = ", ".join(f"{name} ({kind})" for name, kind in declared.items()) or "none"
+        raise Refused("the parameters are not those of the question", step="question", detail=(f"it has: {wanted}",))
+    return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
+
+
+def _where(totals: Totals, node: exp.Expr | None) -> dict[int, Expression]:
+    return {side: one.expression for side, one in totals.conditions(node.this).items()} if node else {}
+
+
+def _groupings(scope: Scope, tree: exp.Select) -> tuple[list[tuple[Grouping, ...]], list[str]]:
+    """The groupings of each owner, and the names of the group columns."""
+    group = tree.args.get("group")
+    owners = scope.sides[0].owners
+    if group is None:
+        return [() for _ in owners], []
+    if len(scope.sides) > 1:
+        scope.statement.refuse(
+            group, "sql", "joined tables cannot be grouped yet", "one question a group, or no groups"
+        )
+    names: list[str] = []
+    found: list[list[Grouping]] = [[] for _ in owners]
+    count = 1
+    for node in group.expressions:
+        item = _meant(scope, tree, node)
+        if label := scope.label(item):
+            made = scope.sides[0].labels[label]
+            labels = tuple(dict.fromkeys(made))
+            grouping = [Grouping(labels, None, always) for always in made]
+            names.append(label)
+        else:
+            column = _group_column(scope, item)
+            labels = column.values
+            grouping = [Grouping(labels, column.name)] * len(owners)
+            names.append(column.name)
+        count *= len(labels)
+        for own, one in zip(found, grouping, strict=True):
+            own.append(one)
+    if count > MOST_GROUPS or len(set(names)) != len(names):
+        scope.statement.refuse(group, "sql", f"{count} groups are too many", f"at most {MOST_GROUPS}, each key once")
+    return [tuple(own) for own in found], names
+
+
+def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
+    """What a position, or an alias, in GROUP BY stands for."""
+    if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
+        place = int(node.this) - 1
+        if not 0 <= place < len(tree.expressions):
+            scope.statement.refuse(node, "sql", "there is no such column", f"1 to {len(tree.expressions)}")
+        return tree.expressions[place].unalias()
+    for item in tree.expressions:
+        if isinstance(item, exp.Alias) and isinstance(node, exp.Column) and item.alias.lower() == node.name.lower():
+            return item.this
+    return node
+
+
+def _group_column(scope: Scope, node: exp.Expr):  # type: ignore[no-untyped-def]
+    if not isinstance(node, exp.Column):
+        scope.statement.refuse(node, "sql", "groups are made by columns", "GROUP BY a category column")
+    _, column = scope.find(node)
+    if column.kind != "category" or "group" not in column.may:
+        able = [c.name for c in scope.sides[0].table.columns if "group" in c.may]
+        hint = f"group by {' or '.join(able)}" if able else "the contract lets no column group"
+        step = f"{scope.sides[0].table.name}.{column.name}.may"
+        scope.statement.refuse(node, step, f"{column.name} may not be grouped by", hint)
+    return column
+
+
+def _outputs(totals: Totals, tree: exp.Select, grouped: list[str]) -> tuple[Output, ...]:
+    outputs: list[Output] = []
+    for item in tree.expressions:
+        node = item.unalias()
+        name = item.alias or (node.name if isinstance(node, exp.Column) else node.key)
+        if isinstance(node, exp.Column) and node.name.lower() in grouped:
+            outputs.append(Output(name, "group", index=grouped.index(node.name.lower())))
+        else:
+            outputs.append(totals.output(name, node))
+    if all(output.kind == "group" for output in outputs):
+        totals.scope.statement.refuse(tree, "sql", "the question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
+    return tuple(outputs)
+
+
+def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple[Order, ...]:
+    order = tree.args.get("order")
+    found = []
+    for item in order.expressions if order else ():
+        node, place = item.this, None
+        if isinstance(node, exp.Literal) and str(node.this).isdigit():
+            place = int(node.this) - 1
+        elif isinstance(node, exp.Column):
+            names = [output.name.lower() for output in outputs]
+            place = names.index(node.name.lower()) if node.name.lower() in names else None
+        if place is None or not 0 <= place < len(outputs):
+            scope.statement.refuse(item, "sql", "rows are ordered by selected columns", "ORDER BY 1")
+        found.append(Order(place, bool(item.args.get("desc"))))
+    return tuple(found)
+
+
+def _source(
+    totals: Totals, where: dict[int, Expression], groupings: list[tuple[Grouping, ...]], computing: tuple[int, ...]
+) -> tuple[Joined | Stacked, tuple[Total, ...]]:
+    """Who computes what: the owners' local parts, the roles, and the totals as these roles see them."""
+    scope = totals.scope
+    if not totals.joined:
+        side = scope.sides[0]
+        count = 1
+        for grouping in groupings[0]:
+            count *= len(grouping.labels)
+        queries = tuple(
+            LocalQuery(owner, side.table.name, tuple(totals.measures[0]), count, None, where.get(0), groups)
+            for owner, groups in zip(side.owners, groupings, strict=True)
+        )
+        return Stacked(queries), tuple(totals.totals)
+    sides = [
+        LocalQuery(
+            side.owners[0],
+            side.table.name,
+            tuple(totals.measures[number]),
+            side.table.rows,
+            side.ids.name if side.ids else None,
+            where.get(number),
+        )
+        for number, side in enumerate(scope.sides)
+    ]
+    helper = next(party for party in computing if party not in (sides[0].party, sides[1].party))
+    swapped = tuple(replace(total, query=total.table, table=total.query) for total in totals.totals)
+    ways = [(sides[0], sides[1], tuple(totals.totals)), (sides[1], sides[0], swapped)]
+    ways.sort(key=lambda way: way[0].party)  # of two ways that cost the same, the contract's order decides
+    query, table, ordered = min(
+        ways, key=lambda way: join_cost(join_shape(way[0].lines, way[1].lines, len(way[1].measures), way[2])).size
+    )
+    return Joined(query, table, helper), ordered

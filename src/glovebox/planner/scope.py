@@ -1,0 +1,236 @@
+"""What the names of a statement stand for: the tables that it reads, whose they are, and their columns."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.planner.statement import Statement, conjuncts
+from glovebox.schema.columns import Column, Table
+
+
+@dataclass(frozen=True)
+class Side:
+    """One table of a statement. owners: one for a joined question, all of a stacked table else.
+
+    index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
+    labels: columns that a UNION ALL makes up, one label an owner, in the order of `owners`.
+    """
+
+    index: int
+    table: Table
+    owners: tuple[int, ...]
+    called: frozenset[str]
+    ids: Column | None = None
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The sides of a statement: two of a joined question, one of a stacked one."""
+
+    statement: Statement
+    contract: Contract
+    sides: tuple[Side, ...]
+
+    def find(self, node: exp.Column) -> tuple[int, Column]:
+        """The side and column that a name stands for. Refused if it is unknown, or could be either's."""
+        name, qualifier = node.name.lower(), ".".join(part for part in (node.db, node.table) if part).lower()
+        found = [
+            (number, column)
+            for number, side in enumerate(self.sides)
+            if (not qualifier or qualifier in side.called) and (column := side.table.column(name))
+        ]
+        joined = [place for place in found if self.sides[place[0]].ids == place[1]]
+        if len(found) == 1 or (len(found) == 2 and len(joined) == 2):
+            return found[0]
+        if found:
+            hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
+            self.statement.refuse(node, "sql", f"{name} stands in both tables", hint)
+        known = [column.name for side in self.sides for column in side.table.columns]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = near[0] if near else f"the columns are {', '.join(known)}"
+        return self.statement.refuse(node, "columns", f"the contract has no column {name} here", hint)
+
+    def label(self, node: exp.Expr) -> str | None:
+        """The label column of a UNION ALL that a name stands for, if it is one."""
+        if isinstance(node, exp.Column) and len(self.sides) == 1 and node.name.lower() in self.sides[0].labels:
+            return node.name.lower()
+        return None
+
+
+def scope_of(statement: Statement, contract: Contract) -> Scope:
+    """Read FROM and JOIN. Refused for tables or joins that the contract does not have."""
+    tree = statement.tree
+    source = tree.args.get("from_")
+    joins = tree.args.get("joins") or []
+    if source is None:
+        statement.refuse(tree, "sql", "a question reads a table", "SELECT … FROM a table of the contract")
+    if isinstance(source.this, exp.Subquery):
+        if joins:
+            statement.refuse(joins[0], "sql", "a stacked table cannot be joined yet", "ask of the stacked table alone")
+        return Scope(statement, contract, (_union(statement, contract, source.this),))
+    sides = [_side(statement, contract, source.this)]
+    for join in joins:
+        sides.append(_side(statement, contract, join.this))
+    if len(sides) > 2:
+        statement.refuse(joins[1], "sql", "three tables cannot be joined yet", "join two of them")
+    scope = Scope(statement, contract, tuple(sides))
+    if len(sides) == 2:
+        return _joined(scope, joins[0])
+    if len(sides[0].owners) < 3:
+        hint = f"join {sides[0].table.name} with another owner's table"
+        statement.refuse(source.this, "sql", f"{sides[0].table.name} is one owner's, who can ask itself", hint)
+    return scope
+
+
+def _side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
+    if not isinstance(node, exp.Table) or node.args.get("catalog"):
+        statement.refuse(node, "sql", "only tables of the contract can be read here", "owner.table, or table")
+    owner, name = node.db.lower(), node.name.lower()
+    number = contract.number(owner) if owner else None
+    if owner and number is None:
+        hint = f"the parties are {', '.join(party.name for party in contract.parties)}"
+        statement.refuse(node, "table", f"the contract has no party {owner[:40]}", hint)
+    found = contract.tables_named(name, number)
+    if len(found) != 1:
+        names = sorted({table.name for table in contract.tables})
+        near = difflib.get_close_matches(name, names, n=1)
+        if found:
+            statement.refuse(node, "table", f"several owners have a table {name}", f"owner.{name}")
+        hint = f"did you mean {near[0]}?" if near else f"the tables are {', '.join(names)}"
+        statement.refuse(node, "table", f"the contract has no table {name[:40]}", hint)
+    table = contract.tables[found[0]]
+    owners = table.owners if number is None else (number,)
+    called = {node.alias.lower()} if node.alias else {name, *(f"{contract.parties[one].name}.{name}" for one in owners)}
+    return Side(found[0], table, owners, frozenset(called))
+
+
+def _joined(scope: Scope, join: exp.Join) -> Scope:
+    """Check how two tables are joined, by USING or by ON one equality, and that the contract has that join."""
+    statement, contract = scope.statement, scope.contract
+    for side in scope.sides:
+        if len(side.owners) != 1:
+            hint = f"one owner's: {contract.parties[side.owners[0]].name}.{side.table.name}"
+            statement.refuse(join, "sql", f"{side.table.name} has several owners and cannot be joined yet", hint)
+    if join.side or (join.kind and join.kind.upper() != "INNER") or join.method:
+        statement.refuse(join, "sql", "only inner joins can be asked yet", "JOIN … USING (…)")
+    columns = _using(scope, join) or _on(scope, join)
+    wanted = {JoinColumn(side.index, column.name) for side, column in zip(scope.sides, columns, strict=True)}
+    if not any(wanted == set(pair) for pair in contract.rules.join):
+        _no_such_join(scope, join, columns)
+    sides = tuple(
+        Side(side.index, side.table, side.owners, side.called, column)
+        for side, column in zip(scope.sides, columns, strict=True)
+    )
+    return Scope(statement, contract, sides)
+
+
+def _using(scope: Scope, join: exp.Join) -> list[Column] | None:
+    using = join.args.get("using")
+    if not using:
+        return None
+    if len(using) > 1:
+        scope.statement.refuse(join, "rules.join", "joins on several columns cannot be asked yet", "one id column")
+    found = [side.table.column(using[0].name.lower()) for side in scope.sides]
+    for column, side in zip(found, scope.sides, strict=True):
+        if column is None:
+            name = using[0].name[:40]
+            scope.statement.refuse(using[0], "rules.join", f"{side.table.name} has no column {name}", _joins(scope))
+    return [column for column in found if column is not None]
+
+
+def _on(scope: Scope, join: exp.Join) -> list[Column]:
+    parts = list(conjuncts(join.args.get("on")))
+    if len(parts) != 1 or not isinstance(parts[0], exp.EQ):
+        scope.statement.refuse(join, "rules.join", "tables are joined on one id being equal", _joins(scope))
+    ends = {}
+    for end in (parts[0].this, parts[0].expression):
+        if isinstance(end, exp.Column):
+            number, column = scope.find(end)
+            ends[number] = column
+    if len(ends) != 2:
+        scope.statement.refuse(join, "rules.join", "a join names one id of each table", _joins(scope))
+    return [ends[0], ends[1]]
+
+
+def _no_such_join(scope: Scope, join: exp.Join, columns: list[Column]) -> None:
+    one, other = (f"{side.table.name}.{column.name}" for side, column in zip(scope.sides, columns, strict=True))
+    where = join.args.get("on") or join
+    scope.statement.refuse(where, "rules.join", f"the contract does not join {one} with {other}", _joins(scope))
+
+
+def _joins(scope: Scope) -> str:
+    """The joins of the contract between these tables, as one would write them."""
+    contract, indexes = scope.contract, {side.index for side in scope.sides}
+    texts = []
+    for pair in contract.rules.join:
+        if {place.table for place in pair} == indexes:
+            left, right = pair
+            if left.column == right.column:
+                texts.append(f"USING ({left.column})")
+            else:
+                one, other = (f"{contract.tables[place.table].name}.{place.column}" for place in pair)
+                texts.append(f"ON {one} = {other}")
+    return " or ".join(texts) or "the contract joins these tables in no way"
+
+
+def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side:
+    """A UNION ALL of the same table at each of its owners, with made-up labels if there are any."""
+    parts: list[exp.Select] = []
+    _flatten(statement, node.this, parts)
+    sides, labels = [], []
+    for part in parts:
+        sides.append(_side(statement, contract, part.args["from_"].this))
+        labels.append(_made_up(statement, part))
+    first = sides[0]
+    owners = [side.owners[0] for side in sides]
+    if any(side.index != first.index or len(side.owners) != 1 for side in sides) or len(set(owners)) != len(owners):
+        statement.refuse(node, "table", "a UNION ALL reads the same table at each owner once", "owner.table for each")
+    if sorted(owners) != sorted(first.table.owners):
+        names = ", ".join(contract.names(first.table.owners))
+        statement.refuse(node, "table", f"{first.table.name} is a table of {names} together", "all of them")
+    if any(set(made) != set(labels[0]) or set(made) & {c.name for c in first.table.columns} for made in labels):
+        statement.refuse(node, "sql", "every part of a UNION ALL has the same columns", "SELECT 'label' AS name, *")
+    order = sorted(range(len(owners)), key=lambda place: owners[place])
+    return Side(
+        first.index,
+        first.table,
+        tuple(owners[place] for place in order),
+        frozenset({node.alias.lower()} if node.alias else ()),
+        labels={name: tuple(labels[place][name] for place in order) for name in labels[0]},
+    )
+
+
+def _flatten(statement: Statement, node: exp.Expr, parts: list[exp.Select]) -> None:
+    if isinstance(node, exp.Union):
+        if node.args.get("distinct") is not False or any(node.args.get(k) for k in ("order", "limit", "with_")):
+            statement.refuse(node, "sql", "only UNION ALL stacks tables", "UNION ALL")
+        _flatten(statement, node.this, parts)
+        _flatten(statement, node.expression, parts)
+    elif (
+        isinstance(node, exp.Select)
+        and node.args.get("from_")
+        and not (node.args.get("where") or node.args.get("joins") or node.args.get("group") or node.args.get("order"))
+    ):
+        parts.append(node)
+    else:
+        statement.refuse(node, "sql", "this cannot be stacked", "SELECT * FROM owner.table UNION ALL …")
+
+
+def _made_up(statement: Statement, part: exp.Select) -> dict[str, str]:
+    labels = {}
+    stars = 0
+    for item in part.expressions:
+        if isinstance(item, exp.Star):
+            stars += 1
+        elif isinstance(item, exp.Alias) and isinstance(item.this, exp.Literal) and item.this.is_string:
+            labels[item.alias.lower()] = item.this.this
+        else:
+            statement.refuse(item, "sql", "a part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
+    if stars != 1:
+        statement.refuse(part, "sql", "a part of a UNION ALL takes whole rows", "SELECT * FROM owner.table")
+    return labels

@@ -1,0 +1,298 @@
+"""Expressions of one owner's columns: typed, with their range, and with what the contract must allow for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+
+from sqlglot import exp
+
+from glovebox.errors import Refused
+from glovebox.planner.scope import Scope
+from glovebox.schema.columns import Column, Use
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, Operator
+
+Sort = Literal["number", "boolean", "category", "id", "date", "timestamp", "text", "null"]
+SORTS: dict[str, Sort] = {"integer": "number", "decimal": "number"}
+ARITHMETIC: dict[type[exp.Expr], Operator] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
+COMPARISON: dict[type[exp.Expr], Operator] = {
+    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
+MOST = 1 << 62
+MOST_SCALE = 18
+NULL = Constant("null", "")
+DIGITS = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """An expression, its type, and the side whose columns it reads (None: constants only).
+
+    scale, low, high: of a number, in units of 10**-scale. nullable: it may be NULL.
+    values, conditions: the columns that are added up, and those that are compared.
+    """
+
+    expression: Expression
+    sort: Sort
+    side: int | None = None
+    scale: int = 0
+    low: int = 0
+    high: int = 0
+    nullable: bool = False
+    values: frozenset[str] = frozenset()
+    conditions: frozenset[str] = frozenset()
+    column: Column | None = None
+
+
+class Typing:
+    """Types the expressions of one statement. parameters: typed constants, by name."""
+
+    def __init__(self, scope: Scope, parameters: Mapping[str, Typed]) -> None:
+        self.scope, self.parameters = scope, parameters
+        self._refuse = scope.statement.refuse
+
+    def typed(self, node: exp.Expr) -> Typed:
+        """The typed expression of a part. Refused for mixed owners, mixed types and what is no value."""
+        match node:
+            case exp.Paren():
+                return self.typed(node.this)
+            case exp.Column():
+                return self._column(node)
+            case exp.Literal() | exp.Boolean() | exp.Null():
+                return self._constant(node)
+            case exp.Placeholder():
+                if node.name not in self.parameters:
+                    self._refuse(node, "question", f"there is no parameter {node.name}", "a constant")
+                return self.parameters[node.name]
+            case exp.Cast():
+                return self._cast(node)
+            case exp.Neg():
+                one = self._number(node.this)
+                return replace(one, expression=Call("negate", (one.expression,)), low=-one.high, high=-one.low)
+            case exp.Case():
+                return self._case(node)
+        if type(node) in ARITHMETIC:
+            return self._arithmetic(node)
+        return self.condition(node)
+
+    def condition(self, node: exp.Expr) -> Typed:
+        """The typed boolean of a part."""
+        match node:
+            case exp.Paren():
+                return self.condition(node.this)
+            case exp.And() | exp.Or():
+                both = (self.condition(node.this), self.condition(node.expression))
+                return self._boolean(node, "and" if isinstance(node, exp.And) else "or", both)
+            case exp.Not():
+                return self._boolean(node, "not", (self.condition(node.this),))
+            case exp.Is():
+                if not isinstance(node.expression, exp.Null):
+                    self._refuse(node, "sql", "IS stands before NULL only", "IS NULL, or = TRUE")
+                one = self.typed(node.this)
+                return replace(self._boolean(node, "is_null", (one,)), nullable=False)
+            case exp.In():
+                return self._in(node)
+            case exp.Between():
+                value, low, high = (self.typed(node.args[part]) for part in ("this", "low", "high"))
+                ends = (self._compare(node, ">=", value, low), self._compare(node, "<=", value, high))
+                return self._boolean(node, "and", ends)
+        if type(node) in COMPARISON:
+            return self._compare(node, COMPARISON[type(node)], self.typed(node.this), self.typed(node.expression))
+        if isinstance(node, exp.Column | exp.Boolean | exp.Placeholder):
+            found = self.typed(node)
+            if found.sort == "boolean":
+                return replace(found, values=frozenset(), conditions=found.conditions | found.values)
+        return self._refuse(node, "sql", "this is no condition", "a comparison, or a boolean column")
+
+    def _column(self, node: exp.Column) -> Typed:
+        side, column = self.scope.find(node)
+        sort = SORTS.get(column.kind, column.kind)
+        return Typed(
+            ColumnRef(column.name),
+            sort,  # type: ignore[arg-type]
+            side,
+            column.scale,
+            column.low if column.low is not None else -MOST,
+            column.high if column.high is not None else MOST,
+            not column.required,
+            values=frozenset({column.name}),
+            column=column,
+        )
+
+    def _constant(self, node: exp.Expr) -> Typed:
+        match node:
+            case exp.Null():
+                return Typed(NULL, "null", nullable=True)
+            case exp.Boolean():
+                return Typed(Constant("boolean", "true" if node.this else "false"), "boolean", high=1)
+            case exp.Literal() if node.is_string:
+                return Typed(Constant("text", node.this), "text")
+        return number(str(node.this)) or self._refuse(node, "sql", "this is no exact number", "like 5000 or 0.05")
+
+    def _cast(self, node: exp.Cast) -> Typed:
+        kind, value = node.to.this, node.this
+        if kind in (exp.DType.DATE, exp.DType.TIMESTAMP) and isinstance(value, exp.Literal) and value.is_string:
+            found = moment("date" if kind == exp.DType.DATE else "timestamp", value.this)
+            return found or self._refuse(node, "sql", "this is no date or time", "DATE '2026-12-31'")
+        if kind in (exp.DType.INT, exp.DType.BIGINT):
+            one = self.typed(value)
+            if one.sort == "boolean":
+                one = replace(self.condition(value), low=0, high=1)
+                return replace(one, expression=Call("integer", (one.expression,)), sort="number")
+            if one.sort == "number" and one.scale == 0:
+                return replace(one, expression=Call("integer", (one.expression,)))
+        return self._refuse(node, "sql", "this cannot be cast", "CAST(a boolean or an integer AS INTEGER)")
+
+    def _number(self, node: exp.Expr) -> Typed:
+        found = self.typed(node)
+        if found.sort != "number":
+            self._refuse(node, "sql", "a number is wanted here", "CASE WHEN … THEN 1 ELSE 0 END")
+        return found
+
+    def _arithmetic(self, node: exp.Expr) -> Typed:
+        left, right = self._number(node.this), self._number(node.expression)
+        operator = ARITHMETIC[type(node)]
+        if operator == "*":
+            corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
+            scale, low, high = left.scale + right.scale, min(corners), max(corners)
+        else:
+            scale = max(left.scale, right.scale)
+            (a, b), (c, d) = (_at_scale(side, scale) for side in (left, right))
+            low, high = (a + c, b + d) if operator == "+" else (a - d, b - c)
+        if scale > MOST_SCALE:
+            self._refuse(node, "sql", f"this has {scale} decimals", f"at most {MOST_SCALE}")
+        return replace(self._joined(node, operator, (left, right)), sort="number", scale=scale, low=low, high=high)
+
+    def _case(self, node: exp.Case) -> Typed:
+        if node.this is not None:
+            self._refuse(node, "sql", "CASE compares nothing by itself", "CASE WHEN column = … THEN …")
+        arguments, branches = [], []
+        for branch in node.args["ifs"]:
+            arguments += [self.condition(branch.this), self.typed(branch.args["true"])]
+            branches.append(arguments[-1])
+        default = node.args.get("default")
+        branches.append(self.typed(default) if default else Typed(NULL, "null", nullable=True))
+        sorts = {branch.sort for branch in branches} - {"null"}
+        if sorts != {"number"}:
+            self._refuse(node, "sql", "CASE gives numbers here", "CASE WHEN … THEN 1 ELSE 0 END")
+        scale = max(branch.scale for branch in branches)
+        ranges = [_at_scale(branch, scale) for branch in branches if branch.sort == "number"]
+        whole = self._joined(node, "case", (*arguments, branches[-1]))
+        return replace(
+            whole, sort="number", scale=scale, low=min(r[0] for r in ranges), high=max(r[1] for r in ranges),
+            nullable=any(branch.nullable for branch in branches),
+        )  # fmt: skip
+
+    def _in(self, node: exp.In) -> Typed:
+        if not node.expressions:
+            self._refuse(node, "sql", "IN stands before a list of constants", "IN ('a', 'b')")
+        value = self.typed(node.this)
+        found = [self._compare(node, "=", value, self.typed(item)) for item in node.expressions]
+        whole = found[0]
+        for one in found[1:]:
+            whole = self._boolean(node, "or", (whole, one))
+        return whole
+
+    def _compare(self, node: exp.Expr, operator: Operator, left: Typed, right: Typed) -> Typed:
+        left, right = self._as(node, left, right), self._as(node, right, left)
+        if "id" in (left.sort, right.sort):
+            self._refuse(node, "columns", "ids are joined and counted, never compared", "leave it out")
+        if left.sort != right.sort or (left.sort in ("category", "boolean") and operator not in ("=", "<>")):
+            self._refuse(node, "sql", f"{left.sort} and {right.sort} cannot be compared so")
+        return self._boolean(node, operator, (left, right))
+
+    def _as(self, node: exp.Expr, one: Typed, beside: Typed) -> Typed:
+        """A text constant, as what stands beside it: a label of its column, or a date."""
+        if one.sort != "text" or not isinstance(one.expression, Constant):
+            return one
+        text = one.expression.text
+        if beside.sort in ("date", "timestamp"):
+            found = moment(beside.sort, text)
+            return found or self._refuse(node, "sql", f"this is no {beside.sort}", "'2026-12-31'")
+        if beside.sort == "category" and beside.column is not None:
+            if text not in beside.column.values:
+                hint = ", ".join(f"'{value}'" for value in beside.column.values[:8])
+                self._refuse(node, f"columns.{beside.column.name}", "the contract has no such value here", hint)
+            return Typed(Constant("category", text), "category")
+        return one
+
+    def _boolean(self, node: exp.Expr, operator: Operator, arguments: tuple[Typed, ...]) -> Typed:
+        whole = self._joined(node, operator, arguments)
+        conditions = whole.conditions | whole.values
+        return replace(whole, sort="boolean", low=0, high=1, values=frozenset(), conditions=conditions)
+
+    def _joined(self, node: exp.Expr, operator: Operator, arguments: tuple[Typed, ...]) -> Typed:
+        sides = {argument.side for argument in arguments} - {None}
+        if len(sides) > 1:
+            sentence = "columns of two owners can be multiplied in a SUM, and else not be put together yet"
+            self._refuse(node, "sql", sentence, "conditions of one owner each")
+        return Typed(
+            Call(operator, tuple(argument.expression for argument in arguments)),
+            "null",
+            next(iter(sides), None),
+            nullable=any(argument.nullable for argument in arguments),
+            values=frozenset().union(*(argument.values for argument in arguments)),
+            conditions=frozenset().union(*(argument.conditions for argument in arguments)),
+        )
+
+    def allow(self, node: exp.Expr, typed: Typed, use: Use) -> None:
+        """Refuse a use of columns that the contract does not state: values by `use`, conditions by "filter"."""
+        if typed.side is None:
+            return
+        table = self.scope.sides[typed.side].table
+        for names, wanted in ((typed.values, use), (typed.conditions, "filter")):
+            for name in sorted(names):
+                column = table.column(name)
+                if column and wanted not in column.may and not (wanted == "avg" and "sum" in column.may):
+                    allowed = ", ".join(column.may) or "nothing of the kind"
+                    self._refuse(
+                        node, f"{table.name}.{name}.may", f"{table.name}.{name} may not be used so: {wanted}",
+                        f"it may: {allowed}",
+                    )  # fmt: skip
+
+
+def _at_scale(typed: Typed, scale: int) -> tuple[int, int]:
+    factor = 10 ** (scale - typed.scale)
+    return typed.low * factor, typed.high * factor
+
+
+def number(text: str) -> Typed | None:
+    """An exact number as a typed constant, or None."""
+    plain = text.removeprefix("-")
+    if not DIGITS.fullmatch(plain):
+        return None
+    whole, _, decimals = plain.partition(".")
+    value = int(whole + decimals) * (-1 if text.startswith("-") else 1)
+    return Typed(Constant("decimal" if decimals else "integer", text), "number", None, len(decimals), value, value)
+
+
+def moment(kind: str, text: str) -> Typed | None:
+    """A date or a time as a typed constant, or None."""
+    try:
+        if kind == "date":
+            return Typed(Constant("date", date.fromisoformat(text).isoformat()), "date")
+        return Typed(Constant("timestamp", datetime.fromisoformat(text).isoformat()), "timestamp")
+    except ValueError:
+        return None
+
+
+def parameter(name: str, kind: str, text: str) -> Typed:
+    """A parameter's text as a typed constant. Refused if it is no value of that type."""
+    found: Typed | None = None
+    match kind:
+        case "integer" | "decimal":
+            found = number(text)
+            if found and kind == "integer" and found.scale:
+                found = None
+        case "date" | "timestamp":
+            found = moment(kind, text)
+        case "boolean" if text in ("true", "false"):
+            found = Typed(Constant("boolean", text), "boolean", high=1)
+        case "category":
+            found = Typed(Constant("text", text), "text")
+    if found is None:
+        raise Refused(f"the parameter {name} is no {kind}", step="question", hint=f"--parameter.{name} VALUE")
+    return found
