@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,13 @@ class Exercise:
         ]
         head, _, rest = self.terms.partition("[[table]]")
         return head + "\n".join(cards) + "\n[[table]]" + rest
+
+    def statement(self, question: Question) -> str:
+        """The SQL of a question that may be asked by its name."""
+        for approved in tomllib.loads(self.terms.partition("[rules]")[2]).get("question", []):
+            if approved["name"] == question.asked:
+                return str(approved["sql"])
+        return question.asked
 
 
 CAMPAIGN_TERMS = """glovebox = 1
@@ -116,10 +125,13 @@ same_person_at_several = "no"
 patient = { type = "id", form = "exact", unique = true }
 age = { type = "integer", range = [0, 120] }
 sex = { type = "category", values = ["F", "M"] }
-diagnosis = { type = "category", values = ["fracture", "infarction", "pneumonia", "stroke", "porphyria"], may = ["group"] }
 ward = { type = "category", values = ["surgery", "cardiology", "medicine", "neurology"] }
 stay_days = { type = "integer", range = [0, 366], may = ["sum", "avg"] }
 admitted_on = { type = "date", range = [2026-12-01, 2027-03-31] }
+[table.columns.diagnosis]
+type = "category"
+values = ["fracture", "infarction", "pneumonia", "stroke", "porphyria"]
+may = ["group"]
 
 [rules]
 ask = ["north", "harbour", "valley"]
@@ -138,6 +150,7 @@ def _hospital_files(directory: Path) -> dict[tuple[str, str], Path]:
     return {(party, "patients"): path for party, path in zip(("north", "harbour", "valley"), paths, strict=True)}
 
 
+# Two statements of our own, put together from constants: nothing here comes from outside.
 _EMAIL = "lower(trim(customer, ' '))"
 _BUYS = f"(SELECT {_EMAIL} AS customer, * EXCLUDE customer FROM purchases WHERE customer LIKE '%@%')"
 _SEES = f"(SELECT {_EMAIL} AS customer, * EXCLUDE customer FROM impressions WHERE customer LIKE '%@%')"
@@ -242,6 +255,37 @@ groups_of_at_least = 1
 questions = "any"
 exact = "{EXACT}"
 """
+
+
+def retail(data: Path) -> Exercise:
+    """The first question of the retail set: a brand and a shop that share customer numbers."""
+    folder = data / "retail_online"
+    files = {
+        ("shop_late", "invoices"): folder / "shop_late" / "invoices.parquet",
+        ("brand", "members"): folder / "brand" / "members.parquet",
+    }
+    return _real(folder, ("shop_late", "brand", "notary"), RETAIL_TERMS, files)
+
+
+def heart(data: Path) -> Exercise:
+    """The first question of the heart set: four hospitals, one row a patient."""
+    folder = data / "health_heart_four_hospitals"
+    hospitals = ("cleveland", "budapest", "switzerland", "long_beach_va")
+    files = {(hospital, "patients"): folder / hospital / "patients.parquet" for hospital in hospitals}
+    return _real(folder, hospitals, HEART_TERMS, files)
+
+
+def _real(folder: Path, parties: tuple[str, ...], terms: str, files: dict[tuple[str, str], Path]) -> Exercise:
+    asked = json.loads((folder / "expected.json").read_text())["questions"][0]
+    return Exercise(
+        name=folder.name,
+        parties=parties,
+        terms=terms,
+        write=lambda directory: files,
+        questions=(Question(parties[0], asked["sql"], asked["sql"], asked["question"]),),
+        learns="all who ask: this answer.",
+    )
+
 
 PAIR_TERMS = f"""glovebox = 1
 name = "pair"

@@ -130,7 +130,7 @@ def _show_progress(event: str, party: str, json: bool) -> None:
 def _print_answer(answered: Answered, format: Format, out: Path | None) -> None:
     from glovebox.cli.tabular import rendered
 
-    if answered.answer is None:
+    if bytes(answered.answer) == b"null":
         print(f"answered; the contract gives the answer to {', '.join(answered.receivers)}")
         return
     text = rendered(bytes(answered.answer), format)

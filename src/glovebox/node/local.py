@@ -55,10 +55,10 @@ class PartyFigures(Struct, frozen=True):
 
 
 class Answered(Struct, frozen=True, tag="answered"):
-    """The question was answered; answer is None for an asker that is no receiver."""
+    """The question was answered; answer is the canonical JSON, `null` for an asker that is no receiver."""
 
     session: str
-    answer: msgspec.Raw | None
+    answer: msgspec.Raw
     receivers: tuple[str, ...]
     receipt: str
     seconds: float
@@ -172,7 +172,7 @@ async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None
     )
     return Answered(
         outcome.session.hex(),
-        msgspec.Raw(stored) if stored else None,
+        msgspec.Raw(stored or b"null"),
         tuple(contract.parties[party].name for party in outcome.receivers),
         outcome.receipt,
         outcome.seconds,

@@ -198,7 +198,7 @@ class Run:
                 return await stacked_totals(ctx.narrow("stacking"), finishing.bits, shape, owners, mine)
 
     async def _receive(self, opened: Any) -> None:
-        answer = answer_of(self.plan, opened)
+        answer = answer_of(self.plan, opened.shown, opened.parts)
         await self.channel.send(Opened(canonical_answer(answer), opened.salt))
 
     async def _reached(self, event: str) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from glovebox.planner.answer import parts_of
+from glovebox.planner.cost import join_shape as shape_of
 from glovebox.planner.plan import Joined, Plan, members
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
 from glovebox.runtime.context import Role
-
-FINISHING_BYTES = 32 << 20
-"""Frames of the finishing engine: at 1,000 groups, 10 totals, and 128 random bits a comparison of 17 bytes each."""
 
 
 def row_roles(plan: Plan) -> dict[Role, int]:
@@ -33,22 +31,13 @@ def join_shape(plan: Plan) -> JoinShape:
     """The public shape of a joined question's row-level run."""
     if not isinstance(plan.source, Joined):
         raise TypeError("only a joined question has a join")
-    return JoinShape(
-        n_query=plan.source.query.lines,
-        n_table=plan.source.table.lines,
-        payloads=len(plan.source.table.measures),
-        totals=tuple((total.query, total.table, total.bits) for total in plan.totals),
-    )
+    query, table = plan.source.query, plan.source.table
+    return shape_of(query.lines, table.lines, len(table.measures), plan.totals)
 
 
 def group_count(plan: Plan) -> int:
     """How many groups the answer has, by the domains in the contract."""
-    if isinstance(plan.source, Joined):
-        return 1
-    count = 1
-    for grouping in plan.source.owners[0].groupings:
-        count *= len(grouping.labels)
-    return count
+    return 1 if isinstance(plan.source, Joined) else plan.source.owners[0].lines
 
 
 def finishing_of(plan: Plan) -> Finishing:
@@ -66,4 +55,4 @@ def finishing_of(plan: Plan) -> Finishing:
 def largest_frame(plan: Plan) -> int:
     """Bytes of the largest frame of a session; anything longer is refused at its header."""
     rows = largest_row_frame(join_shape(plan)) if isinstance(plan.source, Joined) else 0
-    return max(rows, FINISHING_BYTES)
+    return max(rows, finishing_of(plan).largest_frame)

@@ -27,7 +27,10 @@ ADDRESS_SPACE = 24 << 30
 
 async def work(channel: Channel) -> None:
     """Make the keys, run the job, tell how it went."""
-    prepare, _ = await channel.receive()
+    try:
+        prepare, _ = await channel.receive()
+    except EOFError:
+        return  # a spare that was never needed
     if not isinstance(prepare, Prepare):
         raise GloveboxError("the node did not say which session this is")
     keys = SessionKeys(prepare.session, prepare.party)
