@@ -9,7 +9,7 @@ exceptions say is never passed on, for a failed cast prints the cell.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,14 @@ def columns(database: Database, select: exp.Select, parameters: Parameters) -> l
     raise failure(kind)
 
 
-def batches(database: Database, select: exp.Select, parameters: Parameters) -> Iterator[pa.RecordBatch]:
-    """The rows of a result as they come, in order. Raises DataError as `rows` does."""
+def batches(database: Database, select: exp.Select, parameters: Parameters) -> Generator[pa.RecordBatch]:
+    """The rows of a result as they come, in order. Raises DataError as `rows` does.
+
+    Until the last batch is taken, or the iterator closed, the connection does nothing else.
+    """
     try:
-        relation = _relation(database, select, parameters)
-        yield from relation.to_arrow_reader(BATCH_ROWS)
+        with _relation(database, select, parameters).to_arrow_reader(BATCH_ROWS) as reader:
+            yield from reader
         return
     except _FAILURES as problem:
         kind = type(problem).__name__

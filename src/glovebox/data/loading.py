@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
@@ -154,7 +155,7 @@ def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Sele
     formless = exp.and_(not_(null), is_null(name(id_name)))
     select = exp.select(call("count_if", null), call("count_if", formless)).from_(every.subquery("every"))
     nulls, without = rows(database, select.where(condition(query, view, parameters)), parameters)[0]
-    return int(nulls), int(without)
+    return int(nulls or 0), int(without or 0)  # over no rows, count_if is NULL
 
 
 def hashed(
@@ -170,13 +171,17 @@ def hashed(
     Raises DataError at the first row with a fault, and at the first above the contract's bound, with all counts.
     """
     total = 0
-    for batch in batches(database, select, parameters):
-        snapshot.update([batch.column(reading.name) for reading in view.readings])
-        total += batch.num_rows
-        if total > view.table.rows or booleans(batch.column("faulty")).any():
-            refuse_faults(check_table(database, view.table, source))
-            raise DataError(f"the file of {view.table.name} changed while it was read", step="loaded")
-        yield batch
+    with closing(batches(database, select, parameters)) as stream:
+        for batch in stream:
+            snapshot.update([batch.column(reading.name) for reading in view.readings])
+            total += batch.num_rows
+            if total > view.table.rows or booleans(batch.column("faulty")).any():
+                break
+            yield batch
+        else:
+            return
+    refuse_faults(check_table(database, view.table, source))
+    raise DataError(f"the file of {view.table.name} changed while it was read", step="loaded")
 
 
 def kept_rows(database: Database, view: View, source: Source, salt: bytes) -> tuple[exp.Select, bytes]:

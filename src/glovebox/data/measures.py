@@ -16,6 +16,7 @@ from glovebox.data.expressions import measured, present, rendered
 from glovebox.data.trees import Node, call, cast, name, when
 from glovebox.data.view import View
 from glovebox.errors import DataError, GloveboxError
+from glovebox.schema.expressions import Expression
 from glovebox.schema.local import LocalQuery, Measure
 
 
@@ -31,25 +32,26 @@ def condition(query: LocalQuery, view: View, parameters: Parameters) -> Node:
 
 def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
     """A measure of a single row; None where that is 1 for each."""
-    if measure.expression is None or measure.kind == "rows":
+    if measure.kind == "rows" or (measure.kind == "people" and measure.expression is None):
         return None
     if measure.kind == "sum":
-        return measured(measure.expression, measure.scale, view, parameters)
-    return present(measure.expression, view, parameters)
+        return measured(_expression(measure), measure.scale, view, parameters)
+    return present(_expression(measure), view, parameters)
 
 
 def of_id(measure: Measure, view: View, parameters: Parameters) -> Node:
     """A measure over all rows of an id."""
+    value = of_row(measure, view, parameters)
     if measure.kind == "rows":
         return call("count_star")
+    function = {"people": "bool_or", "values": "count_if", "sum": "sum"}[measure.kind]
+    return call(function, exp.true() if value is None else value)
+
+
+def _expression(measure: Measure) -> Expression:
     if measure.expression is None:
-        if measure.kind == "people":
-            return call("bool_or", exp.true())
         raise GloveboxError(f"the plan's measure {measure.kind} lacks its expression", code="plan", step="loaded")
-    if measure.kind == "sum":
-        return call("sum", measured(measure.expression, measure.scale, view, parameters))
-    there = present(measure.expression, view, parameters)
-    return call("bool_or" if measure.kind == "people" else "count_if", there)
+    return measure.expression
 
 
 def of_group(measure: Measure, view: View, parameters: Parameters) -> Node:
