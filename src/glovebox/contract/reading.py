@@ -1,0 +1,126 @@
+"""A contract in plain words, made from the same parsed terms that are planned with and executed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from glovebox.contract.terms import EXACT, Contract
+from glovebox.identity import key_text
+from glovebox.schema.columns import Column, Table
+
+
+def reading(contract: Contract) -> str:
+    """What `contract show` prints. Any changed term changes it."""
+    names = [party.name for party in contract.parties]
+    lines: list[str] = []
+    if contract.rules.exact:
+        lines += [f"{EXACT[0].upper()}{EXACT[1:]}: answers may be about one person, and are exact.", ""]
+    lines += [
+        f"{contract.name}, version {contract.version}: {contract.purpose}",
+        f"In force from {contract.first} to {contract.last}, both days included.",
+        f"The bytes of this text have the hash sha256:{contract.hash.hex()}",
+    ]
+    if contract.supersedes:
+        lines.append(f"It takes the place of the contract sha256:{contract.supersedes.hex()}")
+    lines += ["", "Parties"]
+    owners = {owner for table in contract.tables for owner in table.owners}
+    for number, party in enumerate(contract.parties):
+        part = "owns tables" if number in owners else "owns no table"
+        lines.append(f"  {party.name}, at {party.address}, {part}, is the holder of {key_text(party.key)}")
+    for table in contract.tables:
+        lines += ["", *_table(table, names)]
+    lines += ["", "Rules", *(f"  {line}" for line in _rules(contract, names))]
+    for question in contract.questions:
+        receivers = names if question.receive is None else contract.names(question.receive)
+        told = "the receivers named above" if question.receive is None else ", ".join(receivers)
+        parameters = ", ".join(f"{name} ({kind})" for name, kind in question.parameters)
+        with_ = f", with {parameters}" if parameters else ""
+        lines += ["", f"Question {question.name}{with_}, answered to {told}", *_indented(question.sql)]
+    return "\n".join(lines)
+
+
+def _table(table: Table, names: list[str]) -> list[str]:
+    owners = ", ".join(names[owner] for owner in table.owners)
+    lines = [f"Table {table.name} of {owners}: at most {table.rows} rows{' each' if len(table.owners) > 1 else ''}"]
+    if table.rows_per_id is not None:
+        lines.append(f"  one id has at most {table.rows_per_id} rows")
+    lines.append("  a person is a row" if table.person == "row" else "  a person is an id")
+    if table.apart:
+        lines.append(f"  no person is at two of them: {owners} vouch for that")
+    return lines + [f"  {_column(column)}" for column in table.columns]
+
+
+def _column(column: Column) -> str:
+    words = [f"{column.name}: {column.kind}"]
+    if column.kind == "decimal":
+        words[0] += f" of {column.precision} digits, {column.scale} of them decimals"
+    if column.form:
+        bound = f", at most {column.max_bytes} bytes" if column.max_bytes else ""
+        words.append(f"in the form {column.form}{bound}")
+    if column.unique:
+        words.append("in one row each")
+    if column.kind != "boolean" and column.low is not None and column.high is not None:
+        words.append(f"from {_end(column, column.low)} to {_end(column, column.high)}")
+    if column.values:
+        words.append(f"one of {', '.join(column.values)}")
+    if column.required:
+        words.append("never missing")
+    uses = {"sum": "summed", "avg": "averaged", "group": "grouped by", "filter": "filtered by", "compare": "compared"}
+    may = ", ".join(uses[use] for use in column.may)
+    if column.kind == "id":
+        may = "joined and counted"
+    return f"{', '.join(words)}; may be {may}" if may else f"{', '.join(words)}; not used in questions"
+
+
+def _end(column: Column, units: int) -> str:
+    match column.kind:
+        case "date":
+            return str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=units)).date())
+        case "timestamp":
+            return datetime.fromtimestamp(units, UTC).isoformat()
+        case "decimal":
+            whole, rest = divmod(abs(units), 10**column.scale)
+            decimals = f".{rest:0{column.scale}d}" if column.scale else ""
+            return f"{'-' if units < 0 else ''}{whole}{decimals}"
+    return str(units)
+
+
+def _rules(contract: Contract, names: list[str]) -> list[str]:
+    rules = contract.rules
+    joins = [
+        " with ".join(f"{contract.tables[place.table].name}.{place.column}" for place in pair) for pair in rules.join
+    ]
+    lines = [
+        f"joined may be: {'; '.join(joins) or 'nothing'}",
+        f"may ask: {', '.join(contract.names(rules.ask))}",
+        f"get the answers: {', '.join(contract.names(rules.receive))}",
+        f"a group of fewer than {rules.groups_of_at_least} people does not show",
+        "an empty group shows as zero" if rules.zero_shown else "an empty group looks like a small one",
+    ]
+    if rules.questions == "approved":
+        lines.append(
+            "only the questions below may be asked; answers are exact, so two that differ by one person tell of it"
+        )
+    else:
+        lines.append("any question within these terms may be asked")
+    if contract.privacy:
+        lines.append(
+            f"noise for differential privacy: epsilon {contract.privacy.epsilon_per_question} a question, "
+            f"{contract.privacy.epsilon_total} in all"
+        )
+    owners = sorted({owner for table in contract.tables for owner in table.owners})
+    for pair in rules.join:
+        two = sorted({owner for place in pair for owner in contract.tables[place.table].owners})
+        both = " and ".join(names[owner] for owner in two)
+        lines.append(
+            f"in a join of {both}, either of them together with the party that helps could test ids they guess"
+        )
+    if any(len(table.owners) > 2 for table in contract.tables):
+        lines.append(
+            f"in a stacked question, {(len(owners) - 1) // 2 + 1} of the owners together could see the others' totals"
+        )
+    return lines
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  | {line.rstrip()}" for line in text.strip().splitlines()]
