@@ -1,9 +1,10 @@
 """The one way into DuckDB: a connection that reads the bound files and nothing else, and errors in own words.
 
 DuckDB runs with the node's rights, and by default its SQL reads any file, writes files, attaches databases and sees
-Python's variables as tables. `open_database` shuts all of that before the first byte of data is read. What runs here
-are SELECT trees built from the contract and the plan, never text; values go in as bound parameters. What DuckDB's
-exceptions say is never passed on, for a failed cast prints the cell.
+Python's variables as tables. `open_database` shuts all of that before the first byte of data is read, but for one
+thing that no setting forbids: a COPY could overwrite a bound file. What runs here are SELECT trees built from the
+contract and the plan, never text; values go in as bound parameters. What DuckDB's exceptions say is never passed on,
+for a failed cast prints the cell.
 """
 
 from __future__ import annotations

@@ -129,13 +129,11 @@ def _repeated_rows(
     lines = exp.select(name(id_name).as_("id"), call("count_star").as_("n"), *sums).from_(every.subquery("every"))
     lines = lines.where(condition(query, view, parameters), not_(is_null(name(id_name)))).group_by(name(id_name))
     keyed = exp.select(exp.Star(), key(column, name("id")).as_("key")).from_(lines.subquery("lines"))
-    found = list(batches(database, keyed, parameters))
-    count = sum(batch.num_rows for batch in found)
-    ids = np.empty((count, encoded_bytes(w)), np.uint8)
-    values = np.empty((len(query.measures), count), np.int64)
+    ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)
+    values = np.empty((len(query.measures), table.rows), np.int64)
     most = most_rows(table, column)
     n = above = 0
-    for batch in found:
+    for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
         encode_ids(batch.column("key"), w, ids[span])
         for index, measure in enumerate(query.measures):
@@ -144,8 +142,9 @@ def _repeated_rows(
         n += batch.num_rows
     if above:
         raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
+    values = np.ascontiguousarray(values[:, :n])
     check_bounds(query, values)
-    return LoadedRows(ids, values, snapshot, null_ids, formless)
+    return LoadedRows(ids[:n], values, snapshot, null_ids, formless)
 
 
 def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Select, id_name: str) -> tuple[int, int]:
