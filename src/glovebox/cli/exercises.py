@@ -164,7 +164,7 @@ CAMPAIGN = Exercise(
         Question(
             "retailer",
             "reach",
-            f"SELECT COUNT(DISTINCT customer), SUM(amount) FROM {_BUYS} JOIN {_SEES} USING (customer)",
+            f"SELECT COUNT(DISTINCT customer), SUM(CAST(amount AS DECIMAL(10, 2))) FROM {_BUYS} JOIN {_SEES} USING (customer)",
             "people who saw the campaign and bought, and what they spent, once for each time they saw it",
         ),
         Question(

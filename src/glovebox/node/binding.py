@@ -57,7 +57,7 @@ def check(home: Home, contract: Contract, table: Table, source: Source | None = 
         state.close()
         if bound is None:
             raise DataError(f"no file is bound to {table.name}", hint=f"glovebox data add CONTRACT {table.name} FILE")
-        source = source_at(Path(bound.path))
+        source = Source(bound.path, bound.format)
     with database_over(home, source) as database:
         return check_table(database, table, source)
 
