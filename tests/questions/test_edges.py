@@ -1,23 +1,15 @@
 """Answers through running nodes over TLS equal DuckDB's in the clear, at the edges of what tables can hold."""
 
-import csv
 from decimal import Decimal
 
 import duckdb
 import pytest
 
 from glovebox.cli.demo import equal
-from glovebox.cli.exercises import Exercise
-from glovebox.cli.fleet import Fleet
-from glovebox.planner.answer import read_answer
 
-TERMS = """glovebox = 1
-name = "edges"
-version = 1
-purpose = "The edges of what tables can hold."
-from = 2026-01-01
-until = 2099-12-31
+from .fleets import agreed, ask, bind_rows
 
+TERMS = """
 [[table]]
 owner = "alpha"
 name = "a"
@@ -110,19 +102,14 @@ MIXED = (
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    exercise = Exercise("edges", ("alpha", "beta", "notary"), TERMS, lambda directory: {}, (), "")
-    fleet = Fleet(tmp_path_factory.mktemp("edges"), list(exercise.parties))
-    fleet.agree(exercise.contract(fleet.keys, fleet.addresses))
+    fleet = agreed(tmp_path_factory.mktemp("edges"), ["alpha", "beta", "notary"], TERMS)
     with fleet:
         yield fleet
 
 
 def bind(fleet, case):
-    for party, table, columns, rows in (("alpha", "a", A, case[0]), ("beta", "b", B, case[1])):
-        path = fleet.directory / f"{table}.csv"
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows([columns, *rows])
-        fleet.bind(party, table, path)
+    bind_rows(fleet, "alpha", "a", A, case[0])
+    bind_rows(fleet, "beta", "b", B, case[1])
 
 
 def in_the_clear(case, question):
@@ -139,25 +126,21 @@ def in_the_clear(case, question):
         return [list(row) for row in database.execute(question).fetchall()]
 
 
-def ask(fleet, question):
-    return read_answer(bytes(fleet.ask("beta", question).answer))
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_an_edge_is_answered_as_in_the_clear(fleet, name):
     bind(fleet, CASES[name])
-    answer, clear = ask(fleet, ALL), in_the_clear(CASES[name], ALL)
+    answer, clear = ask(fleet, "beta", ALL), in_the_clear(CASES[name], ALL)
     assert equal(answer, clear), (answer.rows, clear)
 
 
 @pytest.mark.parametrize("question", FILTERED)
 def test_filters_are_answered_as_in_the_clear(fleet, question):
     bind(fleet, MIXED)
-    answer, clear = ask(fleet, question), in_the_clear(MIXED, question)
+    answer, clear = ask(fleet, "beta", question), in_the_clear(MIXED, question)
     assert equal(answer, clear), (answer.rows, clear)
 
 
 def test_sums_are_exact_to_the_last_digit(fleet):
     bind(fleet, CASES["amounts at the bound"])
-    assert ask(fleet, f"SELECT SUM(amount * weight) AS aw {JOIN}").rows[0][0] == Decimal("0.00")
-    assert ask(fleet, f"SELECT SUM(amount) AS s {JOIN}").rows[0][0] == Decimal("-2000000.00")
+    assert ask(fleet, "beta", f"SELECT SUM(amount * weight) AS aw {JOIN}").rows[0][0] == Decimal("0.00")
+    assert ask(fleet, "beta", f"SELECT SUM(amount) AS s {JOIN}").rows[0][0] == Decimal("-2000000.00")

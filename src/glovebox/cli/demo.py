@@ -96,9 +96,7 @@ def in_the_clear(question: Question, files: dict[tuple[str, str], Path]) -> list
     with duckdb.connect(":memory:") as database:
         for table in {table for _, table in files}:
             paths = [str(path) for (_, name), path in files.items() if name == table]
-            parts = [
-                database.read_csv(path) if path.endswith(".csv") else database.read_parquet(path) for path in paths
-            ]
+            parts = [_relation(database, path) for path in paths]
             whole = parts[0]
             for part in parts[1:]:
                 whole = whole.union(part)
@@ -111,6 +109,10 @@ def in_the_clear(question: Question, files: dict[tuple[str, str], Path]) -> list
     if not question.small:
         return rows
     return [row if row[1] >= question.small else [row[0], *[None] * (len(row) - 1)] for row in rows]
+
+
+def _relation(database: duckdb.DuckDBPyConnection, path: str) -> duckdb.DuckDBPyRelation:
+    return database.read_csv(path) if path.endswith(".csv") else database.read_parquet(path)
 
 
 def equal(answer: Answer, clear: list[list[Any]]) -> bool:

@@ -164,7 +164,8 @@ CAMPAIGN = Exercise(
         Question(
             "retailer",
             "reach",
-            f"SELECT COUNT(DISTINCT customer), SUM(CAST(amount AS DECIMAL(10, 2))) FROM {_BUYS} JOIN {_SEES} USING (customer)",
+            f"SELECT COUNT(DISTINCT customer), SUM(CAST(amount AS DECIMAL(10, 2))) FROM {_BUYS} "
+            f"JOIN {_SEES} USING (customer)",
             "people who saw the campaign and bought, and what they spent, once for each time they saw it",
         ),
         Question(

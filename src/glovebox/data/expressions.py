@@ -68,7 +68,7 @@ def _sort(column: Column) -> Sort:
     return "number" if column_type(column) == "BIGINT" else SORTS[column.kind]
 
 
-def _constant(constant: Constant, parameters: Parameters) -> Typed:  # noqa: PLR0911 one for each type
+def _constant(constant: Constant, parameters: Parameters) -> Typed:
     sort = SORTS[constant.type]
     try:
         match constant.type:
@@ -112,7 +112,7 @@ def _utc(text: str) -> str:
     return (stamp.astimezone(UTC).replace(tzinfo=None) if stamp.tzinfo else stamp).isoformat()
 
 
-def _call(operator: str, given: list[Typed]) -> Typed:  # noqa: PLR0911 one for each kind
+def _call(operator: str, given: list[Typed]) -> Typed:
     match operator, given:
         case "+" | "-" | "*", [left, right]:
             return _arithmetic(operator, left, right)

@@ -186,9 +186,9 @@ class Run:
                 rows = None if own is None else Rows(own.ids, own.values)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
-                mine = None if shares is None else shares.reshape(len(rings), 1)
+                held = None if shares is None else shares.reshape(len(rings), 1)
                 return await secure_totals(
-                    ctx.narrow("conversion"), finishing.bits, rings, 1, query.party, helper, mine
+                    ctx.narrow("conversion"), finishing.bits, rings, 1, query.party, helper, held
                 )
             case stacked:
                 owners = tuple(query.party for query in stacked.owners)

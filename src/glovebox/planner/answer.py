@@ -1,8 +1,8 @@
 """From what was opened to the answer: exact numbers, computed alike by every receiver.
 
-The canonical bytes of an answer are its JSON: `columns`, `rows`, `suppressed`. Counts are integers, sums exact decimals,
-averages rounded half to even at ten decimals, ROUND half away from zero as in SQL. A row whose group is too small to
-show has its group's labels, null in every other cell, and its number in `suppressed`.
+The canonical bytes of an answer are its JSON: `columns`, `rows`, `suppressed`. Counts are integers, sums exact
+decimals, averages rounded half to even at ten decimals, ROUND half away from zero as in SQL. A row whose group is too
+small to show has its group's labels, null in every other cell, and its number in `suppressed`.
 """
 
 from __future__ import annotations

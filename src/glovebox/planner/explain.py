@@ -47,8 +47,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
             f"{names[table.party]} hides its rows in a table for {helper}, and deals randomness (role: table)",
             f"{names[query.party]} and {helper} look up, compare and add up on shares (roles: query, helper)",
             f"the totals are finished by {', '.join(told['computing'])} together",
-            f"all learn the padded sizes: {query.lines} and {table.lines} rows; nobody learns which rows match, or how many",
-            f"{names[query.party]} with {helper}, or {names[table.party]} with {helper}, could together test ids they guess",
+            f"all learn the padded sizes, {query.lines} and {table.lines} rows; nobody learns which match, or how many",
+            f"{helper} together with {names[query.party]} or {names[table.party]} could test ids that they guess",
         ]
     else:
         lines += [

@@ -17,6 +17,7 @@ from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stac
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text
 from glovebox.planner.typing import Typed, Typing, parameter
+from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
 from glovebox.schema.local import Grouping, LocalQuery
 
@@ -153,14 +154,16 @@ def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
         place = int(node.this) - 1
         if not 0 <= place < len(tree.expressions):
             scope.statement.refuse(node, "sql", "there is no such column", f"1 to {len(tree.expressions)}")
-        return tree.expressions[place].unalias()
+        chosen: exp.Expr = tree.expressions[place].unalias()
+        return chosen
     for item in tree.expressions:
         if isinstance(item, exp.Alias) and isinstance(node, exp.Column) and item.alias.lower() == node.name.lower():
-            return item.this
+            meant: exp.Expr = item.this
+            return meant
     return node
 
 
-def _group_column(scope: Scope, node: exp.Expr):  # type: ignore[no-untyped-def]
+def _group_column(scope: Scope, node: exp.Expr) -> Column:
     if not isinstance(node, exp.Column):
         scope.statement.refuse(node, "sql", "groups are made by columns", "GROUP BY a category column")
     _, column = scope.find(node)

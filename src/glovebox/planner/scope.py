@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract, JoinColumn
-from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
 
 
@@ -49,11 +48,15 @@ class Scope:
             return found[0]
         if found:
             hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
-            self.statement.refuse(node, "sql", f"{name} stands in both tables", hint)
+            self.statement.refuse(node, "sql", f"Both tables have a column {name}", hint)
         known = [column.name for side in self.sides for column in side.table.columns]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = near[0] if near else f"the columns are {', '.join(known)}"
-        return self.statement.refuse(node, "columns", f"the contract has no column {name} here", hint)
+        hint = near(name, known, "the columns are")
+        return self.statement.refuse(node, "columns", f"The contract has no column {name[:63]} here", hint)
+
+    def owner(self, side: int | None) -> str:
+        """The name of the one party whose rows a side is, or ""."""
+        owners = () if side is None else self.sides[side].owners
+        return self.contract.parties[owners[0]].name if len(owners) == 1 else ""
 
     def label(self, node: exp.Expr) -> str | None:
         """The label column of a UNION ALL that a name stands for, if it is one."""
@@ -68,41 +71,54 @@ def scope_of(statement: Statement, contract: Contract) -> Scope:
     source = tree.args.get("from_")
     joins = tree.args.get("joins") or []
     if source is None:
-        statement.refuse(tree, "sql", "a question reads a table", "SELECT … FROM a table of the contract")
+        statement.refuse(tree, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
     if isinstance(source.this, exp.Subquery):
         if joins:
-            statement.refuse(joins[0], "sql", "a stacked table cannot be joined yet", "ask of the stacked table alone")
+            statement.refuse(joins[0], "sql", "A stacked table cannot be joined yet", "ask of it alone")
         return Scope(statement, contract, (_union(statement, contract, source.this),))
     sides = [_side(statement, contract, source.this)]
     for join in joins:
         sides.append(_side(statement, contract, join.this))
     if len(sides) > 2:
-        statement.refuse(joins[1], "sql", "three tables cannot be joined yet", "join two of them")
+        statement.refuse(joins[1], "sql", "Three tables cannot be joined yet", "join two of them")
     scope = Scope(statement, contract, tuple(sides))
     if len(sides) == 2:
         return _joined(scope, joins[0])
-    if len(sides[0].owners) < 3:
-        hint = f"join {sides[0].table.name} with another owner's table"
-        statement.refuse(source.this, "sql", f"{sides[0].table.name} is one owner's, who can ask itself", hint)
+    _check_stack(scope, source.this)
     return scope
 
 
+def _check_stack(scope: Scope, node: exp.Expr) -> None:
+    """Three owners at least: of a total of two, each can subtract its own part."""
+    side = scope.sides[0]
+    name, statement = side.table.name, scope.statement
+    if len(side.owners) == 1 and len(side.table.owners) > 1:
+        owners = ", ".join(scope.contract.names(side.table.owners))
+        statement.refuse(node, "table", f"{name} is a table of {owners} together", f"FROM {name}")
+    if len(side.owners) == 1:
+        sentence = f"{name} is {scope.owner(0)}'s alone, who can ask its own database"
+        statement.refuse(node, "table", sentence, "join it with another owner's table")
+    if len(side.owners) == 2:
+        sentence = f"{name} has two owners: each could subtract its own part from the answer"
+        statement.refuse(node, "table", sentence, "a contract with a third owner of that table")
+
+
 def _side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
-    if not isinstance(node, exp.Table) or node.args.get("catalog"):
-        statement.refuse(node, "sql", "only tables of the contract can be read here", "owner.table, or table")
+    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
+        statement.refuse(node, "sql", "Only tables of the contract can be read here", "owner.table, or table")
     owner, name = node.db.lower(), node.name.lower()
     number = contract.number(owner) if owner else None
     if owner and number is None:
-        hint = f"the parties are {', '.join(party.name for party in contract.parties)}"
-        statement.refuse(node, "table", f"the contract has no party {owner[:40]}", hint)
+        hint = near(owner, [party.name for party in contract.parties], "the parties are")
+        statement.refuse(node, "table", f"The contract has no party {owner[:63]}", hint)
     found = contract.tables_named(name, number)
     if len(found) != 1:
-        names = sorted({table.name for table in contract.tables})
-        near = difflib.get_close_matches(name, names, n=1)
         if found:
-            statement.refuse(node, "table", f"several owners have a table {name}", f"owner.{name}")
-        hint = f"did you mean {near[0]}?" if near else f"the tables are {', '.join(names)}"
-        statement.refuse(node, "table", f"the contract has no table {name[:40]}", hint)
+            statement.refuse(node, "table", f"Several owners have a table {name}", f"owner.{name}")
+        whose = f" of {owner}" if owner else ""
+        known = [table.name for table in contract.tables if number is None or number in table.owners]
+        hint = near(name, sorted(set(known)), "the tables there are")
+        statement.refuse(node, "table", f"The contract has no table {name[:63]}{whose}", hint)
     table = contract.tables[found[0]]
     owners = table.owners if number is None else (number,)
     called = {node.alias.lower()} if node.alias else {name, *(f"{contract.parties[one].name}.{name}" for one in owners)}
@@ -114,10 +130,10 @@ def _joined(scope: Scope, join: exp.Join) -> Scope:
     statement, contract = scope.statement, scope.contract
     for side in scope.sides:
         if len(side.owners) != 1:
-            hint = f"one owner's: {contract.parties[side.owners[0]].name}.{side.table.name}"
-            statement.refuse(join, "sql", f"{side.table.name} has several owners and cannot be joined yet", hint)
-    if join.side or (join.kind and join.kind.upper() != "INNER") or join.method:
-        statement.refuse(join, "sql", "only inner joins can be asked yet", "JOIN … USING (…)")
+            sentence = f"{side.table.name} has several owners and cannot be joined yet"
+            statement.refuse(join, "sql", sentence, "ask of it alone")
+    if join.kind and join.kind.upper() != "INNER":
+        statement.refuse(join, "sql", "Only inner joins can be asked yet", "JOIN … USING (…)")
     columns = _using(scope, join) or _on(scope, join)
     wanted = {JoinColumn(side.index, column.name) for side, column in zip(scope.sides, columns, strict=True)}
     if not any(wanted == set(pair) for pair in contract.rules.join):
@@ -134,33 +150,33 @@ def _using(scope: Scope, join: exp.Join) -> list[Column] | None:
     if not using:
         return None
     if len(using) > 1:
-        scope.statement.refuse(join, "rules.join", "joins on several columns cannot be asked yet", "one id column")
+        scope.statement.refuse(join, "rules.join", "Joins on several columns cannot be asked yet", _joins(scope))
     found = [side.table.column(using[0].name.lower()) for side in scope.sides]
-    for column, side in zip(found, scope.sides, strict=True):
+    for side_number, (column, side) in enumerate(zip(found, scope.sides, strict=True)):
         if column is None:
             name = using[0].name[:40]
-            scope.statement.refuse(using[0], "rules.join", f"{side.table.name} has no column {name}", _joins(scope))
+            scope.statement.refuse(using[0], "rules.join", f"{side.table.name} has no column {name}", _joins(scope), scope.owner(side_number))
     return [column for column in found if column is not None]
 
 
 def _on(scope: Scope, join: exp.Join) -> list[Column]:
     parts = list(conjuncts(join.args.get("on")))
     if len(parts) != 1 or not isinstance(parts[0], exp.EQ):
-        scope.statement.refuse(join, "rules.join", "tables are joined on one id being equal", _joins(scope))
+        scope.statement.refuse(join, "rules.join", "Tables are joined on one id being equal", _joins(scope))
     ends = {}
     for end in (parts[0].this, parts[0].expression):
         if isinstance(end, exp.Column):
             number, column = scope.find(end)
             ends[number] = column
     if len(ends) != 2:
-        scope.statement.refuse(join, "rules.join", "a join names one id of each table", _joins(scope))
+        scope.statement.refuse(join, "rules.join", "A join names one id of each table", _joins(scope))
     return [ends[0], ends[1]]
 
 
 def _no_such_join(scope: Scope, join: exp.Join, columns: list[Column]) -> None:
     one, other = (f"{side.table.name}.{column.name}" for side, column in zip(scope.sides, columns, strict=True))
-    where = join.args.get("on") or join
-    scope.statement.refuse(where, "rules.join", f"the contract does not join {one} with {other}", _joins(scope))
+    where = join.args.get("on") or join.args["using"][0]
+    scope.statement.refuse(where, "rules.join", f"The contract does not join {one} with {other}", _joins(scope))
 
 
 def _joins(scope: Scope) -> str:
@@ -171,11 +187,11 @@ def _joins(scope: Scope) -> str:
         if {place.table for place in pair} == indexes:
             left, right = pair
             if left.column == right.column:
-                texts.append(f"USING ({left.column})")
+                texts.append(f"JOIN … USING ({left.column})")
             else:
                 one, other = (f"{contract.tables[place.table].name}.{place.column}" for place in pair)
-                texts.append(f"ON {one} = {other}")
-    return " or ".join(texts) or "the contract joins these tables in no way"
+                texts.append(f"JOIN … ON {one} = {other}")
+    return " or ".join(texts) or "the contract joins them in no way: ask of other tables"
 
 
 def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side:
@@ -189,12 +205,12 @@ def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side
     first = sides[0]
     owners = [side.owners[0] for side in sides]
     if any(side.index != first.index or len(side.owners) != 1 for side in sides) or len(set(owners)) != len(owners):
-        statement.refuse(node, "table", "a UNION ALL reads the same table at each owner once", "owner.table for each")
+        statement.refuse(node, "table", "A UNION ALL reads the same table at each owner once", "owner.table for each")
     if sorted(owners) != sorted(first.table.owners):
         names = ", ".join(contract.names(first.table.owners))
-        statement.refuse(node, "table", f"{first.table.name} is a table of {names} together", "all of them")
+        statement.refuse(node, "table", f"{first.table.name} is a table of {names} together", f"FROM {first.table.name}")
     if any(set(made) != set(labels[0]) or set(made) & {c.name for c in first.table.columns} for made in labels):
-        statement.refuse(node, "sql", "every part of a UNION ALL has the same columns", "SELECT 'label' AS name, *")
+        statement.refuse(node, "sql", "Every part of a UNION ALL has the same columns, all of them new", "SELECT 'label' AS name, *")
     order = sorted(range(len(owners)), key=lambda place: owners[place])
     return Side(
         first.index,
@@ -207,8 +223,8 @@ def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side
 
 def _flatten(statement: Statement, node: exp.Expr, parts: list[exp.Select]) -> None:
     if isinstance(node, exp.Union):
-        if node.args.get("distinct") is not False or any(node.args.get(k) for k in ("order", "limit", "with_")):
-            statement.refuse(node, "sql", "only UNION ALL stacks tables", "UNION ALL")
+        if node.args.get("distinct") is not False:
+            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL")
         _flatten(statement, node.this, parts)
         _flatten(statement, node.expression, parts)
     elif (
@@ -218,7 +234,7 @@ def _flatten(statement: Statement, node: exp.Expr, parts: list[exp.Select]) -> N
     ):
         parts.append(node)
     else:
-        statement.refuse(node, "sql", "this cannot be stacked", "SELECT * FROM owner.table UNION ALL …")
+        statement.refuse(node, "sql", "This cannot be stacked", "SELECT * FROM owner.table UNION ALL …")
 
 
 def _made_up(statement: Statement, part: exp.Select) -> dict[str, str]:
@@ -230,7 +246,7 @@ def _made_up(statement: Statement, part: exp.Select) -> dict[str, str]:
         elif isinstance(item, exp.Alias) and isinstance(item.this, exp.Literal) and item.this.is_string:
             labels[item.alias.lower()] = item.this.this
         else:
-            statement.refuse(item, "sql", "a part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
+            statement.refuse(item, "sql", "A part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
     if stars != 1:
-        statement.refuse(part, "sql", "a part of a UNION ALL takes whole rows", "SELECT * FROM owner.table")
+        statement.refuse(part, "sql", "A part of a UNION ALL takes whole rows", "SELECT * FROM owner.table")
     return labels

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import sqlglot
 from sqlglot import exp
@@ -11,20 +14,44 @@ from sqlglot import exp
 from glovebox.errors import Refused
 
 MOST_CHARACTERS = 1 << 14
-MOST_NODES = 2_000
+MOST_NODES = 4_000
+MOST_DEPTH = 64  # of the tree: whoever walks it by recursion stays far below Python's limit
 DIALECT = "duckdb"
 
-# What a question may be made of. Whatever is not here is refused before anything looks at it.
-ALLOWED: frozenset[type[exp.Expr]] = frozenset({
-    exp.Select, exp.From, exp.Join, exp.Table, exp.TableAlias, exp.Subquery, exp.Union, exp.Alias, exp.Identifier,
-    exp.Where, exp.Group, exp.Order, exp.Ordered, exp.Column, exp.Star, exp.Paren,
-    exp.Count, exp.Distinct, exp.Sum, exp.Avg, exp.Filter, exp.Round,
-    exp.Literal, exp.Boolean, exp.Null, exp.Placeholder, exp.Cast, exp.DataType, exp.Neg,
-    exp.Add, exp.Sub, exp.Mul, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.And, exp.Or, exp.Not,
-    exp.Is, exp.In, exp.Between, exp.Case, exp.If,
-})  # fmt: skip
-PARTS = frozenset({"expressions", "from_", "joins", "where", "group", "order"})
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings repeat the statement
+
+BINARY = "this expression"
+# What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
+# anything looks at it, so that no clause is passed over in silence.
+ALLOWED: dict[type[exp.Expr], str] = {
+    exp.Select: "expressions from_ joins where group order", exp.From: "this", exp.Join: "this on using kind",
+    exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
+    exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
+    exp.Where: "this", exp.Group: "expressions", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
+    exp.Count: "this big_int", exp.Distinct: "expressions", exp.Sum: "this", exp.Avg: "this", exp.Filter: BINARY,
+    exp.Round: "this decimals", exp.Literal: "this is_string", exp.Boolean: "this", exp.Null: "",
+    exp.Placeholder: "this", exp.Cast: "this to", exp.DataType: "this nested", exp.Paren: "this", exp.Neg: "this",
+    exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
+    exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
+    exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
+    exp.If: "this true",
+}  # fmt: skip
 SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP BY and ORDER BY"
+WORDS = {
+    "div": "a ratio", "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
+    "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
+    "like": "LIKE", "ilike": "ILIKE", "intdiv": "a ratio", "mod": "a remainder",
+}  # fmt: skip
+INSTEAD = {
+    "div": "AVG(…), or its two parts as columns",
+    "having": "leave HAVING out: groups with too few people are suppressed",
+    "limit": "leave LIMIT out: all groups of the domain are answered",
+    "side": "JOIN … USING (…), which takes the matching rows",
+    "window": "an aggregate without OVER",
+    "query": "IN ('a', 'b')",
+    "distinct": "GROUP BY, or COUNT(DISTINCT id)",
+    "like": "IN ('a', 'b')",
+}
 
 
 class Statement:
@@ -33,56 +60,79 @@ class Statement:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree = _parsed(text)
-        for count, node in enumerate(self.tree.walk()):
-            if count > MOST_NODES:
-                raise Refused("the question is too long", step="sql", hint="ask for less at once")
+        nodes: list[tuple[exp.Expr, int]] = [(self.tree, 0)]
+        for count, (node, depth) in enumerate(nodes):
             if type(node) not in ALLOWED:
-                self.refuse(node, "sql", f"{_called(node)} cannot be asked here", SERVED)
-            if isinstance(node, exp.Select):
-                self._check_parts(node)
+                self._not_served(node, node.key, _called(node))
+            if count > MOST_NODES or depth > MOST_DEPTH:
+                self.refuse(node, "sql", "the question is too long or too deep", "ask for less at once")
+            self._check_parts(node)
+            nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
-    def _check_parts(self, select: exp.Select) -> None:
-        for part, value in select.args.items():
-            if value and part not in PARTS:
-                where = value if isinstance(value, exp.Expr) else select
-                self.refuse(where, "sql", f"{part.upper().rstrip('_')} cannot be asked here", SERVED)
+    def _check_parts(self, node: exp.Expr) -> None:
+        allowed = ALLOWED[type(node)].split()
+        for part, value in node.args.items():
+            if part not in allowed and value not in (None, False, "", []):
+                where = value if isinstance(value, exp.Expr) else node
+                self._not_served(where, part, part.rstrip("_").replace("_", " ").upper())
 
-    def refuse(self, node: exp.Expr, step: str, sentence: str, hint: str = "") -> NoReturn:
-        """Refuse the question because of a part of it; step is the clause that stands against it."""
-        raise Refused(sentence, step=step, detail=self.place(node), hint=hint)
+    def _not_served(self, node: exp.Expr, key: str, called: str) -> NoReturn:
+        key = key.rstrip("_")
+        self.refuse(node, "sql", f"{WORDS.get(key, called)} cannot be asked here", INSTEAD.get(key, SERVED))
+
+    def refuse(self, node: exp.Expr, step: str, sentence: str, hint: str, party: str = "") -> NoReturn:
+        """Refuse the question because of a part of it.
+
+        step: the clause that stands against it; party: the owner whose data that clause guards, if it is one's.
+        """
+        who = f"refused by {party}" if party else "the question is refused"
+        raise Refused(who, step=step, party=party, detail=(*self.place(node), f"{sentence}."), hint=hint)
 
     def place(self, node: exp.Expr) -> tuple[str, ...]:
         """The line of the text where a part stands, and a line of carets under it."""
-        spots = [(part.meta["start"], part.meta["end"]) for part in node.walk() if "start" in part.meta]
+        spots = [(part.meta["start"], part.meta["end"] + 1) for part in node.walk() if "start" in part.meta]
         if not spots:
             return ()
-        start, end = min(spot[0] for spot in spots), max(spot[1] for spot in spots) + 1
-        first = self.text.rfind("\n", 0, start) + 1
-        last = self.text.find("\n", start)
-        line = self.text[first : last if last >= 0 else len(self.text)]
-        start, end = start - first, min(end - first, len(line))
-        cut = max(0, start - 40)
-        shown = ("… " if cut else "") + line[cut : cut + 100]
-        return (shown, " " * (start - cut + (2 if cut else 0)) + "^" * max(1, min(end, cut + 100) - start))
+        start, end = min(spot[0] for spot in spots), max(spot[1] for spot in spots)
+        return pointed(self.text, start, end)
+
+
+def pointed(text: str, start: int, end: int) -> tuple[str, str]:
+    """The line of a text that holds a place, cut to what fits, and carets under that place."""
+    first = text.rfind("\n", 0, start) + 1
+    line = text[first:].split("\n", 1)[0]
+    line = "".join(character if character.isprintable() else " " for character in line)
+    start, end = start - first, min(end - first, len(line))
+    cut = line.rfind(" ", 0, start - 40) + 1 if start > 60 else 0
+    before, after = ("… " if cut else ""), (" …" if len(line) > cut + 100 else "")
+    return (
+        before + line[cut : cut + 100] + after,
+        " " * (len(before) + start - cut) + "^" * max(1, min(end, cut + 100) - start),
+    )
 
 
 def _parsed(text: str) -> exp.Select:
     if len(text) > MOST_CHARACTERS:
-        raise Refused(f"a question has at most {MOST_CHARACTERS} characters", step="sql")
+        detail = f"It has {len(text)} characters."
+        raise Refused("the question is too long", step="sql", detail=(detail,), hint=f"at most {MOST_CHARACTERS}")
     try:
         trees = sqlglot.parse(text, dialect=DIALECT)
-    except (sqlglot.errors.SqlglotError, RecursionError, ValueError) as problem:
-        raise Refused("this is not SQL that can be read", step="sql", detail=_near(problem), hint=SERVED) from problem
+    except Exception as problem:  # whatever a parser does to a stranger's text, it is no SQL that can be asked
+        detail = (*_near(text, problem), "This is not SQL that can be read.")
+        raise Refused("the question is refused", step="sql", detail=detail, hint=SERVED) from problem
     if len(trees) != 1 or not isinstance(trees[0], exp.Select):
-        raise Refused("a question is one SELECT", step="sql", hint=SERVED)
+        raise Refused("the question is refused", step="sql", detail=("A question is one SELECT.",), hint=SERVED)
     return trees[0]
 
 
-def _near(problem: Exception) -> tuple[str, ...]:
-    found = getattr(problem, "errors", None)
-    if not found:
+def _near(text: str, problem: Exception) -> tuple[str, ...]:
+    """The place at which the parser stopped, if it says one."""
+    errors: list[dict[str, Any]] = getattr(problem, "errors", None) or [{}]
+    before, highlight = errors[0].get("start_context"), errors[0].get("highlight")
+    if not before or not highlight:
         return ()
-    return (f"line {found[0].get('line')}, near {str(found[0].get('highlight'))[:40]!r}",)
+    found = re.search(re.escape(before + highlight), text)
+    return pointed(text, found.end() - len(highlight), found.end()) if found else ()
 
 
 def _called(node: exp.Expr) -> str:
@@ -105,3 +155,9 @@ def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
         yield from conjuncts(node.this)
     elif node is not None:
         yield node
+
+
+def near(word: str, known: list[str], what: str) -> str:
+    """A hint: the known word that was probably meant, or all of them."""
+    found = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {found[0]}?" if found else f"{what} {', '.join(known) or 'none'}"
