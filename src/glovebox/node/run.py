@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +30,7 @@ from glovebox.protocols.intersection import Rows, joined_totals
 from glovebox.protocols.reveal import reveal_from_parties, reveal_to_receivers, shares_for_opening
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.context import Context, Ground
-from glovebox.runtime.engine import open_shamir
+from glovebox.runtime.engine import modulus, open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
 from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
 from glovebox.runtime.links import SessionLink
@@ -206,5 +207,10 @@ class Run:
 
 
 def preload() -> None:
-    """Load what the first session would wait for: compiled kernels. All else is imported with this module."""
+    """Load what the first session would wait for: compiled kernels, a first database, the engine's prime."""
     kernels()
+    modulus(64)
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database([], Path(folder), 64, 1)
+        database.sql("SELECT 1").to_arrow_table()
+        database.close()
