@@ -97,6 +97,7 @@ def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOp
 
     import msgspec
 
+    from glovebox.cli.tabular import rendered
     from glovebox.errors import UsageError
     from glovebox.node.receipt import AnswerFile
     from glovebox.node.state import State
@@ -113,7 +114,8 @@ def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOp
             received = datetime.fromtimestamp(row.received, UTC).strftime("%Y-%m-%d %H:%M:%S")
             print(f"{row.session.hex()}  {received}  {row.contract}  {row.statement}")
     if session is not None and not json:
-        print(found[0].answer.decode(), state.receipt(found[0].session) or "no receipt yet", sep="\n\n")
+        receipt = state.receipt(found[0].session) or "there is no receipt yet\n"
+        print(f"\n{rendered(found[0].answer, 'table')}\n\n{receipt}", end="")
 
 
 def _show_progress(event: str, party: str, json: bool) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
 from glovebox.errors import UsageError
-from glovebox.node.home import Home, default_home
+
+if TYPE_CHECKING:
+    from glovebox.node.home import Home
 
 HomeOption = Annotated[Path | None, Parameter(name="--home", help="The node's home directory [GLOVEBOX_HOME].")]
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
@@ -18,6 +20,8 @@ JsonOption = Annotated[bool, Parameter(name="--json", negative="", help="Print J
 
 def home_of(given: Path | None) -> Home:
     """The home a command works on."""
+    from glovebox.node.home import Home, default_home
+
     return Home((given or default_home()).absolute())
 
 
@@ -32,7 +36,10 @@ def identity(
     *,
     new: Annotated[str | None, Parameter(help="Make a new home and key for a party of this name.")] = None,
     listen: Annotated[str, Parameter(help="With --new: the HOST:PORT to listen on.")] = "127.0.0.1:7171",
-    home: HomeOption = None,
+    home: if TYPE_CHECKING:
+    from glovebox.node.home import Home
+
+HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show this node's public card: name, key and address, as they go into a contract."""
@@ -57,7 +64,10 @@ def identity(
         print(f"\n# The secret key is {place.key_file}. Back it up offline: a lost key needs a new contract.")
 
 
-def serve(*, home: HomeOption = None) -> None:
+def serve(*, home: if TYPE_CHECKING:
+    from glovebox.node.home import Home
+
+HomeOption = None) -> None:
     """Run the node until it is stopped."""
     import signal
 
@@ -85,7 +95,10 @@ def serve(*, home: HomeOption = None) -> None:
     asyncio.run(run())
 
 
-def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
+def status(*, home: if TYPE_CHECKING:
+    from glovebox.node.home import Home
+
+HomeOption = None, json: JsonOption = False) -> None:
     """Say what the node is doing."""
     import msgspec
 

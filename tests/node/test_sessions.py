@@ -1,0 +1,116 @@
+"""Sessions between running nodes: several at once, refusals by the others, and what is left behind."""
+
+import asyncio
+
+import pytest
+
+from glovebox.audit.log import verify_log
+from glovebox.cli.exercises import pair
+from glovebox.cli.fleet import Fleet
+from glovebox.errors import GloveboxError
+from glovebox.identity import public_bytes
+from glovebox.node.contracts import read_contract
+from glovebox.node.local import Ask, Status, StatusRequest, talk
+from glovebox.node.state import State
+
+ROWS = 128
+EXERCISE = pair(ROWS)
+QUESTION = EXERCISE.questions[0].asked
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("sessions")
+    files = EXERCISE.write(directory / "data")
+    fleet = Fleet(directory, list(EXERCISE.parties))
+    fleet.agree(EXERCISE.contract(fleet.keys, fleet.addresses))
+    for (party, table), path in files.items():
+        fleet.bind(party, table, path)
+    with fleet:
+        yield fleet
+
+
+def states(fleet, party):
+    state = State(fleet.homes[party].state_file)
+    found = [row[3] for row in state.sessions()]
+    state.close()
+    return found
+
+
+async def test_questions_of_several_parties_at_once_end_in_answers_or_busy(fleet):
+    async def one(party, wait_s):
+        try:
+            return bytes((await fleet.ask_async(party, QUESTION, wait_s=wait_s)).answer)
+        except GloveboxError as error:
+            return error.code
+
+    asked = [one(party, wait_s) for party in ("left", "right") for wait_s in (0.0, 20.0, 20.0)]
+    async with asyncio.timeout(60):
+        ended = await asyncio.gather(*asked)
+    answers = [end for end in ended if isinstance(end, bytes)]
+    assert len(answers) >= 4  # those that could wait
+    assert len(set(answers)) == 1
+    assert {end for end in ended if not isinstance(end, bytes)} <= {"busy"}
+    for party in fleet.homes:
+        assert set(states(fleet, party)) <= {"signed", "released"}
+
+
+async def test_a_dry_run_asks_everyone_and_holds_nothing(fleet):
+    before = {party: states(fleet, party) for party in fleet.homes}
+    request = Ask(str(fleet.contract), QUESTION, {}, 5.0, dry_run=True)
+    replies = [reply async for reply in talk(fleet.homes["left"], request)]
+    assert bytes(replies[-1].answer) == b"null"
+    assert {party: states(fleet, party) for party in fleet.homes} == before
+
+
+async def test_the_node_says_what_it_does(fleet):
+    (status,) = [reply async for reply in talk(fleet.homes["notary"], StatusRequest())]
+    assert isinstance(status, Status)
+    assert status.name == "notary"
+    assert status.sessions == ()
+
+
+def test_every_party_keeps_the_receipt_that_all_signed(fleet):
+    answered = fleet.ask("right", QUESTION)
+    kept = set()
+    for home in fleet.homes.values():
+        state = State(home.state_file)
+        kept.add(state.receipt(bytes.fromhex(answered.session)))
+        state.close()
+    assert kept == {answered.receipt}
+
+
+def test_every_log_verifies_and_holds_no_number_of_the_answer(fleet):
+    fleet.ask("left", QUESTION)
+    for home in fleet.homes.values():
+        assert verify_log(home.log_file, public_bytes(home.key())) > 2
+        assert str(ROWS // 2) not in home.log_file.read_text().split('"what"')[-1]
+
+
+def test_a_file_that_changed_since_it_was_bound_is_refused(fleet):
+    path = fleet.directory / "data" / "points.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(GloveboxError) as refused:
+        fleet.ask("left", QUESTION)
+    assert (refused.value.exit_code, refused.value.party) == (4, "right")
+    assert "has changed" in refused.value.lines()[1]
+    path.write_bytes(whole)
+    fleet.bind("right", "points", path)
+    assert fleet.ask("left", QUESTION).receipt
+
+
+def test_a_party_without_the_contract_refuses_it(fleet):
+    held = fleet.homes["notary"].contracts
+    aside = held.with_name("aside")
+    own = read_contract(fleet.contract).hash.hex()
+    (held / f"{own}.sig").rename(aside)
+    try:
+        fleet.stop("notary")
+        fleet.start("notary")
+        with pytest.raises(GloveboxError) as refused:
+            fleet.ask("left", QUESTION)
+        assert (refused.value.exit_code, refused.value.party, refused.value.code) == (3, "notary", "contract_unsigned")
+    finally:
+        aside.rename(held / f"{own}.sig")
+    assert fleet.ask("left", QUESTION).receipt
