@@ -16,7 +16,7 @@ from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
-from glovebox.planner.typing import NULL, Typed, Typing
+from glovebox.planner.typing import NULL, Typed, Typing, chain
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
 
@@ -59,18 +59,21 @@ class Totals:
             case exp.Avg():
                 return replace_digits(self._average(name, inner, filters), digits)
         hint = "COUNT, SUM or AVG, or a column of GROUP BY"
-        return self.scope.statement.refuse(node, "sql", "only aggregates and group columns can be selected", hint)
+        return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
     def conditions(self, node: exp.Expr | None) -> dict[int, Typed]:
         """A condition as one of each side, both to hold. Refused where one part compares two owners' columns."""
-        found: dict[int, Typed] = {}
+        found: dict[int, list[Typed]] = {}
         for part in conjuncts(node):
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
-            side = one.side or 0
-            both = found.get(side)
-            found[side] = replace(one, expression=Call("and", (both.expression, one.expression))) if both else one
-        return found
+            found.setdefault(one.side or 0, []).append(one)
+        return {
+            side: replace(parts[0], expression=Call("and", tuple(part.expression for part in parts)))
+            if len(parts) > 1
+            else parts[0]
+            for side, parts in sorted(found.items())
+        }
 
     def total(self, factors: Sequence[Measure | None], node: exp.Expr) -> int:
         """The index of the total that is the product of one measure of each side; None counts as 1."""
@@ -85,8 +88,10 @@ class Totals:
         most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
         low, high = min(0, low) * most, max(0, high) * most
         if max(-low, high) >= TOTAL_LIMIT:
-            sentence = f"this total could reach {max(-low, high)}; what is under 2^62 fits"
-            self.scope.statement.refuse(node, "columns", sentence, "a smaller range, fewer rows or rows_per_id")
+            sentence = f"This total could reach {max(-low, high):.1e}, and what is under 2^62 = 4.6e+18 fits"
+            factor = max(-low, high) // TOTAL_LIMIT + 1
+            hint = f"a contract whose ranges, rows or rows_per_id are smaller by a factor of {factor}"
+            self.scope.statement.refuse(node, "columns", sentence, hint)
         counts = all(measure is None or measure.kind != "sum" for measure in factors)
         bits = 32 if counts and high < COUNT_LIMIT else 64
         other = places[1] if self.joined else None
@@ -134,10 +139,13 @@ class Totals:
             return Output(name, "count", total=self.total(self._rows(filters), node))
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
-                sentence = "only people can be counted as distinct: the joined id"
-                self.scope.statement.refuse(node, "sql", sentence, "COUNT(DISTINCT id)")
+                found = self.scope.sides[0]
+                name = found.ids.name if found.ids else next(iter(self._ids()), "id")
+                sentence = "Only people can be counted as distinct, by their id"
+                self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
             return Output(name, "count", total=self.total(self._people(filters), node))
         one = self.typing.typed(inside)
+        self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
         return Output(name, "count", total=self.total(self._present(one, filters), node))
 
     def _is_person(self, node: exp.Expr) -> bool:
@@ -145,7 +153,12 @@ class Totals:
             return False
         side, column = self.scope.find(node)
         found = self.scope.sides[side]
-        return column == found.ids if self.joined else column.kind == "id" and found.table.person == "id"
+        return column == found.ids if self.joined else column.name in self._ids()
+
+    def _ids(self) -> list[str]:
+        """The id by which a stacked table's people are told apart: its first, as `data/measures.py` has it."""
+        table = self.scope.sides[0].table
+        return [column.name for column in table.columns if column.kind == "id" and table.person == "id"][:1]
 
     def _present(self, one: Typed, filters: dict[int, Typed]) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
@@ -161,7 +174,8 @@ class Totals:
         measures, present = self._rows(filters), self._rows(filters)
         for one in factors:
             if one.sort != "number":
-                self.scope.statement.refuse(node, "sql", f"{one.sort} cannot be added up", "a number")
+                sentence = f"A {one.sort} cannot be added up"
+                self.scope.statement.refuse(node, "sql", sentence, "a number, or CAST(a condition AS INTEGER)")
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
             side = one.side or 0
             most = self._bound(side)
@@ -174,19 +188,24 @@ class Totals:
 
     def _factors(self, node: exp.Expr) -> list[Typed]:
         """What is added up: an expression of one owner, or one of each, multiplied."""
-        while isinstance(node, exp.Paren):
-            node = node.this
-        if isinstance(node, exp.Mul) and self.joined:
-            left, right = self._factors(node.this), self._factors(node.expression)
-            if len(left) == len(right) == 1 and {left[0].side, right[0].side} == {0, 1}:
-                return [*left, *right]
-        return [self.typing.typed(node)]
+        if not self.joined:
+            return [self.typing.typed(node)]
+        found: dict[int, Typed] = {}
+        factors = [self.typing.typed(factor) for factor in chain(node, exp.Mul)]
+        for one in sorted(factors, key=lambda one: one.side is None):  # constants join a side that is there
+            side = one.side if one.side is not None else next(iter(found), 0)
+            found[side] = self.typing.product(node, found[side], one) if side in found else one
+        return list(found.values())
 
     def _sum(self, name: str, node: exp.Sum, filters: dict[int, Typed]) -> Output:
         total, present, factors = self._added(node.this, filters, "sum")
         scale = sum(one.scale for one in factors)
-        may_be_null = any(one.nullable for one in factors) or filters or self._empty_shown()
-        return Output(name, "sum", total=total, over=present if may_be_null else None, scale=scale)
+        over: int | None = present
+        if not filters and not any(one.nullable for one in factors):
+            # Each of a group's people has a value. So NULL is for no people, which shows only where zero does; of a
+            # stacked table rows without an id would be no people and have values.
+            over = None if not self._empty_shown() else 0 if self.joined else present
+        return Output(name, "sum", total=total, over=over, scale=scale)
 
     def _average(self, name: str, node: exp.Avg, filters: dict[int, Typed]) -> Output:
         total, present, factors = self._added(node.this, filters, "avg")
@@ -200,8 +219,8 @@ class Totals:
         if open_parts:
             return Output(name, "average", total=total, over=present, scale=scale)
         if len(factors) > 1:
-            hint = 'may = ["sum", "avg"] in the contract'
-            self.scope.statement.refuse(node, "columns.may", "the average of a product cannot hide its sum yet", hint)
+            sentence = "The average of a product cannot hide its sum yet"
+            self.scope.statement.refuse(node, "columns.may", sentence, "AVG of columns that may be summed too")
         one = factors[0]
         return Output(name, "quotient", total=total, over=present, scale=scale, low=one.low, high=one.high)
 

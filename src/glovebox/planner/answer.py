@@ -22,7 +22,7 @@ from glovebox.protocols.finishing import Part
 
 AVERAGE_DECIMALS = 10
 QUOTIENT_DECIMALS = 6  # of the unit that is averaged (quotient.py)
-EXACT = Context(prec=60)  # a quotient of two totals under 2^62, with its decimals
+EXACT = Context(prec=100)  # 19 digits before the point, and after it more than tell any quotient of totals from a half
 
 Cell = str | int | Decimal | None
 
@@ -95,16 +95,19 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visi
             return None if others and others[0] else _rounded(_scaled(first, output.scale), output.digits)
         case "quotient":
             return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
-    return None if not others[0] else _rounded(_divided(first, others[0], output.scale), output.digits)
+    return None if not others[0] else _divided(first, others[0], output.scale, output.digits)
 
 
 def _scaled(units: int, scale: int) -> Cell:
     return Decimal(units).scaleb(-scale, EXACT) if scale else units
 
 
-def _divided(total: int, count: int, scale: int) -> Decimal:
-    exact = EXACT.divide(Decimal(total), Decimal(count) * 10**scale)
-    return exact.quantize(Decimal(1).scaleb(-AVERAGE_DECIMALS), ROUND_HALF_EVEN, EXACT)
+def _divided(total: int, count: int, scale: int, digits: int | None) -> Cell:
+    """total / 10**scale / count, rounded once: to 100 digits no quotient of these seems to be a half that is none."""
+    quotient = EXACT.divide(Decimal(total), Decimal(count) * 10**scale)
+    if digits is not None:
+        return _rounded(quotient, digits)
+    return quotient.quantize(Decimal(1).scaleb(-AVERAGE_DECIMALS), ROUND_HALF_EVEN, EXACT)
 
 
 def _rounded(value: Cell, digits: int | None) -> Cell:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 from msgspec.structs import replace
 from sqlglot import exp
 
+from glovebox.contract.document import NAME
 from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
@@ -15,7 +18,7 @@ from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, join_shape
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked, Total
 from glovebox.planner.scope import Scope, scope_of
-from glovebox.planner.statement import Statement, canonical_text
+from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.typing import Typed, Typing, parameter
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
@@ -82,32 +85,68 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     )
 
 
+def check_questions(contract: Contract) -> None:
+    """Return if every approved question of the contract can be planned; Refused with what stands against one."""
+    if contract.privacy is not None:
+        return
+    for question in contract.questions:
+        given = {name: SAMPLES[kind] for name, kind in question.parameters}
+        try:
+            plan_question(contract, question.name, given, contract.rules.ask[0])
+        except Refused as problem:
+            if any(kind == "category" for _, kind in question.parameters) and problem.step.endswith(".values"):
+                continue  # a sample is no label of that column; a real one is checked when it comes
+            problem.detail = (f"In the question {question.name}:", *problem.detail)
+            raise
+
+
+SAMPLES = {
+    "date": "2026-12-31", "timestamp": "2026-12-31T00:00:00", "integer": "1", "decimal": "1.0", "boolean": "true",
+    "category": "a label",
+}  # fmt: skip
+
+
 def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]:
     """The approved question that this is, by name or by its text, and the text to plan."""
+    names = [question.name for question in contract.questions]
+    if re.fullmatch(NAME, statement.strip()):
+        for question in contract.questions:
+            if statement.strip() == question.name:
+                return question, question.sql
+        sentence = f"The contract has no question {statement.strip()}."
+        hint = near(statement.strip(), names, "the approved questions are")
+        raise Refused("the question is refused", code="not_approved", step="question", detail=(sentence,), hint=hint)
+    asked = _canonical(statement) if contract.questions else None
     for question in contract.questions:
-        if statement.strip() == question.name:
-            return question, question.sql
-    parsed = canonical_text(Statement(statement).tree) if contract.questions else ""
-    for question in contract.questions:
-        if parsed == canonical_text(Statement(question.sql).tree):
+        if asked is not None and asked == _canonical(question.sql):
             return question, question.sql
     if contract.rules.questions == "any":
         return None, statement
-    names = ", ".join(question.name for question in contract.questions) or "none"
     raise Refused(
-        "the contract allows its approved questions only, and this is none of them",
+        "the question is refused",
         code="not_approved",
         step="rules.questions",
-        detail=(f"approved: {names}",),
-        hint="ask one of them by its name",
+        detail=("The contract allows its approved questions only, and this is none of them.",),
+        hint=f"one of them by its name: {', '.join(names) or 'it has none'}",
     )
+
+
+@lru_cache(4096)
+def _canonical(text: str) -> str | None:
+    """One text for all that say the same; None for what cannot be asked at all."""
+    try:
+        return canonical_text(Statement(text).tree)
+    except Refused:
+        return None
 
 
 def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str, Typed]:
     declared = dict(approved.parameters) if approved else {}
     if set(declared) != set(given):
-        wanted = ", ".join(f"{name} ({kind})" for name, kind in declared.items()) or "none"
-        raise Refused("the parameters are not those of the question", step="question", detail=(f"it has: {wanted}",))
+        wanted = " ".join(f"--parameter.{name} {SAMPLES[kind]!r}" for name, kind in declared.items())
+        sentence = f"It has the parameters {', '.join(declared)}." if declared else "It has no parameters."
+        hint = wanted or "constants in the text"
+        raise Refused("the question is refused", code="parameters", step="question", detail=(sentence,), hint=hint)
     return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
 
 
@@ -122,9 +161,8 @@ def _groupings(scope: Scope, tree: exp.Select) -> tuple[list[tuple[Grouping, ...
     if group is None:
         return [() for _ in owners], []
     if len(scope.sides) > 1:
-        scope.statement.refuse(
-            group, "sql", "joined tables cannot be grouped yet", "one question a group, or no groups"
-        )
+        hint = "one aggregate a group: COUNT(*) FILTER (WHERE format = 'video')"
+        scope.statement.refuse(group, "sql", "Joined tables cannot be grouped yet", hint)
     names: list[str] = []
     found: list[list[Grouping]] = [[] for _ in owners]
     count = 1
@@ -144,7 +182,7 @@ def _groupings(scope: Scope, tree: exp.Select) -> tuple[list[tuple[Grouping, ...
         for own, one in zip(found, grouping, strict=True):
             own.append(one)
     if count > MOST_GROUPS or len(set(names)) != len(names):
-        scope.statement.refuse(group, "sql", f"{count} groups are too many", f"at most {MOST_GROUPS}, each key once")
+        scope.statement.refuse(group, "sql", f"These are {count} groups", f"at most {MOST_GROUPS}, each key once")
     return [tuple(own) for own in found], names
 
 
@@ -153,11 +191,13 @@ def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
         place = int(node.this) - 1
         if not 0 <= place < len(tree.expressions):
-            scope.statement.refuse(node, "sql", "there is no such column", f"1 to {len(tree.expressions)}")
+            scope.statement.refuse(node, "sql", "There is no such column", f"1 to {len(tree.expressions)}")
         chosen: exp.Expr = tree.expressions[place].unalias()
         return chosen
+    if not isinstance(node, exp.Column) or scope.label(node) or scope.sides[0].table.column(node.name.lower()):
+        return node  # a column goes before an alias of the same name, as in DuckDB
     for item in tree.expressions:
-        if isinstance(item, exp.Alias) and isinstance(node, exp.Column) and item.alias.lower() == node.name.lower():
+        if isinstance(item, exp.Alias) and item.alias.lower() == node.name.lower():
             meant: exp.Expr = item.this
             return meant
     return node
@@ -165,13 +205,13 @@ def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
 
 def _group_column(scope: Scope, node: exp.Expr) -> Column:
     if not isinstance(node, exp.Column):
-        scope.statement.refuse(node, "sql", "groups are made by columns", "GROUP BY a category column")
+        scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
     _, column = scope.find(node)
     if column.kind != "category" or "group" not in column.may:
-        able = [c.name for c in scope.sides[0].table.columns if "group" in c.may]
-        hint = f"group by {' or '.join(able)}" if able else "the contract lets no column group"
-        step = f"{scope.sides[0].table.name}.{column.name}.may"
-        scope.statement.refuse(node, step, f"{column.name} may not be grouped by", hint)
+        able = [f"GROUP BY {one.name}" for one in scope.sides[0].table.columns if "group" in one.may]
+        hint = " or ".join(able) or "no groups: the contract lets no column make them"
+        sentence = f"{scope.sides[0].table.name}.{column.name} may not be grouped by"
+        scope.statement.refuse(node, f"columns.{column.name}.may", sentence, hint)
     return column
 
 
@@ -179,14 +219,29 @@ def _outputs(totals: Totals, tree: exp.Select, grouped: list[str]) -> tuple[Outp
     outputs: list[Output] = []
     for item in tree.expressions:
         node = item.unalias()
-        name = item.alias or (node.name if isinstance(node, exp.Column) else node.key)
+        name = item.alias or _default_name(node)
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
+            hint = "letters, digits and _, beginning with a letter"
+            totals.scope.statement.refuse(item, "sql", "This cannot be the name of a column", hint)
+        if name.lower() in (output.name.lower() for output in outputs):
+            hint = f"AS {name[:60]}_2"
+            totals.scope.statement.refuse(item, "sql", f"Two columns would be named {name}", hint)
         if isinstance(node, exp.Column) and node.name.lower() in grouped:
             outputs.append(Output(name, "group", index=grouped.index(node.name.lower())))
         else:
             outputs.append(totals.output(name, node))
     if all(output.kind == "group" for output in outputs):
-        totals.scope.statement.refuse(tree, "sql", "the question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
+        totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
     return tuple(outputs)
+
+
+def _default_name(node: exp.Expr) -> str:
+    """The name of a column without AS: the group column, or the aggregate and the column it is of."""
+    if isinstance(node, exp.Column):
+        return node.name
+    columns = [column.name for column in node.find_all(exp.Column)][:1]
+    aggregate = node.find(exp.Count, exp.Sum, exp.Avg)
+    return "_".join([aggregate.key if aggregate else node.key, *columns])
 
 
 def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple[Order, ...]:
@@ -194,13 +249,15 @@ def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple
     found = []
     for item in order.expressions if order else ():
         node, place = item.this, None
-        if isinstance(node, exp.Literal) and str(node.this).isdigit():
+        if item.args.get("nulls_first"):
+            scope.statement.refuse(item, "sql", "What is missing stands last", "ORDER BY without NULLS FIRST")
+        if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
             place = int(node.this) - 1
         elif isinstance(node, exp.Column):
             names = [output.name.lower() for output in outputs]
             place = names.index(node.name.lower()) if node.name.lower() in names else None
         if place is None or not 0 <= place < len(outputs):
-            scope.statement.refuse(item, "sql", "rows are ordered by selected columns", "ORDER BY 1")
+            scope.statement.refuse(item, "sql", "Rows are ordered by selected columns", "ORDER BY 1")
         found.append(Order(place, bool(item.args.get("desc"))))
     return tuple(found)
 

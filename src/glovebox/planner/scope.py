@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from glovebox.contract.columns import check_label
+from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
@@ -75,7 +77,9 @@ def scope_of(statement: Statement, contract: Contract) -> Scope:
     if isinstance(source.this, exp.Subquery):
         if joins:
             statement.refuse(joins[0], "sql", "A stacked table cannot be joined yet", "ask of it alone")
-        return Scope(statement, contract, (_union(statement, contract, source.this),))
+        scope = Scope(statement, contract, (_union(statement, contract, source.this),))
+        _check_stack(scope, source.this)
+        return scope
     sides = [_side(statement, contract, source.this)]
     for join in joins:
         sides.append(_side(statement, contract, join.this))
@@ -155,7 +159,8 @@ def _using(scope: Scope, join: exp.Join) -> list[Column] | None:
     for side_number, (column, side) in enumerate(zip(found, scope.sides, strict=True)):
         if column is None:
             name = using[0].name[:40]
-            scope.statement.refuse(using[0], "rules.join", f"{side.table.name} has no column {name}", _joins(scope), scope.owner(side_number))
+            sentence = f"{side.table.name} has no column {name}"
+            scope.statement.refuse(using[0], "rules.join", sentence, _joins(scope), scope.owner(side_number))
     return [column for column in found if column is not None]
 
 
@@ -198,26 +203,27 @@ def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side
     """A UNION ALL of the same table at each of its owners, with made-up labels if there are any."""
     parts: list[exp.Select] = []
     _flatten(statement, node.this, parts)
-    sides, labels = [], []
-    for part in parts:
-        sides.append(_side(statement, contract, part.args["from_"].this))
-        labels.append(_made_up(statement, part))
+    sides = [_side(statement, contract, part.args["from_"].this) for part in parts]
+    made = [_made_up(statement, part) for part in parts]
     first = sides[0]
     owners = [side.owners[0] for side in sides]
     if any(side.index != first.index or len(side.owners) != 1 for side in sides) or len(set(owners)) != len(owners):
         statement.refuse(node, "table", "A UNION ALL reads the same table at each owner once", "owner.table for each")
     if sorted(owners) != sorted(first.table.owners):
         names = ", ".join(contract.names(first.table.owners))
-        statement.refuse(node, "table", f"{first.table.name} is a table of {names} together", f"FROM {first.table.name}")
-    if any(set(made) != set(labels[0]) or set(made) & {c.name for c in first.table.columns} for made in labels):
-        statement.refuse(node, "sql", "Every part of a UNION ALL has the same columns, all of them new", "SELECT 'label' AS name, *")
+        name = first.table.name
+        statement.refuse(node, "table", f"{name} is a table of {names} together", f"FROM {name}")
     order = sorted(range(len(owners)), key=lambda place: owners[place])
+    for part, labels in zip(parts, made, strict=True):
+        if list(labels) != list(made[0]) or any(first.table.column(name) for name in labels):  # UNION goes by position
+            sentence = "Every part of a UNION ALL has the same columns in one order, the labels' names new"
+            statement.refuse(part, "sql", sentence, "SELECT 'label' AS name, * in every part")
     return Side(
         first.index,
         first.table,
         tuple(owners[place] for place in order),
         frozenset({node.alias.lower()} if node.alias else ()),
-        labels={name: tuple(labels[place][name] for place in order) for name in labels[0]},
+        labels={name: tuple(made[place][name] for place in order) for name in made[0]},
     )
 
 
@@ -227,26 +233,28 @@ def _flatten(statement: Statement, node: exp.Expr, parts: list[exp.Select]) -> N
             statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL")
         _flatten(statement, node.this, parts)
         _flatten(statement, node.expression, parts)
-    elif (
-        isinstance(node, exp.Select)
-        and node.args.get("from_")
-        and not (node.args.get("where") or node.args.get("joins") or node.args.get("group") or node.args.get("order"))
-    ):
-        parts.append(node)
-    else:
+        return
+    if not isinstance(node, exp.Select) or not node.args.get("from_"):
         statement.refuse(node, "sql", "This cannot be stacked", "SELECT * FROM owner.table UNION ALL …")
+    for part in ("where", "joins", "group", "order"):
+        if node.args.get(part):
+            hint = f"{part.upper()} after the UNION ALL, over all its rows"
+            statement.refuse(node, "sql", "A part of a UNION ALL takes whole rows", hint)
+    parts.append(node)
 
 
 def _made_up(statement: Statement, part: exp.Select) -> dict[str, str]:
-    labels = {}
-    stars = 0
-    for item in part.expressions:
-        if isinstance(item, exp.Star):
-            stars += 1
-        elif isinstance(item, exp.Alias) and isinstance(item.this, exp.Literal) and item.this.is_string:
-            labels[item.alias.lower()] = item.this.this
-        else:
+    """The label of each made-up column of a part, which stand before its star."""
+    labels: dict[str, str] = {}
+    *made, last = part.expressions
+    for item in made:
+        if not isinstance(item, exp.Alias) or not isinstance(item.this, exp.Literal) or not item.this.is_string:
             statement.refuse(item, "sql", "A part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
-    if stars != 1:
-        statement.refuse(part, "sql", "A part of a UNION ALL takes whole rows", "SELECT * FROM owner.table")
+        try:
+            check_label(item.this.this, ())
+        except Fault as fault:
+            statement.refuse(item, "sql", f"This cannot be a label: {fault.sentence}", fault.hint)
+        labels[item.alias.lower()] = item.this.this
+    if not isinstance(last, exp.Star) or len(labels) != len(made):
+        statement.refuse(part, "sql", "A part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
     return labels

@@ -65,7 +65,7 @@ class Statement:
             if type(node) not in ALLOWED:
                 self._not_served(node, node.key, _called(node))
             if count > MOST_NODES or depth > MOST_DEPTH:
-                self.refuse(node, "sql", "the question is too long or too deep", "ask for less at once")
+                self.refuse(node, "sql", "The question is too long or too deep", "ask for less at once")
             self._check_parts(node)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
@@ -78,7 +78,8 @@ class Statement:
 
     def _not_served(self, node: exp.Expr, key: str, called: str) -> NoReturn:
         key = key.rstrip("_")
-        self.refuse(node, "sql", f"{WORDS.get(key, called)} cannot be asked here", INSTEAD.get(key, SERVED))
+        what = WORDS.get(key, called)
+        self.refuse(node, "sql", f"{what[:1].upper()}{what[1:]} cannot be asked here", INSTEAD.get(key, SERVED))
 
     def refuse(self, node: exp.Expr, step: str, sentence: str, hint: str, party: str = "") -> NoReturn:
         """Refuse the question because of a part of it.
@@ -90,7 +91,11 @@ class Statement:
 
     def place(self, node: exp.Expr) -> tuple[str, ...]:
         """The line of the text where a part stands, and a line of carets under it."""
-        spots = [(part.meta["start"], part.meta["end"] + 1) for part in node.walk() if "start" in part.meta]
+        spots: list[tuple[int, int]] = []
+        around: exp.Expr | None = node
+        while around is not None and not spots:  # NULL and a few others do not carry their place: show what holds them
+            spots = [(part.meta["start"], part.meta["end"] + 1) for part in around.walk() if "start" in part.meta]
+            around = around.parent
         if not spots:
             return ()
         start, end = min(spot[0] for spot in spots), max(spot[1] for spot in spots)
@@ -113,8 +118,8 @@ def pointed(text: str, start: int, end: int) -> tuple[str, str]:
 
 def _parsed(text: str) -> exp.Select:
     if len(text) > MOST_CHARACTERS:
-        detail = f"It has {len(text)} characters."
-        raise Refused("the question is too long", step="sql", detail=(detail,), hint=f"at most {MOST_CHARACTERS}")
+        sentence = f"It has {len(text)} characters, and at most {MOST_CHARACTERS} are read."
+        raise Refused("the question is refused", step="sql", detail=(sentence,), hint="ask for less at once")
     try:
         trees = sqlglot.parse(text, dialect=DIALECT)
     except Exception as problem:  # whatever a parser does to a stranger's text, it is no SQL that can be asked

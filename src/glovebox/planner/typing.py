@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -65,13 +65,15 @@ class Typing:
                 return self._constant(node)
             case exp.Placeholder():
                 if node.name not in self.parameters:
-                    self._refuse(node, "question", f"there is no parameter {node.name}", "a constant")
+                    self._refuse(node, "question", f"There is no parameter {node.name[:63]}", "a constant")
                 return self.parameters[node.name]
             case exp.Cast():
                 return self._cast(node)
             case exp.Neg():
                 one = self._number(node.this)
-                return replace(one, expression=Call("negate", (one.expression,)), low=-one.high, high=-one.low)
+                return replace(
+                    one, expression=Call("negate", (one.expression,)), low=-one.high, high=-one.low, column=None
+                )
             case exp.Case():
                 return self._case(node)
         if type(node) in ARITHMETIC:
@@ -84,14 +86,16 @@ class Typing:
             case exp.Paren():
                 return self.condition(node.this)
             case exp.And() | exp.Or():
-                both = (self.condition(node.this), self.condition(node.expression))
-                return self._boolean(node, "and" if isinstance(node, exp.And) else "or", both)
+                parts = tuple(self.condition(part) for part in chain(node, type(node)))
+                return self._boolean(node, "and" if isinstance(node, exp.And) else "or", parts)
             case exp.Not():
                 return self._boolean(node, "not", (self.condition(node.this),))
             case exp.Is():
                 if not isinstance(node.expression, exp.Null):
                     self._refuse(node, "sql", "IS stands before NULL only", "IS NULL, or = TRUE")
                 one = self.typed(node.this)
+                if one.sort == "id":  # whether there is an id is no secret of its value: no clause guards it
+                    one = replace(one, values=frozenset())
                 return replace(self._boolean(node, "is_null", (one,)), nullable=False)
             case exp.In():
                 return self._in(node)
@@ -105,7 +109,7 @@ class Typing:
             found = self.typed(node)
             if found.sort == "boolean":
                 return replace(found, values=frozenset(), conditions=found.conditions | found.values)
-        return self._refuse(node, "sql", "this is no condition", "a comparison, or a boolean column")
+        return self._refuse(node, "sql", "This is no condition", "a comparison, or a boolean column")
 
     def _column(self, node: exp.Column) -> Typed:
         side, column = self.scope.find(node)
@@ -130,13 +134,14 @@ class Typing:
                 return Typed(Constant("boolean", "true" if node.this else "false"), "boolean", high=1)
             case exp.Literal() if node.is_string:
                 return Typed(Constant("text", node.this), "text")
-        return number(str(node.this)) or self._refuse(node, "sql", "this is no exact number", "like 5000 or 0.05")
+        hint = "like 5000 or 0.05, of at most 18 digits"
+        return number(str(node.this)) or self._refuse(node, "sql", "This is no exact number", hint)
 
     def _cast(self, node: exp.Cast) -> Typed:
         kind, value = node.to.this, node.this
         if kind in (exp.DType.DATE, exp.DType.TIMESTAMP) and isinstance(value, exp.Literal) and value.is_string:
             found = moment("date" if kind == exp.DType.DATE else "timestamp", value.this)
-            return found or self._refuse(node, "sql", "this is no date or time", "DATE '2026-12-31'")
+            return found or self._refuse(node, "sql", "This is no date or time", "DATE '2026-12-31'")
         if kind in (exp.DType.INT, exp.DType.BIGINT):
             one = self.typed(value)
             if one.sort == "boolean":
@@ -144,17 +149,25 @@ class Typing:
                 return replace(one, expression=Call("integer", (one.expression,)), sort="number")
             if one.sort == "number" and one.scale == 0:
                 return replace(one, expression=Call("integer", (one.expression,)))
-        return self._refuse(node, "sql", "this cannot be cast", "CAST(a boolean or an integer AS INTEGER)")
+        return self._refuse(node, "sql", "This cannot be cast", "CAST(a boolean or an integer AS INTEGER)")
 
     def _number(self, node: exp.Expr) -> Typed:
         found = self.typed(node)
         if found.sort != "number":
-            self._refuse(node, "sql", "a number is wanted here", "CASE WHEN … THEN 1 ELSE 0 END")
+            self._refuse(node, "sql", "A number is wanted here", "CASE WHEN … THEN 1 ELSE 0 END")
         return found
 
     def _arithmetic(self, node: exp.Expr) -> Typed:
         left, right = self._number(node.this), self._number(node.expression)
-        operator = ARITHMETIC[type(node)]
+        return self._calculated(node, ARITHMETIC[type(node)], left, right)
+
+    def _calculated(self, node: exp.Expr, operator: Operator, left: Typed, right: Typed) -> Typed:
+        for one in (left, right):
+            if one.sort != "number":
+                self._refuse(node, "sql", "A number is wanted here", "CASE WHEN … THEN 1 ELSE 0 END")
+            if one.low <= -MOST or one.high >= MOST:
+                hint = "columns with a range, and fewer factors"
+                self._refuse(node, "columns", "Nothing bounds this number, so that it could overflow", hint)
         if operator == "*":
             corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
             scale, low, high = left.scale + right.scale, min(corners), max(corners)
@@ -163,15 +176,22 @@ class Typing:
             (a, b), (c, d) = (_at_scale(side, scale) for side in (left, right))
             low, high = (a + c, b + d) if operator == "+" else (a - d, b - c)
         if scale > MOST_SCALE:
-            self._refuse(node, "sql", f"this has {scale} decimals", f"at most {MOST_SCALE}")
+            self._refuse(node, "sql", f"This has {scale} decimals", f"at most {MOST_SCALE}")
         return replace(self._joined(node, operator, (left, right)), sort="number", scale=scale, low=low, high=high)
 
+    def product(self, node: exp.Expr, left: Typed, right: Typed) -> Typed:
+        """Two factors of one owner as one number."""
+        return self._calculated(node, "*", left, right)
+
     def _case(self, node: exp.Case) -> Typed:
-        if node.this is not None:
-            self._refuse(node, "sql", "CASE compares nothing by itself", "CASE WHEN column = … THEN …")
         arguments, branches = [], []
         for branch in node.args["ifs"]:
-            arguments += [self.condition(branch.this), self.typed(branch.args["true"])]
+            when = branch.this
+            if node.this is None:
+                condition = self.condition(when)
+            else:
+                condition = self._compare(node, "=", self.typed(node.this), self.typed(when))
+            arguments += [condition, self.typed(branch.args["true"])]
             branches.append(arguments[-1])
         default = node.args.get("default")
         branches.append(self.typed(default) if default else Typed(NULL, "null", nullable=True))
@@ -191,17 +211,17 @@ class Typing:
             self._refuse(node, "sql", "IN stands before a list of constants", "IN ('a', 'b')")
         value = self.typed(node.this)
         found = [self._compare(node, "=", value, self.typed(item)) for item in node.expressions]
-        whole = found[0]
-        for one in found[1:]:
-            whole = self._boolean(node, "or", (whole, one))
-        return whole
+        return found[0] if len(found) == 1 else self._boolean(node, "or", tuple(found))
 
     def _compare(self, node: exp.Expr, operator: Operator, left: Typed, right: Typed) -> Typed:
         left, right = self._as(node, left, right), self._as(node, right, left)
         if "id" in (left.sort, right.sort):
-            self._refuse(node, "columns", "ids are joined and counted, never compared", "leave it out")
+            hint = "JOIN … USING, COUNT(DISTINCT id), or IS NOT NULL"
+            self._refuse(node, "columns", "Ids are joined and counted, never compared", hint)
         if left.sort != right.sort or (left.sort in ("category", "boolean") and operator not in ("=", "<>")):
-            self._refuse(node, "sql", f"{left.sort} and {right.sort} cannot be compared so")
+            hint = "IS NULL" if "null" in (left.sort, right.sort) else f"a {left.sort} with a {left.sort}, by = or <>"
+            sentence = f"A {left.sort} and a {right.sort} cannot be compared so"
+            self._refuse(node, "sql", sentence, hint)
         return self._boolean(node, operator, (left, right))
 
     def _as(self, node: exp.Expr, one: Typed, beside: Typed) -> Typed:
@@ -211,11 +231,12 @@ class Typing:
         text = one.expression.text
         if beside.sort in ("date", "timestamp"):
             found = moment(beside.sort, text)
-            return found or self._refuse(node, "sql", f"this is no {beside.sort}", "'2026-12-31'")
+            return found or self._refuse(node, "sql", f"This is no {beside.sort}", "'2026-12-31'")
         if beside.sort == "category" and beside.column is not None:
             if text not in beside.column.values:
                 hint = ", ".join(f"'{value}'" for value in beside.column.values[:8])
-                self._refuse(node, f"columns.{beside.column.name}", "the contract has no such value here", hint)
+                clause = f"columns.{beside.column.name}.values"
+                self._refuse(node, clause, "The contract has no such value here", hint, self.scope.owner(beside.side))
             return Typed(Constant("category", text), "category")
         return one
 
@@ -227,8 +248,8 @@ class Typing:
     def _joined(self, node: exp.Expr, operator: Operator, arguments: tuple[Typed, ...]) -> Typed:
         sides = {argument.side for argument in arguments} - {None}
         if len(sides) > 1:
-            sentence = "columns of two owners can be multiplied in a SUM, and else not be put together yet"
-            self._refuse(node, "sql", sentence, "conditions of one owner each")
+            sentence = "Columns of two owners can be multiplied in a SUM, and else not be put together yet"
+            self._refuse(node, "sql", sentence, "SUM(…) FILTER (WHERE …), with conditions of one owner each")
         return Typed(
             Call(operator, tuple(argument.expression for argument in arguments)),
             "null",
@@ -239,7 +260,10 @@ class Typing:
         )
 
     def allow(self, node: exp.Expr, typed: Typed, use: Use) -> None:
-        """Refuse a use of columns that the contract does not state: values by `use`, conditions by "filter"."""
+        """Refuse a use of columns that the contract does not state: values by `use`, conditions by "filter".
+
+        What may be summed may be averaged: an average is a sum and a count.
+        """
         if typed.side is None:
             return
         table = self.scope.sides[typed.side].table
@@ -247,11 +271,25 @@ class Typing:
             for name in sorted(names):
                 column = table.column(name)
                 if column and wanted not in column.may and not (wanted == "avg" and "sum" in column.may):
-                    allowed = ", ".join(column.may) or "nothing of the kind"
-                    self._refuse(
-                        node, f"{table.name}.{name}.may", f"{table.name}.{name} may not be used so: {wanted}",
-                        f"it may: {allowed}",
-                    )  # fmt: skip
+                    clause, party = f"columns.{name}.may", self.scope.owner(typed.side)
+                    uses = {"sum": "summed", "avg": "averaged", "filter": "filtered by"}
+                    allowed = [example for may, example in EXAMPLES.items() if may in column.may]
+                    hint = " or ".join(allowed or ["COUNT(*)"]).replace("x", name)
+                    self._refuse(node, clause, f"{table.name}.{name} may not be {uses[wanted]}", hint, party)
+
+
+EXAMPLES: dict[Use, str] = {"sum": "SUM(x)", "avg": "AVG(x)", "filter": "a condition on x", "group": "GROUP BY x"}
+
+
+def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """The parts of a chain of one connective."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    if type(node) is kind:
+        yield from chain(node.this, kind)
+        yield from chain(node.expression, kind)
+    else:
+        yield node
 
 
 def _at_scale(typed: Typed, scale: int) -> tuple[int, int]:
