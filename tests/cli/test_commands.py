@@ -13,6 +13,13 @@ ROOT = Path(__file__).parents[2]
 PARTIES = ("retailer", "publisher", "notary")
 HEAVY = ("numpy", "duckdb", "pyarrow", "numba", "mpyc", "sqlglot", "pydantic", "cryptography")
 
+HEAD = """glovebox = 1
+name = "spring"
+version = 1
+purpose = "A first hour."
+from = 2026-01-01
+until = 2099-12-31
+"""
 TERMS = """
 [[table]]
 owner = "retailer"
@@ -66,14 +73,11 @@ def parties(tmp_path_factory):
     place = tmp_path_factory.mktemp("parties")
     homes = {party: place / party for party in PARTIES}
     cards = []
-    for number, (party, home) in enumerate(homes.items()):
+    for party, home in homes.items():
         good("identity", "--new", party, "--listen", f"127.0.0.1:{free_port()}", home=home)
         cards.append(good("identity", home=home))
     contract = place / "spring.toml"
-    head = (
-        'glovebox = 1\nname = "spring"\nversion = 1\npurpose = "A first hour."\nfrom = 2026-01-01\nuntil = 2099-12-31\n'
-    )
-    contract.write_text(head + "".join(cards) + TERMS)
+    contract.write_text(HEAD + "".join(cards) + TERMS)
     for home in homes.values():
         good("contract", "sign", contract, home=home)
     for home in homes.values():

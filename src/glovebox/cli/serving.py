@@ -36,10 +36,7 @@ def identity(
     *,
     new: Annotated[str | None, Parameter(help="Make a new home and key for a party of this name.")] = None,
     listen: Annotated[str, Parameter(help="With --new: the HOST:PORT to listen on.")] = "127.0.0.1:7171",
-    home: if TYPE_CHECKING:
-    from glovebox.node.home import Home
-
-HomeOption = None,
+    home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show this node's public card: name, key and address, as they go into a contract."""
@@ -64,10 +61,7 @@ HomeOption = None,
         print(f"\n# The secret key is {place.key_file}. Back it up offline: a lost key needs a new contract.")
 
 
-def serve(*, home: if TYPE_CHECKING:
-    from glovebox.node.home import Home
-
-HomeOption = None) -> None:
+def serve(*, home: HomeOption = None) -> None:
     """Run the node until it is stopped."""
     import signal
 
@@ -95,10 +89,7 @@ HomeOption = None) -> None:
     asyncio.run(run())
 
 
-def status(*, home: if TYPE_CHECKING:
-    from glovebox.node.home import Home
-
-HomeOption = None, json: JsonOption = False) -> None:
+def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
     """Say what the node is doing."""
     import msgspec
 
