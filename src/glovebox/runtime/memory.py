@@ -42,16 +42,23 @@ Fault = Callable[[Packet], list[Packet]]
 
 @dataclass
 class Meter:
-    """Counts frames, and bends one of them if told to: `tamper` is a frame and what to make of it."""
+    """Counts frames, and bends one of them if told to: `tamper` is a frame and what to make of it.
+
+    seen: the bytes of each frame by (sender, receiver, label), if `keep` is set: for tests on what a party sees.
+    """
 
     tamper: tuple[Frame, Fault] | None = None
+    keep: bool = False
     frames: list[Frame] = field(default_factory=list)
+    seen: dict[tuple[int, int, str], bytes] = field(default_factory=dict, repr=False)
     _clocks: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     def sent(self, sender: int, receiver: int, packet: Packet) -> list[Packet]:
         """Note a frame; return what arrives in its place."""
         packet = packet._replace(round=self._clocks[sender] + 1)
         self.frames.append(Frame(sender, receiver, packet.label, len(packet.octets), packet.round))
+        if self.keep:
+            self.seen[sender, receiver, packet.label] = bytes(packet.octets)
         if self.tamper and self.tamper[0][:3] == (sender, receiver, packet.label):
             return self.tamper[1](packet)
         return [packet]
@@ -63,6 +70,7 @@ class Meter:
     def restart(self) -> None:
         """Forget what was counted so far."""
         self.frames.clear()
+        self.seen.clear()
         self._clocks.clear()
 
     @property

@@ -51,7 +51,8 @@ class World:
     """Parties 0..parties-1 in one process; QUERY, TABLE and HELPER are 0, 1 and 2.
 
     seed: of all keys; each `run` is a session of its own with fresh ones. shamir: open the finishing engine too.
-    tamper: a frame and a fault (`cut_short`, `too_long`, `sent_twice`, `from_another_session`).
+    tamper: a frame and a fault (`cut_short`, `too_long`, `sent_twice`, `from_another_session`). keep: keep the bytes
+    of all frames in `meter.seen`. grounds: what the parties' contexts stood on in the last run.
     """
 
     def __init__(
@@ -61,13 +62,16 @@ class World:
         *,
         shamir: bool = False,
         tamper: tuple[Frame, Fault] | None = None,
+        keep: bool = False,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.seed = seed
         self.meter = Meter()
         self._parties = parties
         self._shamir = shamir
+        self.grounds: list[Ground] = []
         self._tamper = tamper
+        self._keep = keep
         self._deadline_s = deadline_s
         self._runs = 0
         self._executors = [ThreadPoolExecutor(1, f"kernels-{party}") for party in range(parties)]
@@ -128,7 +132,8 @@ class World:
         async with asyncio.timeout(self._deadline_s):
             engines = await asyncio.gather(*(self._engine(run, party) for party in range(self._parties)))
             self.meter.restart()
-            self.meter.tamper = self._tamper
+            self.meter.tamper, self.meter.keep = self._tamper, self._keep
+            self.grounds = run.grounds
             results = await asyncio.gather(*(_party(run, party, *calls[party]) for party in range(self._parties)))
         for engine in engines:
             if engine:
