@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from glovebox.contract.terms import EXACT, Contract
+from glovebox.contract.taking_part import computing_parties
+from glovebox.contract.terms import EXACT, Contract, JoinColumn
 from glovebox.identity import key_text
 from glovebox.schema.columns import Column, Table
 
@@ -24,8 +25,9 @@ def reading(contract: Contract) -> str:
         lines.append(f"It takes the place of the contract sha256:{contract.supersedes.hex()}")
     lines += ["", "Parties"]
     owners = {owner for table in contract.tables for owner in table.owners}
+    interested = {*contract.rules.ask, *contract.rules.receive}
     for number, party in enumerate(contract.parties):
-        part = "owns tables" if number in owners else "owns no table"
+        part = "owns tables" if number in owners else "owns no table" if number in interested else "is neutral"
         lines.append(f"  {party.name}, at {party.address}, {part}, is the holder of {key_text(party.key)}")
     for table in contract.tables:
         lines += ["", *_table(table, names)]
@@ -87,9 +89,7 @@ def _end(column: Column, units: int) -> str:
 
 def _rules(contract: Contract, names: list[str]) -> list[str]:
     rules = contract.rules
-    joins = [
-        " with ".join(f"{contract.tables[place.table].name}.{place.column}" for place in pair) for pair in rules.join
-    ]
+    joins = [" with ".join(_place(contract, place, names) for place in pair) for pair in rules.join]
     lines = [
         f"joined may be: {'; '.join(joins) or 'nothing'}",
         f"may ask: {', '.join(contract.names(rules.ask))}",
@@ -97,6 +97,8 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         f"a group of fewer than {rules.groups_of_at_least} people does not show",
         "an empty group shows as zero" if rules.zero_shown else "an empty group looks like a small one",
     ]
+    if rules.groups_of_at_least > 1:
+        lines.append("within a group that shows, a FILTER or CASE of a question may count fewer people than that")
     if rules.questions == "approved":
         lines.append(
             "only the questions below may be asked; answers are exact, so two that differ by one person tell of it"
@@ -106,20 +108,35 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
     if contract.privacy:
         lines.append(
             f"noise for differential privacy: epsilon {contract.privacy.epsilon_per_question} a question, "
-            f"{contract.privacy.epsilon_total} in all"
+            f"{contract.privacy.epsilon_total} in all; this version does not serve it and refuses every question"
         )
-    owners = sorted({owner for table in contract.tables for owner in table.owners})
-    for pair in rules.join:
-        two = sorted({owner for place in pair for owner in contract.tables[place.table].owners})
-        both = " and ".join(names[owner] for owner in two)
+    return lines + _collusion(contract, names)
+
+
+def _collusion(contract: Contract, names: list[str]) -> list[str]:
+    """Who together could see more than the answers (psi.md 15; Shamir's threshold of the totals)."""
+    lines = []
+    for pair in contract.rules.join:
+        owners = tuple(owner for place in pair for owner in contract.tables[place.table].owners)
+        one, other = (names[owner] for owner in owners)
+        helpers = [names[party] for party in computing_parties(contract, owners) if party not in owners]
         lines.append(
-            f"in a join of {both}, either of them together with the party that helps could test ids they guess"
+            f"in a join of {one} and {other}, {helpers[0]} helps: together with {one} or with {other} it could test "
+            f"ids that it guesses against the other's, and read what is shared of them"
         )
-    if any(len(table.owners) > 2 for table in contract.tables):
-        lines.append(
-            f"in a stacked question, {(len(owners) - 1) // 2 + 1} of the owners together could see the others' totals"
-        )
+    for table in contract.tables:
+        if len(table.owners) > 2:
+            lines.append(
+                f"the totals of each owner of {table.name} stay its own, unless "
+                f"{(len(table.owners) - 1) // 2 + 1} of {', '.join(names[owner] for owner in table.owners)} put "
+                f"their shares together"
+            )
     return lines
+
+
+def _place(contract: Contract, place: JoinColumn, names: list[str]) -> str:
+    table = contract.tables[place.table]
+    return f"{names[table.owners[0]]}.{table.name}.{place.column}"
 
 
 def _indented(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from glovebox.contract.terms import Contract
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.plan import Joined, Plan
+from glovebox.schema.expressions import Call
 from glovebox.schema.local import LocalQuery
 
 
@@ -58,6 +59,7 @@ def in_words(plan: Plan, contract: Contract) -> str:
         ]
     lines += [
         f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
+        *_within(plan),
         f"{', '.join(told['receivers'])} get the answer, and nobody else",
     ]
     if told["bytes"]:
@@ -65,6 +67,16 @@ def in_words(plan: Plan, contract: Contract) -> str:
             f"about {told['bytes'] / 1e6:.1f} MB over all links, {told['rounds']} rounds, and a few kB to finish"
         )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _within(plan: Plan) -> list[str]:
+    """That a threshold is held against a group's people, not against those whom a FILTER or CASE picks of them."""
+    source = plan.source
+    queries = (source.query, source.table) if isinstance(source, Joined) else source.owners
+    picking = any(isinstance(measure.expression, Call) for query in queries for measure in query.measures)
+    if plan.threshold < 2 or not picking:
+        return []
+    return ["within a group that shows, a number after FILTER or CASE may be about fewer people than that"]
 
 
 def _local(local: LocalQuery, names: list[str]) -> str:
