@@ -19,7 +19,7 @@ check: .venv/dev
 	$(BIN)/python -m pytest -q -n auto
 
 bench: .venv/run
-	$(BIN)/glovebox bench
+	$(BIN)/python benchmarks/run.py
 
 attacks: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m attack
