@@ -38,12 +38,12 @@ async def looked_up(
             if payloads is None:
                 raise ValueError("TABLE needs payloads")
             table = await ctx.compute(_encoded, layout, keys, payloads, ctx.private("free"), ctx.path)
-            await ctx.send(Role.HELPER, table)
+            await ctx.send(Role.HELPER, table, "rows")
             return None
         case Role.QUERY:
             return keys.masks
         case _:
-            table = await ctx.receive(Role.TABLE, np.uint64, (layout.rows, words))
+            table = await ctx.receive(Role.TABLE, np.uint64, (layout.rows, words), "rows")
             return await ctx.compute(_decoded, layout, table, keys)
 
 

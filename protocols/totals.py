@@ -4,7 +4,7 @@ Functionality  total[k] = sum over rows of b (b_Q ^ b_S) times a value of QUERY,
 Parties        QUERY and HELPER hold and receive shares; TABLE deals
 Security       semi-honest, one corrupt party; perfect given the streams
 Leakage        n and the shape of the totals
-Rounds         1 + E; E exchanges of at most 16 MiB a party, 1 below 2^19 rows and 4 totals
+Rounds         1 + E; E exchanges of at most 16 MiB a party, 1 up to 2^18 rows and 8 jobs; at most, if E > 1
 Bytes          0.125 n D + n V + 8 J; see `traffic`: D directions of choice bits, V bytes of vectors a row, J jobs
 Source         Du, Atallah 2001 (scalar product with a commodity server), in the spirit of ABY3; psi.md 8
 """

@@ -14,12 +14,12 @@ import asyncio
 import hashlib
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from glovebox.errors import BadFrame, GloveboxError
+from glovebox.errors import BadFrame, GloveboxError, PeerError
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Ground, Role
 from glovebox.runtime.memory import Fault, Frame, MemoryLink, Meter, Packet, memory_links
@@ -234,12 +234,16 @@ def _end_together(run: Run) -> None:
 
 
 def _note_failures(run: Run) -> None:
-    """The error of a party that had returned before a link failed: a bad frame it was sent, else the first loss."""
+    """The error of a party that had returned before a link failed."""
     for party, links in enumerate(run.links):
-        failures = [link.failure for link in links.values() if link.failure]
-        for failure in sorted(failures, key=lambda error: not isinstance(error, BadFrame)):
+        for failure in _by_cause(link.failure for link in links.values()):
             failure.step = failure.step or "end"
             run.errors.setdefault(party, failure)
+
+
+def _by_cause(failures: Iterable[PeerError | None]) -> list[PeerError]:
+    """What broke a party's links, bad frames it was sent before the losses that followed from them."""
+    return sorted((error for error in failures if error), key=lambda error: not isinstance(error, BadFrame))
 
 
 async def _party(run: Run, party: int, protocol: Protocol, arguments: dict[str, Any]) -> Any:
@@ -247,7 +251,8 @@ async def _party(run: Run, party: int, protocol: Protocol, arguments: dict[str, 
     try:
         return await protocol(Context(run.grounds[party]), **arguments)
     except Exception as error:  # every error is handed to the test, in the order in which parties failed
-        run.errors[party] = error
+        broken = _by_cause(link.failure for link in run.links[party].values())
+        run.errors[party] = broken[0] if broken and isinstance(broken[0], BadFrame) else error
         for link in run.links[party].values():
             link.abort(getattr(error, "code", "error"))
         return None

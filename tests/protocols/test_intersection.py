@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glovebox.algebra import arrays, okvs
+from glovebox.errors import DataError, GloveboxError, PeerLost
+from glovebox.protocols import intersection, table
+from glovebox.protocols.intersection import JoinShape, joined_totals
+from glovebox.runtime.world import World
+
+from .joins import COUNT, EVERYTHING, in_the_clear, opened, owner, two_tables
+
+BOUND = (1 << 30) - 1  # 2**2 * BOUND**2 < 2**62: as large as four rows may be
+
+
+async def totals_of(shape: JoinShape, query, table_rows, **world_options) -> list[int]:
+    async with World(seed=7, **world_options) as world:
+        shares = await world.run(joined_totals, shape=shape, query=query, table=table_rows)
+    assert shares.table is None
+    return opened(shape, shares.query, shares.helper)
+
+
+@pytest.mark.parametrize(
+    ("n_query", "n_table", "matches"),
+    [(1, 1, 1), (1, 1, 0), (64, 64, 64), (100, 100, 0), (65, 3, 2), (3, 2000, 3), (2000, 2, 1), (1500, 1400, 700)],
+)
+async def test_totals_are_those_of_a_join(n_query, n_table, matches):
+    query, table_rows = two_tables(n_query, n_table, matches)
+    shape = JoinShape(n_query, n_table, 1, EVERYTHING)
+    expected = in_the_clear(shape, query, table_rows)
+    assert expected[0] == matches
+    assert await totals_of(shape, query, table_rows) == expected
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+async def test_any_totals_of_any_tables(data):
+    n_query, n_table = data.draw(st.integers(0, 150)), data.draw(st.integers(0, 150))
+    matches = data.draw(st.integers(0, min(n_query, n_table)))
+    measures, payloads = 2, data.draw(st.integers(0, 3))
+    payload = st.none() | st.integers(0, payloads - 1) if payloads else st.none()
+    total = st.tuples(st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]))
+    totals = tuple(data.draw(st.lists(total, min_size=1, max_size=5)))
+    shape = JoinShape(
+        n_query + data.draw(st.integers(1, 70)), n_table + data.draw(st.integers(1, 70)), payloads, totals
+    )
+    query, table_rows = two_tables(
+        n_query, n_table, matches, data.draw(st.integers(0, 999)), max(measures, payloads), 0
+    )
+    query = owner_with(query, measures, 1 << 10)
+    table_rows = owner_with(table_rows, payloads, 1 << 10)
+    assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)
+
+
+def owner_with(rows, measures: int, below: int):
+    """The same ids with fewer and smaller values."""
+    return type(rows)(rows.ids, rows.values[:measures] % below)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize(("v", "p"), [(BOUND, BOUND), (-BOUND, BOUND), (-BOUND, -BOUND), (0, -BOUND)])
+async def test_extreme_amounts_add_up(v, p, blocks):
+    query = owner([1, 2, 3, 4], [v] * 4, blocks)
+    table_rows = owner([4, 3, 2, 1], [p] * 4, blocks)
+    shape = JoinShape(4, 4, 1, EVERYTHING)
+    assert await totals_of(shape, query, table_rows) == [4, 4 * v, 4 * p, 4 * v * p]
+
+
+async def test_a_sum_reaches_the_bound_of_its_ring():
+    most = (1 << 62) - 1
+    shape = JoinShape(2, 2, 1, ((0, None, 64), (None, 0, 64)))
+    assert await totals_of(shape, owner([1, 2], [most, 5]), owner([1, 3], [-most, 5])) == [most, -most]
+
+
+@pytest.mark.parametrize(("true_query", "true_table"), [(0, 0), (0, 50), (50, 0), (3, 50), (50, 3)])
+async def test_padding_counts_for_nothing(true_query, true_table):
+    query, table_rows = two_tables(true_query, true_table, min(true_query, true_table))
+    shape = JoinShape(200, 1100, 1, EVERYTHING)
+    assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)
+
+
+@pytest.mark.parametrize("matches", [0, 321, 1500])
+async def test_shards_add_up_to_the_whole(monkeypatch, matches):
+    query, table_rows = two_tables(1900, 1500, matches)
+    shape = JoinShape(2000, 1600, 1, EVERYTHING)
+    whole = await totals_of(shape, query, table_rows)
+    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    assert intersection.shards_of(shape)[0] == 7
+    assert await totals_of(shape, query, table_rows) == whole == in_the_clear(shape, query, table_rows)
+
+
+async def test_a_shard_that_overflows_ends_the_run_and_says_nothing(monkeypatch):
+    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    monkeypatch.setattr(intersection.identifiers, "shard_numbers", lambda hashes, _: np.zeros(len(hashes), np.uint8))
+    query, table_rows = two_tables(1000, 1000, 5)
+    async with World() as world:
+        errors = await world.fails(
+            joined_totals, shape=JoinShape(1000, 1000, 1, (COUNT,)), query=query, table=table_rows
+        )
+    assert errors[0].code == "no_table"
+
+
+def test_shards_are_few_and_small_enough():
+    for n in (1, 1 << 19, (1 << 19) + 1, 10**6, 10**7, 1 << 24):
+        number, shard = intersection.shards_of(JoinShape(n, n, 1, (COUNT,)))
+        assert number <= 64
+        assert shard.n_query % 64 == 0
+        assert number == 1 or n / number <= shard.n_table <= 1.03 * n / number
+    assert intersection.shards_of(JoinShape(10**6, 1000, 1, (COUNT,)))[0] == 4
+
+
+async def test_numpy_and_numba_agree(monkeypatch):
+    query, table_rows = two_tables(700, 800, 400)
+    shape = JoinShape(700, 800, 1, EVERYTHING)
+    compiled = await totals_of(shape, query, table_rows)
+    monkeypatch.setattr(table, "kernels", lambda: arrays)
+    assert await totals_of(shape, query, table_rows) == compiled
+
+
+@pytest.mark.parametrize("who", ["query", "table"])
+async def test_repeated_ids_are_refused_with_their_number_only(who):
+    good = owner(range(5, 25), range(20))
+    bad = owner([4111, 4111, 4222, 4111, 7, 4222], [9] * 6)
+    rows = {"query": good, "table": good} | {who: bad}
+    async with World() as world:
+        errors = await world.fails(joined_totals, shape=JoinShape(30, 30, 1, (COUNT,)), **rows)
+    mine = errors[0 if who == "query" else 1]
+    assert isinstance(mine, DataError)
+    assert mine.summary == "3 rows repeat an id of another row"
+    assert "4111" not in "".join(mine.lines())
+    assert isinstance(errors[2], PeerLost)
+
+
+async def test_more_rows_than_the_bound_are_refused():
+    async with World() as world:
+        with pytest.raises(ValueError, match="bound"):
+            await world.run(
+                joined_totals,
+                shape=JoinShape(3, 9, 1, (COUNT,)),
+                query=owner(range(4), range(4)),
+                table=owner([1], [1]),
+            )
+
+
+async def test_a_table_that_cannot_be_built_ends_the_run_with_a_fixed_error(monkeypatch):
+    def unsolvable(*_):
+        raise okvs.UnsolvableError
+
+    monkeypatch.setattr(okvs, "encode", unsolvable)
+    query, table_rows = two_tables(50, 60, 7)
+    async with World() as world:
+        errors = await world.fails(joined_totals, shape=JoinShape(50, 60, 1, (COUNT,)), query=query, table=table_rows)
+    assert (errors[1].code, type(errors[1])) == ("no_table", GloveboxError)
+    assert isinstance(errors[0], PeerLost)
+    assert isinstance(errors[2], PeerLost)
+
+
+async def test_totals_are_duckdbs():
+    duckdb = pytest.importorskip("duckdb")
+    rng = np.random.default_rng(5)
+    buyers, viewers = rng.choice(9000, 4000, replace=False), rng.choice(9000, 5000, replace=False)
+    amounts, seconds = rng.integers(-5000, 5000, 4000), rng.integers(0, 900, 5000)
+    database = duckdb.connect()
+    database.execute(
+        "CREATE TABLE q AS SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS v",
+        [buyers.tolist(), amounts.tolist()],
+    )
+    database.execute(
+        "CREATE TABLE t AS SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS p",
+        [viewers.tolist(), seconds.tolist()],
+    )
+    expected = database.execute(
+        "SELECT COUNT(*), SUM(q.v), SUM(t.p), SUM(q.v * t.p) FROM q JOIN t USING (id)"
+    ).fetchone()
+    shape = JoinShape(4100, 5200, 1, EVERYTHING)
+    assert tuple(await totals_of(shape, owner(buyers, amounts), owner(viewers, seconds))) == expected

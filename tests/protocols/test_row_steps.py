@@ -1,0 +1,135 @@
+"""The steps of the row engine one by one: what they compute, and that their cards say what they cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glovebox.algebra import okvs
+from glovebox.protocols import totals as totals_module
+from glovebox.protocols.membership import all_ones
+from glovebox.protocols.pseudonyms import Pseudonyms, pseudonyms
+from glovebox.protocols.table import looked_up
+from glovebox.protocols.totals import Shares, jobs_of, matched_totals, traffic
+from glovebox.runtime.world import World
+
+from .joins import encoded
+
+ONES = np.uint64(2**64 - 1)
+
+
+async def test_pseudonyms_reach_the_helper_as_query_made_them_and_match_tables():
+    query, table = encoded(np.arange(128)), encoded(np.arange(64, 100))
+    async with World(seed=7) as world:
+        got = await world.run(pseudonyms, n=128, words=3, query=query, table=table)
+    assert world.matches_card(pseudonyms, n=128)
+    np.testing.assert_array_equal(got.helper.x, got.query.x)
+    np.testing.assert_array_equal(got.helper.y, got.query.y)
+    np.testing.assert_array_equal(got.query.x[64:100], got.table.x)
+    np.testing.assert_array_equal(got.query.masks[:, 64:100], got.table.masks)
+    assert got.helper.masks is None
+    assert len(np.unique(got.query.masks)) == 3 * 128
+
+
+async def test_a_pseudonym_that_comes_twice_is_refused():
+    async with World(seed=7) as world:
+        ids = encoded(np.array([1, 2, 3, 1] + [9] * 60))
+        errors = await world.fails(pseudonyms, n=64, words=1, query=ids, table=ids[:1])
+    assert errors[2].lines() == ["party 0 sent a pseudonym twice"]
+
+
+@pytest.mark.parametrize(("rows", "payloads"), [(3, 0), (40, 2)])
+async def test_shares_of_a_looked_up_row_are_tag_and_payload(rows, payloads):
+    rng = np.random.default_rng(rows)
+    words, n = 1 + payloads, 64
+    x, y = rng.integers(0, 1 << 64, n, dtype=np.uint64), rng.integers(0, 256, (n, 5), dtype=np.uint8)
+    masks = rng.integers(0, 1 << 64, (words, n), dtype=np.uint64)
+    values = rng.integers(-(10**9), 10**9, (payloads, rows))
+    async with World(seed=7) as world:
+        got = await world.run(
+            looked_up,
+            payloads=values,
+            rows=rows,
+            words=words,
+            query=Pseudonyms(x, y, masks),
+            table=Pseudonyms(x[:rows], y[:rows], masks[:, :rows]),
+            helper=Pseudonyms(x, y, None),
+        )
+    assert world.matches_card(looked_up, W=words, R=okvs.layout_of(rows).rows)
+    np.testing.assert_array_equal(got.query[0] == got.helper[0], np.arange(n) < rows)
+    np.testing.assert_array_equal((got.query[1:, :rows] + got.helper[1:, :rows]).view(np.int64), values)
+
+
+@given(rows=st.sampled_from([64, 128, 4096]), seed=st.integers(0, 10**6), share=st.sampled_from([0, 0.5, 1]))
+@settings(max_examples=15, deadline=None)
+async def test_all_ones(rows, seed, share):
+    rng = np.random.default_rng(seed)
+    query = rng.integers(0, 1 << 64, rows, dtype=np.uint64)
+    match = rng.random(rows) < share
+    almost = ONES ^ (np.uint64(1) << rng.integers(0, 64, rows, dtype=np.uint64))
+    helper = query ^ np.where(match, ONES, almost)
+    async with World(seed=seed) as world:
+        shares = await world.run(all_ones, n=rows, query=query, helper=helper)
+    np.testing.assert_array_equal(shares.query ^ shares.helper, match)
+    assert world.matches_card(all_ones, n=rows)
+
+
+TOTALS = [
+    ((None, None, 32),),
+    ((0, None, 64),),
+    ((None, 1, 64),),
+    ((1, 0, 64),),
+    ((None, None, 32), (None, 0, 64), (0, 0, 64), (1, 1, 32), (None, 1, 32)),
+]
+
+
+@pytest.mark.parametrize("wanted", TOTALS)
+@pytest.mark.parametrize("blocks", [1, 4])
+async def test_totals_of_every_block_are_shared(wanted, blocks):
+    n = 256
+    rng = np.random.default_rng(blocks)
+    bits, words = rng.integers(0, 2, (2, n), dtype=np.uint8), rng.integers(0, 1 << 64, (2, 3, n), dtype=np.uint64)
+    values = rng.integers(-(1 << 40), 1 << 40, (2, n))
+    async with World(seed=7) as world:
+        got = await world.run(
+            matched_totals,
+            totals=wanted,
+            n=n,
+            blocks=blocks,
+            query=Shares(bits[0], words[0], values),
+            helper=Shares(bits[1], words[1], None),
+        )
+    if blocks == 1:
+        assert world.matches_card(matched_totals, n=n, **traffic(wanted, n))
+    one = np.ones(n, np.uint64)
+    for index, (value, payload, width) in enumerate(wanted):
+        v = one if value is None else values[value].view(np.uint64)
+        p = one if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
+        expected = (v * p * (bits[0] ^ bits[1])).reshape(blocks, -1).sum(axis=1, dtype=np.uint64)
+        ring = np.uint64((1 << width) - 1)
+        np.testing.assert_array_equal((got.query[index] + got.helper[index]) & ring, expected & ring)
+
+
+async def test_many_totals_go_in_several_exchanges(monkeypatch):
+    monkeypatch.setattr(totals_module, "EXCHANGE_BYTES", 3000)
+    wanted, n = TOTALS[-1], 256
+    assert traffic(wanted, n)["E"] == 9
+    shares = Shares(np.ones(n, np.uint8), np.ones((3, n), np.uint64), np.ones((2, n), np.int64))
+    nothing = Shares(np.zeros(n, np.uint8), np.zeros((3, n), np.uint64), None)
+    async with World(seed=7) as world:
+        got = await world.run(matched_totals, totals=wanted, n=n, query=shares, helper=nothing)
+    assert 2 < world.meter.rounds <= 10  # an exchange in which only one party sends may not wait for the one before
+    assert ((got.query + got.helper) & np.uint64(0xFFFFFFFF)).reshape(-1).tolist() == [n] * 5
+
+
+def test_the_order_of_jobs_is_that_of_the_totals():
+    assert [(job.total, job.kind.name) for job in jobs_of(((None, 0, 64), (0, 0, 64), (None, None, 32)))] == [
+        (0, "HELPER_CHOOSES"),
+        (0, "QUERY_CHOOSES"),
+        (1, "HELPER_CHOOSES"),
+        (1, "VALUE"),
+        (1, "MATCHED_VALUE"),
+        (2, "HELPER_CHOOSES"),
+    ]

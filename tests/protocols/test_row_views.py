@@ -1,0 +1,184 @@
+"""Could a role, from what it receives, tell anything beyond the leakage line of `protocols/intersection.py`?
+
+Public: n_query, n_table (padded) and the shape of the totals. Every frame of a run, its receiver, and why it says no
+more. "k_QT" is the secret of QUERY and TABLE, and so on; a stream is read once, for one frame.
+
+ids/x, ids/y    QUERY > HELPER: 104 bits of AES of the CBC-MAC of each id, padding rows alike. Under k_QT, which
+                HELPER lacks, these are distinct random strings: they tell nothing. (Whoever has k_QT, so HELPER
+                together with QUERY or TABLE, can test guessed ids.)
+table/rows      TABLE > HELPER: the key-value store. Words that no key needs are private randomness, the others
+                complete values masked under k_QT: uniform whatever the ids (psi.md 5), up to 2^-44. HELPER looks up
+                uniform words, on a match or not: it cannot see matches.
+equal/and*/d    QUERY > HELPER: bits ^ a stream of k_QT, a one-time pad to HELPER: uniform.
+equal/and*/d    HELPER > QUERY: bits ^ a stream of k_ST, which QUERY lacks: uniform.
+equal/and*/c    TABLE > QUERY: a product of masks ^ a stream of k_ST: uniform, and of no data at all.
+totals/choices  HELPER > QUERY: bits ^ a stream of k_ST: uniform.
+totals/choices  QUERY > HELPER: bits ^ a stream of k_QT: uniform. Only where a payload is summed without a value.
+totals/job*/vector  QUERY > HELPER: a vector - a stream of k_QT: uniform in its ring.
+totals/job*/vector  HELPER > QUERY: a vector - a stream of k_ST: uniform in its ring.
+totals/corrections  TABLE > HELPER, TABLE > QUERY: sums of products of masks - a stream of k_QT, k_ST: uniform in its
+                ring (of a job in Z_2^32: the low half of a word, zeros above) and of no data. In the clear it would
+                tell a sum of the other's vector.
+any > TABLE     none: TABLE learns nothing, whatever it does.
+the result      shares re-randomised under k_QS: each alone is uniform in its ring. QUERY and HELPER together have the
+                totals, as they must. TABLE knows the masks that made the shares; without this step, a TABLE that is
+                later shown both would see more than their sum.
+
+Sizes and order of all frames follow from the public shape alone (tested here). Time: hashing, padding, look-ups and
+vectors take whole passes over padded rows; the time to peel depends on pseudonyms, which are random; copying true rows
+and drawing padding rows cost about the same. A run that fails (`no_table`) does so with a chance that no data changes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glovebox.protocols import intersection
+from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
+from glovebox.runtime.world import (
+    World,
+    blames,
+    cut_short,
+    frames_of,
+    from_another_session,
+    sent_twice,
+    too_long,
+)
+
+from .joins import COUNT, EVERYTHING, owner, two_tables
+
+QUERY, TABLE, HELPER = 0, 1, 2
+WIDE = ((None, None, 64), (0, None, 64), (None, 0, 64), (0, 0, 64))  # every word of every frame is a whole ring element
+SMALL = JoinShape(64, 16, 1, WIDE)
+RUNS = 40
+
+
+def empty():
+    return owner([], np.empty((1, 0)))
+
+
+def tables_of(kind: str):
+    """Data as different as they get, of one public size."""
+    match kind:
+        case "no row":
+            return empty(), empty()
+        case "all match":
+            return owner(range(16), [1] * 16), owner(range(16), [1] * 16)
+        case _:
+            return owner(range(100, 164), [-(1 << 55)] * 64), owner(range(16), [1 << 55] * 16)
+
+
+async def seen_in_many_runs(kind: str) -> dict[tuple[int, int, str], np.ndarray]:
+    """The bytes of each frame over many runs with fresh keys, and of the result at both."""
+    query, table = tables_of(kind)
+    seen: dict[tuple[int, int, str], list[np.ndarray]] = {}
+    async with World(seed=11, keep=True) as world:
+        for _ in range(RUNS):
+            shares = await world.run(joined_totals, shape=SMALL, query=query, table=table)
+            frames = world.meter.seen | {
+                (QUERY, QUERY, "result"): shares.query,
+                (HELPER, HELPER, "result"): shares.helper,
+            }
+            for frame, octets in frames.items():
+                seen.setdefault(frame, []).append(np.frombuffer(octets, np.uint8))
+    return {frame: np.stack(octets) for frame, octets in seen.items()}
+
+
+@pytest.mark.parametrize("kind", ["no row", "all match", "no match, extreme values"])
+async def test_every_frame_is_noise_to_its_receiver(kind):
+    """Bytes, and XORs of neighbouring words, of each frame by itself are uniform over keys, whatever the data."""
+    for frame, octets in (await seen_in_many_runs(kind)).items():
+        words = octets[:, : octets.shape[1] // 8 * 8].reshape(RUNS, -1, 8)
+        for sample in (octets, words[:, 1:] ^ words[:, :-1]):
+            if sample.size >= 1280:  # five a cell
+                counts = np.bincount(sample.reshape(-1), minlength=256)
+                statistic = ((counts - sample.size / 256) ** 2).sum() / (sample.size / 256)
+                assert abs(statistic - 255) < 6 * (2 * 255) ** 0.5, frame
+        bits = np.unpackbits(octets)
+        assert abs(bits.mean() - 0.5) < 6 * 0.5 / len(bits) ** 0.5, frame
+
+
+async def test_corrections_depend_on_keys_alone():
+    """What TABLE deals is the same for any data: it could send it before it has any."""
+    dealt = []
+    for kind in ("no row", "all match", "no match, extreme values"):
+        query, table = tables_of(kind)
+        async with World(seed=3, keep=True) as world:
+            await world.run(joined_totals, shape=SMALL, query=query, table=table)
+        dealt.append({f: b for f, b in world.meter.seen.items() if f[0] == TABLE and not f[2].endswith("rows")})
+    assert len(dealt[0]) == 8
+    assert dealt[0] == dealt[1] == dealt[2]
+
+
+async def test_table_receives_nothing_and_helper_cannot_make_pseudonyms():
+    query, table = two_tables(64, 16, 8)
+    async with World(seed=3) as world:
+        await world.run(joined_totals, shape=SMALL, query=query, table=table)
+    assert not [frame for frame in world.meter.frames if frame.receiver == TABLE]
+    shared = {party: set(ground.secrets.values()) for party, ground in enumerate(world.grounds)}
+    assert len(shared[QUERY] & shared[TABLE]) == 1
+    assert not shared[QUERY] & shared[TABLE] & shared[HELPER]
+
+
+async def test_both_ends_of_a_secret_read_the_same_streams_for_what_the_specification_says():
+    query, table = two_tables(64, 16, 8)
+    async with World(seed=3) as world:
+        await world.run(joined_totals, shape=SMALL, query=query, table=table)
+    used = {
+        (party, other): {label for kind, peer, label in world.grounds[party].used if kind == "key" and peer == other}
+        for party in range(3)
+        for other in range(3)
+        if party != other
+    }
+    for (party, other), labels in used.items():
+        assert labels == used[other, party]
+    assert used[QUERY, HELPER] == {"open"}
+    assert {label.rsplit("/", 1)[-1] for label in used[QUERY, TABLE]} == {
+        "shard", "id", "pseudonym", "mask0", "d", "choices", "vector", "split",
+    }  # fmt: skip
+    assert {label.rsplit("/", 1)[-1] for label in used[HELPER, TABLE]} == {"d", "c", "choices", "vector", "split"}
+
+
+async def test_two_runs_of_one_question_share_no_key():
+    query, table = tables_of("all match")
+    async with World(seed=3, keep=True) as world:
+        views = []
+        for _ in range(2):
+            shares = await world.run(joined_totals, shape=SMALL, query=query, table=table)
+            views.append(set(world.meter.seen.values()) | {shares.query.tobytes()})
+    assert not views[0] & views[1]
+
+
+@pytest.mark.parametrize("shards", [1, 5])
+async def test_traffic_has_one_shape_whatever_the_data(monkeypatch, shards):
+    monkeypatch.setattr(intersection, "SHARD_ROWS", 1000 // shards)
+    shape = JoinShape(1000, 900, 1, EVERYTHING)
+    assert intersection.shards_of(shape)[0] == shards
+    shapes = []
+    for tables in (two_tables(1000, 900, 0), two_tables(900, 900, 900), (empty(), empty()), two_tables(1, 800, 1)):
+        async with World(seed=3) as world:
+            await world.run(joined_totals, shape=shape, query=tables[0], table=tables[1])
+        shapes.append(world.meter.shape())
+        assert max(frame.size for frame in world.meter.frames) <= intersection.largest_frame(shape)
+    assert shapes[0] == shapes[1] == shapes[2] == shapes[3]
+
+
+@pytest.mark.parametrize("totals", [(COUNT,), EVERYTHING, ((None, 0, 64), (0, 1, 64))])
+async def test_rounds_and_bytes_are_the_cards(totals):
+    query, table = two_tables(300, 500, 100, measures=2)
+    shape = JoinShape(310, 500, 2, totals)
+    async with World(seed=3) as world:
+        await world.run(joined_totals, shape=shape, query=query, table=table)
+    assert world.matches_card(joined_totals, **traffic(shape))
+
+
+@pytest.mark.parametrize("fault", [cut_short, too_long, sent_twice, from_another_session])
+async def test_a_bad_frame_stops_everyone(fault):
+    tables = dict(zip(("query", "table"), two_tables(20, 16, 8), strict=True))
+    for frame in await frames_of(joined_totals, shape=SMALL, **tables):
+        async with World(tamper=(frame, fault), deadline_s=10) as world:
+            errors = await world.fails(joined_totals, shape=SMALL, **tables)
+        assert blames(errors[frame.receiver], frame), (frame, errors[frame.receiver].lines())
+        assert set(errors) == {QUERY, TABLE, HELPER}
+        assert all(error.party and error.step for error in errors.values())
