@@ -8,7 +8,7 @@ import ssl
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from glovebox.errors import BadFrame, PeerLost
+from glovebox.errors import BadFrame, PeerError, PeerLost
 from glovebox.node import messages
 from glovebox.node.messages import MESSAGE_BYTES, Signed
 from glovebox.runtime.preamble import CONTROL, dial
@@ -85,4 +85,8 @@ async def accept_control(key: Ed25519PrivateKey, peers: list[bytes], connection:
     transport, _ = await loop.connect_accepted_socket(
         lambda: protocol, connection, ssl=control_context(key, peers, server=True), ssl_handshake_timeout=HANDSHAKE_S
     )
-    return ControlLink(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+    try:
+        return ControlLink(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+    except PeerError:
+        transport.abort()
+        raise

@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections import Counter
 
 import structlog
 
@@ -19,7 +19,7 @@ from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
 from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract
-from glovebox.node.control import accept_control
+from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home
 from glovebox.node.local import serve_local
 from glovebox.node.participant import Participant
@@ -28,7 +28,14 @@ from glovebox.node.workers import Spares
 from glovebox.runtime.preamble import CONTROL, read_preamble
 
 UNKNOWN_CONNECTIONS = 64
-"""Connections that have not said who they are; further ones are closed at once, so that they cost no memory."""
+"""Connections that have not said who they are. A further one takes the place of the oldest, so that many that say
+nothing cost no memory and keep nobody out: a party says who it is within milliseconds."""
+
+LINKS_OF_ONE = 16
+"""Control links of one party at a time, one a session that it asks for; further ones are closed at once."""
+
+ACCEPT_PAUSE_S = 0.1
+"""Before the next try to accept, when the system is out of files or memory."""
 
 report = structlog.get_logger()
 
@@ -49,7 +56,8 @@ class Node:
         self.participants: dict[bytes, Participant] = {}
         self._slots: set[bytes] = set()
         self._contracts: dict[bytes, Contract] = {}
-        self._unknown = 0
+        self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._links: Counter[bytes] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def contract(self, digest: bytes) -> Contract:
@@ -94,8 +102,13 @@ class Node:
                 started.set()
             try:
                 while True:
-                    connection, _ = await asyncio.get_running_loop().sock_accept(listener)
-                    self._start(self._greet(connection))
+                    try:
+                        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+                    except OSError as problem:
+                        report.warning("a connection could not be accepted", error=problem.strerror)
+                        await asyncio.sleep(ACCEPT_PAUSE_S)
+                        continue
+                    self._welcome(connection)
             finally:
                 commands.close()
                 for task in list(self._tasks):
@@ -107,36 +120,52 @@ class Node:
                 self.state.close()
                 os.close(self._lock)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _welcome(self, connection: socket.socket) -> None:
+        """Find out in a task of its own what a connection is for."""
+        if len(self._unknown) >= UNKNOWN_CONNECTIONS:
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            oldest.cancel()
+        task = asyncio.get_running_loop().create_task(self._serve_connection(connection))
+        self._unknown[task] = None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _greet(self, connection: socket.socket) -> None:
-        """Find out what a connection is for; whatever is wrong with it, it is closed and nothing else changes."""
-        if self._unknown >= UNKNOWN_CONNECTIONS:
-            connection.close()
+    async def _serve_connection(self, connection: socket.socket) -> None:
+        task = asyncio.current_task()
+        try:
+            link = await self._greet(connection)
+        finally:
+            if task:
+                self._unknown.pop(task, None)
+        if link is None:
             return
-        self._unknown += 1
-        link = None
+        self._links[link.peer] += 1
+        try:
+            if self._links[link.peer] <= LINKS_OF_ONE:
+                await attend(self, link)
+        finally:
+            self._links[link.peer] -= 1
+            await link.close()
+
+    async def _greet(self, connection: socket.socket) -> ControlLink | None:
+        """A control link, or None; whatever is wrong with a connection, it is closed and nothing else changes."""
         try:
             connection.setblocking(False)
             preamble = await read_preamble(connection)
             if preamble.session == CONTROL:
-                link = await accept_control(self.key, self._known_keys(), connection)
-            elif (one := self.participants.get(preamble.session)) and one.worker and one.expects_peers:
+                return await accept_control(self.key, self._known_keys(), connection)
+            one = self.participants.get(preamble.session)
+            if one and one.worker and one.expects_peers:
                 await one.worker.hand_over(preamble.party, connection)
             else:
                 connection.close()
         except (GloveboxError, OSError, ssl.SSLError, TimeoutError, EOFError):
             connection.close()
-        finally:
-            self._unknown -= 1
-        if link:
-            try:
-                await attend(self, link)
-            finally:
-                await link.close()
+        except BaseException:
+            connection.close()
+            raise
+        return None
 
     def _known_keys(self) -> list[bytes]:
         """The keys of all parties that share a contract with this node; no one else gets through the handshake."""

@@ -52,9 +52,9 @@ def control_peer(tls: ssl.SSLObject | ssl.SSLSocket) -> bytes:
     shown = tls.getpeercert(binary_form=True)
     if shown is None:
         raise PeerError("the other side showed no certificate", step="control")
-    leaf = x509.load_der_x509_certificate(shown)
-    names = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     try:
+        leaf = x509.load_der_x509_certificate(shown)
+        names = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
         issuer = bytes.fromhex(str(names[0].value))
         Ed25519PublicKey.from_public_bytes(issuer).verify(leaf.signature, leaf.tbs_certificate_bytes)
     except (IndexError, ValueError, InvalidSignature) as problem:
