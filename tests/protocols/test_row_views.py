@@ -182,3 +182,23 @@ async def test_a_bad_frame_stops_everyone(fault):
         assert blames(errors[frame.receiver], frame), (frame, errors[frame.receiver].lines())
         assert set(errors) == {QUERY, TABLE, HELPER}
         assert all(error.party and error.step for error in errors.values())
+
+
+class OtherSecret(World):
+    """A World in which QUERY and HELPER agreed on another secret; all else is alike."""
+
+    def _secret(self, purpose: str) -> bytes:
+        return super()._secret("another" if purpose == "pair 0 2" else purpose)
+
+
+async def test_shares_of_the_result_are_masked_by_a_key_that_table_lacks():
+    query, table = two_tables(64, 16, 8)
+    frames, shares = [], []
+    for make in (World, OtherSecret):
+        async with make(seed=3, keep=True) as world:
+            shares.append(await world.run(joined_totals, shape=SMALL, query=query, table=table))
+            frames.append(world.meter.seen)
+    assert frames[0] == frames[1]  # TABLE could compute all of it
+    one, other = shares
+    assert (one.query != other.query).all()
+    np.testing.assert_array_equal(one.query + one.helper, other.query + other.helper)
