@@ -31,7 +31,7 @@ class Fleet:
         self.homes = {name: Home(directory / name) for name in parties}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.addresses = {
-            name: f"127.0.0.1:{port}" for name, port in zip(parties, _free_ports(len(parties)), strict=True)
+            name: f"127.0.0.1:{port}" for name, port in zip(parties, free_ports(len(parties)), strict=True)
         }
         self.keys = {name: public_bytes(home.make(name, self.addresses[name])) for name, home in self.homes.items()}
         self.contract = Path()
@@ -124,7 +124,7 @@ class Fleet:
         raise GloveboxError("the node ended before it answered")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now."""
     probes = [socket.socket() for _ in range(count)]
     try:
