@@ -29,9 +29,9 @@ faults: .venv/dev
 
 # Universal locks for every Python from 3.11 on; no address of an index is written.
 lock: .venv/dev
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
 
 .venv/run: requirements/run.txt pyproject.toml
