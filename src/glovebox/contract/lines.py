@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 MOST_BYTES = 1 << 20
 MOST_DOTS = 200  # in one line: tomllib needs time in the square of a dotted key's parts
+MOST_DIGITS = 100  # more than any number or hash needs; Python refuses to read thousands
 MOST_DEPTH = 8  # table, 0, columns, amount, range, 0 is the deepest place there is
 
 Path = tuple[str | int, ...]
@@ -63,8 +64,9 @@ def read_toml(text: bytes) -> tuple[dict[str, object], Lines]:
         raise Fault("contract_depth", (), "values are nested too deeply", "no value needs it", line=1) from problem
     except ValueError as problem:
         raise _toml_fault(str(problem), plain.rstrip().count("\n") + 1) from problem
-    _check_depth(document)
-    return document, Lines(_places(plain))
+    lines = Lines(_places(plain))
+    _check_depth(document, (), lines)
+    return document, lines
 
 
 def hidden_character(text: str) -> str | None:
@@ -79,6 +81,8 @@ def _check_line(number: int, line: str) -> None:
     if found := hidden_character(line.replace("\t", " ")):
         sentence = f"the line holds the invisible character {found}"
         raise Fault("contract_invisible", (), sentence, "type the line again without it", line=number)
+    if re.search(f"[0-9_]{{{MOST_DIGITS}}}", line):
+        raise Fault("contract_number", (), "a number has too many digits", "at most 18 digits", line=number)
     if line.count(".") > MOST_DOTS:
         raise Fault("contract_depth", (), "the line has too many dots", "break the line", line=number)
 
@@ -88,17 +92,16 @@ def _toml_fault(problem: str, last_line: int) -> Fault:
     sentence = re.sub(r" \(at .*\)$", "", problem)
     if re.search("overwrite|declare|redefine|mutate|[Dd]uplicate", problem):
         return Fault("contract_duplicate_key", (), "a key stands twice", "keep one of the two", line)
-    if "Exceeds the limit" in problem:
-        sentence = "a number has too many digits"
     sentence = f"this is not TOML: {sentence[:1].lower()}{sentence[1:]}"
     return Fault("contract_toml", (), sentence, "the form of a contract is on the page docs/contract.md", line)
 
 
-def _check_depth(value: object, depth: int = 0) -> None:
-    if depth > MOST_DEPTH:
-        raise Fault("contract_depth", (), "values are nested too deeply", "no value needs it", line=1)
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_depth(inner, depth + 1)
+def _check_depth(value: object, path: Path, lines: Lines) -> None:
+    if len(path) > MOST_DEPTH:
+        raise Fault("contract_depth", (), "values are nested too deeply", "no value needs it", line=lines.of(path))
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in items:
+        _check_depth(inner, (*path, step), lines)
 
 
 def _places(text: str) -> dict[Path, int]:
