@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from glovebox.node.state import State
+
 from .fleets import agreed, ask, bind_rows
 
 STACKED = """
@@ -125,8 +127,7 @@ def test_people_of_a_join_are_counted_and_not_rows(joined, people, rows):
 
 
 def test_only_the_receivers_get_an_answer(joined):
-    from glovebox.node.state import State
-
+    joined.ask("analyst", "sum")
     kept = {}
     for party, home in joined.homes.items():
         state = State(home.state_file)

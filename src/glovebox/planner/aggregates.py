@@ -41,7 +41,7 @@ class Totals:
         """Whether two owners' tables are joined; else the owners' measures are added."""
         return len(self.scope.sides) == 2
 
-    def output(self, name: str, node: exp.Expr) -> Output:
+    def column(self, name: str, node: exp.Expr) -> Output:
         """The output column that an aggregate becomes. Refused for what is none."""
         digits = None
         inner = node

@@ -229,7 +229,7 @@ def _outputs(totals: Totals, tree: exp.Select, grouped: list[str]) -> tuple[Outp
         if isinstance(node, exp.Column) and node.name.lower() in grouped:
             outputs.append(Output(name, "group", index=grouped.index(node.name.lower())))
         else:
-            outputs.append(totals.output(name, node))
+            outputs.append(totals.column(name, node))
     if all(output.kind == "group" for output in outputs):
         totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
     return tuple(outputs)
