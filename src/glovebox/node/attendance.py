@@ -11,6 +11,7 @@ import structlog
 from glovebox.errors import GloveboxError, IntegrityError, PeerLost
 from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
+    SESSION_BYTES,
     Cancel,
     Ended,
     Endorsement,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 PROPOSAL_S = 10.0
 RECEIPT_S = 20.0
+MOST_EXPIRES_S = 60
 
 report = structlog.get_logger()
 
@@ -45,26 +47,24 @@ async def attend(node: Node, link: ControlLink) -> None:
     except GloveboxError as problem:
         report.warning("a control link brought no proposal", code=problem.code)
         return
-    session, participant, error = proposal.session, None, None
+    participant = await _answer_proposal(node, link, envelope, proposal)
+    if participant is None:
+        return
+    error: GloveboxError | None = None
     try:
-        participant = await _answer_proposal(node, link, envelope, proposal)
-        if participant is None or proposal.dry_run:
-            return
         await _run(node, link, participant, proposal.expires_s)
-    except GloveboxError as problem:
-        error = problem
-        report.warning("session failed", session=session.hex(), code=problem.code, step=problem.step)
+    except Exception as problem:
+        error = _told(problem)
+        report.warning("session failed", session=proposal.session.hex(), code=error.code, step=error.step)
     except asyncio.CancelledError:
         error = GloveboxError("this node was stopped", code="stopped")
         raise
     finally:
-        if participant:
-            await participant.end(error)
-            node.free_slot(session)
+        await node.end_session(participant, error)
 
 
 async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, proposal: Proposal) -> Participant | None:
-    """Accept or refuse; None after a refusal. A slot and a worker are held from the acceptance on."""
+    """Accept or refuse; None after a refusal or a dry run. From the acceptance on a slot and a worker are held."""
     participant, number = None, 0
     try:
         participant = await consider(node, envelope)
@@ -73,20 +73,19 @@ async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, prop
             raise IntegrityError("the proposal came over another party's link", step="proposed")
         if proposal.dry_run:
             await link.send(signed(node.key, number, participant.would_accept()))
-            return participant
-        node.take_slot(proposal.session)
-        node.participants[proposal.session] = participant
+            return None
+        node.take_slot(participant)
         acceptance = await participant.accept()
         node.log.write("accepted", session=proposal.session.hex(), statement=proposal.statement)
         await link.send(signed(node.key, number, acceptance))
         return participant
-    except GloveboxError as problem:
-        node.log.write("refused", session=proposal.session.hex(), code=problem.code, step=problem.step)
+    except Exception as problem:
+        error = _told(problem)
+        if participant:
+            await node.end_session(participant, error)
+        node.log.write("refused", session=proposal.session[:SESSION_BYTES].hex(), code=error.code, step=error.step)
         with contextlib.suppress(PeerLost):
-            await link.send(signed(node.key, number, refusal(proposal.session, number, problem)))
-        if participant and node.participants.get(proposal.session) is participant:
-            await participant.end(problem)
-            node.free_slot(proposal.session)
+            await link.send(signed(node.key, number, refusal(proposal.session, number, error)))
         return None
 
 
@@ -101,29 +100,52 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
         with contextlib.suppress(PeerLost):  # the run does not depend on being followed
             await tell(Event(participant.session, participant.me, name))
 
-    opening = open_signed(await link.receive(min(expires_s, 60)), key, Start, Cancel)
-    if not isinstance(opening, Start):
-        raise GloveboxError("the asker cancelled before start", code="cancelled", step="accepted")
-    following = asyncio.ensure_future(link.receive())
+    following: asyncio.Future[Signed] | None = None
     try:
+        opening = open_signed(await link.receive(min(expires_s, MOST_EXPIRES_S)), key, Start, Cancel)
+        if not isinstance(opening, Start):
+            raise GloveboxError("the asker cancelled before start", code="cancelled", step="accepted")
+        following = asyncio.ensure_future(link.receive())
         ended = await _until_ended(participant, opening, reached, following)
         await tell(ended)
-        receipt = open_signed(await following, key, Receipt, Cancel)
+        receipt = open_signed(await _in_time(following, participant), key, Receipt, Cancel)
         if not isinstance(receipt, Receipt):
             raise GloveboxError("the asker cancelled before the receipt", code="cancelled", step="answered")
         await tell(Endorsement(participant.session, participant.me, participant.endorse(receipt)))
         participant.keep_receipt(open_signed(await link.receive(RECEIPT_S), key, Receipt))
-    except GloveboxError as problem:
+    except Exception as problem:
+        error = _told(problem)
         with contextlib.suppress(PeerLost):
             await tell(
                 Failed(
-                    participant.session, participant.me, problem.code, problem.step, problem.summary, problem.party,
-                    problem.exit_code,
+                    participant.session, participant.me, error.code, error.step, error.summary, error.party,
+                    error.exit_code,
                 )
             )  # fmt: skip
         raise
     finally:
-        following.cancel()
+        if following:
+            following.cancel()
+
+
+async def _in_time(following: asyncio.Future[Signed], participant: Participant) -> Signed:
+    """The receipt, which comes when all parties have ended; they end together, but for the time of their goodbyes."""
+    try:
+        async with asyncio.timeout(RECEIPT_S):
+            return await following
+    except TimeoutError as problem:
+        raise PeerLost(
+            f"{participant.asker_name} sent no receipt for {RECEIPT_S:g} s",
+            party=participant.asker_name,
+            step="answered",
+        ) from problem
+
+
+def _told(problem: Exception) -> GloveboxError:
+    """An error as others are told of it: of a fault in this node no more than its kind."""
+    if isinstance(problem, GloveboxError):
+        return problem
+    return GloveboxError(f"this node failed with {type(problem).__name__}", code="node_failed")
 
 
 async def _until_ended(

@@ -124,7 +124,7 @@ class Channel:
         self._sending = asyncio.Lock()
 
     async def send(self, message: Packet, passed: socket.socket | None = None) -> None:
-        """Send a message, with an open socket if one is given; the caller closes its own copy."""
+        """Send a message, with an open socket if one is given; the caller closes its own copy. Raises EOFError."""
         data = msgspec.msgpack.encode(message)
         async with self._sending:
             for start in range(0, len(data), PACKET_BYTES):
@@ -139,6 +139,8 @@ class Channel:
                 return
             except BlockingIOError:
                 await self._ready("writer")
+            except OSError as problem:
+                raise EOFError from problem
 
     async def receive(self) -> tuple[Packet, socket.socket | None]:
         """The next message and the socket that came with it. Raises EOFError when the other end is gone."""

@@ -9,6 +9,8 @@ from glovebox.contract.signing import verify_signatures
 from glovebox.errors import Refused, UsageError
 from glovebox.node.home import Home
 
+HASH_BYTES = 32
+
 
 def signature_file(contract: Path) -> Path:
     """Where a contract's signatures stand: beside it, with the suffix `.sig`."""
@@ -64,12 +66,12 @@ def all_contracts(home: Home) -> list[Contract]:
 def load_contract(home: Home, digest: bytes) -> Contract:
     """The contract of that hash, its signatures checked; Refused if this node does not hold it."""
     path = home.contracts / f"{digest.hex()}.toml"
-    if not path.is_file():
+    if len(digest) != HASH_BYTES or not path.is_file():
         raise Refused(
             "this node holds no such contract",
             code="contract_unknown",
             step="contract",
-            detail=(f"sha256:{digest.hex()}",),
+            detail=(f"sha256:{digest[:HASH_BYTES].hex()}",),
             hint="glovebox contract add FILE, with the same bytes at every party",
         )
     contract = parse_contract(path.read_bytes())

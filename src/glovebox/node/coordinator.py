@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import time
@@ -11,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from glovebox.contract.model import Contract
-from glovebox.errors import Busy, GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.contract.model import Contract, Party
+from glovebox.errors import BadFrame, Busy, GloveboxError, IntegrityError, PeerError, PeerLost
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -26,12 +27,14 @@ from glovebox.node.messages import (
     Receipt,
     Refusal,
     Signed,
+    Some,
     Start,
     open_signed,
     signed,
 )
 from glovebox.node.participant import Participant, consider
 from glovebox.node.receipt import receipt_for
+from glovebox.node.workers import WORKER_LOST
 from glovebox.planner.plan import session_parties
 
 if TYPE_CHECKING:
@@ -41,6 +44,16 @@ EXPIRES_S = 30
 REPLY_S = 20.0
 BLAME_S = 6.0
 """How long the others may take to notice a lost party (5 s by their heartbeats), before they are told to stop."""
+
+NODE_LOST = "node_lost"
+ENDING_S = 20.0
+"""How long after the first the other parties may end: they wait for each other's goodbye."""
+
+EVENTS = (
+    "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
+    "signed",
+)  # fmt: skip
+MOST_CHARACTERS, MOST_LINES = 400, 12  # of what another party says of an error
 
 Emit = Callable[[str, str], Awaitable[None]]
 
@@ -125,8 +138,7 @@ class Attempt:
         plan = self.own.plan
         await self.emit("proposed", self.node.name)
         others = [party for party in session_parties(plan) if party != self.me]
-        self.node.take_slot(self.session)
-        self.node.participants[self.session] = self.own
+        self.node.take_slot(self.own)
         replies = await asyncio.gather(
             self._accept_own(), *(self._propose_to(party, envelope) for party in others), return_exceptions=True
         )
@@ -147,8 +159,8 @@ class Attempt:
         link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
         self.links[party] = link
         await link.send(envelope)
-        reply = await link.receive(REPLY_S)
-        match open_signed(reply, stated.key, Acceptance, Refusal):
+        reply, message = await _hear(link, stated, REPLY_S, Acceptance, Refusal)
+        match message:
             case Refusal() as refusal:
                 raise _refused_by(stated.name, refusal)
             case Acceptance(session) if session != self.session or reply.party != party:
@@ -158,19 +170,29 @@ class Attempt:
     async def _follow(self, start: Start) -> list[Ended]:
         """Start every party and follow them to the end; the first failure ends the session."""
         envelope = signed(self.node.key, self.me, start)
-        own = asyncio.ensure_future(self._run_own(start))
-        tasks = [own, *(asyncio.ensure_future(self._follow_one(party, envelope)) for party in self.links)]
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        if pending:
-            late, pending = await asyncio.wait(pending, timeout=BLAME_S)
-            done |= late
+        tasks = {self.node.name: asyncio.ensure_future(self._run_own(start))}
+        for party in self.links:
+            name = self.contract.parties[party].name
+            tasks[name] = asyncio.ensure_future(self._follow_one(party, envelope))
+        running = set(tasks.values())
+        if self.own and not self.own.worker:
+            running.discard(tasks[self.node.name])  # who only asks has ended at once
+        done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        if pending and not any(task.exception() for task in done):
+            _, pending = await asyncio.wait(pending, timeout=ENDING_S, return_when=asyncio.FIRST_EXCEPTION)
+        errors = [error for task in running if task.done() and (error := task.exception())]
+        if pending and errors and not any(_is_certain(error) for error in errors):
+            _, pending = await asyncio.wait(pending, timeout=BLAME_S)
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        errors = [error for task in done if (error := task.exception())]
+        errors = [error for task in tasks.values() if not task.cancelled() and (error := task.exception())]
         if errors:
-            raise _at_fault(errors)
-        return [task.result() for task in tasks]
+            raise _at_fault(errors)  # of equal ones this node's own
+        for name, task in tasks.items():
+            if task.cancelled():
+                raise PeerLost(f"{name} did not end its run, as the others did", party=name, step="answered")
+        return [task.result() for task in tasks.values()]
 
     async def _run_own(self, start: Start) -> Ended:
         async def tell(name: str) -> None:
@@ -182,15 +204,24 @@ class Attempt:
 
     async def _follow_one(self, party: int, start: Signed) -> Ended:
         link, stated = self.links[party], self.contract.parties[party]
-        await link.send(start)
+        last = "accepted"
+        with contextlib.suppress(PeerLost):  # which is met again at once, and told there
+            await link.send(start)
         while True:
-            match open_signed(await link.receive(), stated.key, Event, Ended, Failed):
+            try:
+                message = (await _hear(link, stated, None, Event, Ended, Failed))[1]
+            except PeerLost as lost:
+                lost.code, lost.step = NODE_LOST, last
+                raise
+            match message:
                 case Event(_, _, name):
-                    await self.emit(name, stated.name)
+                    if name in EVENTS:
+                        last = name
+                        await self.emit(name, stated.name)
                 case Ended() as ended:
                     return ended
                 case Failed() as failed:
-                    raise _failed_at(stated.name, failed)
+                    raise _failed_at(stated.name, failed, self.contract)
 
     async def _have_signed(self, ended: list[Ended], began: str) -> str:
         """Build the receipt, collect every signature, and give all of them to all."""
@@ -222,9 +253,9 @@ class Attempt:
     async def _endorsed_by(self, party: int, draft: Receipt) -> tuple[str, bytes]:
         stated = self.contract.parties[party]
         await self.links[party].send(signed(self.node.key, self.me, draft))
-        match open_signed(await self.links[party].receive(REPLY_S), stated.key, Endorsement, Failed):
+        match (await _hear(self.links[party], stated, REPLY_S, Endorsement, Failed))[1]:
             case Failed() as failed:
-                raise _failed_at(stated.name, failed)
+                raise _failed_at(stated.name, failed, self.contract)
             case Endorsement(_, _, signature):
                 return stated.name, signature
         raise GloveboxError("no endorsement came")
@@ -235,8 +266,19 @@ class Attempt:
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
         await asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
         if self.own:
-            await self.own.end(error)
-        self.node.free_slot(self.session)
+            await self.node.end_session(self.own, error)
+
+
+async def _hear(link: ControlLink, party: Party, deadline_s: float | None, *kinds: type[Some]) -> tuple[Signed, Some]:
+    """A party's next message, in its envelope and out of it; what is wrong with it is that party's fault."""
+    try:
+        envelope = await link.receive(deadline_s)
+        return envelope, open_signed(envelope, party.key, *kinds)
+    except (BadFrame, IntegrityError) as problem:
+        raise type(problem)(
+            f"{party.name} broke the protocol", party=party.name, step=problem.step or "control",
+            detail=(problem.summary,),
+        ) from problem  # fmt: skip
 
 
 def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
@@ -244,20 +286,39 @@ def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
     summary = f"refused by {name}" if kind is not Busy else f"{name} is busy"
     error = kind(
         summary,
-        code=refusal.code,
+        code=_words(refusal.code),
         party=name,
-        step=refusal.step,
-        detail=(refusal.summary, *refusal.detail),
-        hint=refusal.hint,
+        step=_words(refusal.step),
+        detail=tuple(_words(line) for line in (refusal.summary, *refusal.detail)[:MOST_LINES]),
+        hint=_words(refusal.hint),
     )
-    error.exit_code = refusal.exit_code
+    error.exit_code = _exit_code(refusal.exit_code)
     return error
 
 
-def _failed_at(name: str, failed: Failed) -> GloveboxError:
-    error = PeerError(failed.summary, code=failed.code, party=failed.blamed or name, step=failed.step)
-    error.exit_code = PeerError.exit_code if failed.blamed or failed.code == "worker_lost" else failed.exit_code
+def _failed_at(name: str, failed: Failed, contract: Contract) -> GloveboxError:
+    """What a party tells of its run's end; whom it blames is only its word, but for itself."""
+    blamed = failed.blamed if contract.number(failed.blamed) is not None else name
+    code = "peer_lost" if failed.code == WORKER_LOST and blamed != name else _words(failed.code)
+    summary, step = _words(failed.summary), _words(failed.step)
+    error = PeerError(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
+    error.exit_code = PeerError.exit_code if failed.blamed or code == WORKER_LOST else _exit_code(failed.exit_code)
     return error
+
+
+def _words(told: str) -> str:
+    """A party's words as they may be shown: one line of printable characters, and not too long."""
+    return "".join(character if character.isprintable() else " " for character in told[:MOST_CHARACTERS])
+
+
+def _exit_code(told: int) -> int:
+    """The exit code that a party gives its error: never 0, which would say that all is well."""
+    return told if GloveboxError.exit_code <= told <= IntegrityError.exit_code else GloveboxError.exit_code
+
+
+def _is_certain(error: BaseException) -> bool:
+    """Whether nobody else need be heard: a node says that its own worker is gone, or is gone itself."""
+    return isinstance(error, GloveboxError) and error.code in (WORKER_LOST, NODE_LOST)
 
 
 def _at_fault(errors: list[BaseException]) -> BaseException:
@@ -266,10 +327,8 @@ def _at_fault(errors: list[BaseException]) -> BaseException:
     def rank(error: BaseException) -> int:
         if not isinstance(error, GloveboxError):
             return 4
-        if error.code == "worker_lost":
+        if _is_certain(error):
             return 0
-        if isinstance(error, PeerLost) and error.step == "control":
-            return 2
         return 1 if error.code not in ("peer_lost", "aborted") else 3
 
     return min(errors, key=rank)

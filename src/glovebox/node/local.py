@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 import glovebox
-from glovebox.errors import GloveboxError, UsageError
+from glovebox.errors import GloveboxError, PeerError, UsageError
 from glovebox.node.contracts import find_contract
 from glovebox.node.coordinator import Question, ask
 from glovebox.node.home import Home
@@ -196,6 +196,6 @@ async def talk(home: Home, request: Request) -> AsyncIterator[Reply]:
                     yield other
                     if not isinstance(other, Progress):
                         return
-        raise GloveboxError("the node ended before it answered", code="node_lost", hint="glovebox serve")
+        raise PeerError("this party's node ended before it answered", code="node_lost", hint="glovebox serve")
     finally:
         writer.close()

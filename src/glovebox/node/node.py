@@ -31,6 +31,9 @@ UNKNOWN_CONNECTIONS = 64
 """Connections that have not said who they are. A further one takes the place of the oldest, so that many that say
 nothing cost no memory and keep nobody out: a party says who it is within milliseconds."""
 
+HELD_OF_ONE = 4
+"""Sessions that one party may have proposed and not yet started here."""
+
 LINKS_OF_ONE = 16
 """Control links of one party at a time, one a session that it asks for; further ones are closed at once."""
 
@@ -54,7 +57,6 @@ class Node:
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
         self.participants: dict[bytes, Participant] = {}
-        self._slots: set[bytes] = set()
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._links: Counter[bytes] = Counter()
@@ -73,19 +75,27 @@ class Node:
                 return number
         raise Refused(f"{self.name} is no party of {contract.name}", code="no_party", step="contract")
 
-    def take_slot(self, session: bytes) -> None:
-        """Take one of the session slots, or be Busy at once: no one waits while others hold."""
-        if len(self._slots) >= self.settings.sessions:
+    def take_slot(self, participant: Participant) -> None:
+        """Give a session one of the slots, or be Busy at once: no one waits while others hold."""
+        if participant.session in self.participants or self.state.knows(participant.session):
+            raise Refused("this session id was used before", code="session_used", step="proposed")
+        running = list(self.participants.values())
+        held = [one for one in running if one.asker_key == participant.asker_key and not one.acceptances]
+        if len(running) >= self.settings.sessions or len(held) >= HELD_OF_ONE:
             raise Busy(
-                f"{self.name} runs {len(self._slots)} sessions already", party=self.name, hint="ask again in a moment"
+                f"{self.name} runs {len(running)} sessions already", party=self.name, hint="ask again in a moment"
             )
-        self._slots.add(session)
+        self.participants[participant.session] = participant
 
-    def free_slot(self, session: bytes) -> None:
-        """Give a slot back, and have a warm worker ready for the next session."""
-        self._slots.discard(session)
-        self.participants.pop(session, None)
-        self.spares.refill()
+    async def end_session(self, participant: Participant, error: GloveboxError | None = None) -> None:
+        """End what holds a slot and note how; give the slot back, and have a warm worker ready for the next."""
+        if self.participants.get(participant.session) is not participant:
+            return
+        try:
+            await participant.end(error)
+        finally:
+            del self.participants[participant.session]
+            self.spares.refill()
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Listen until cancelled."""

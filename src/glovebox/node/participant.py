@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
-from glovebox.errors import DataError, GloveboxError, IntegrityError, Refused
+from glovebox.errors import DataError, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.channel import BoundTable, Broke, Completed, Job, Opened, Reached, Store
 from glovebox.node.messages import (
     NONCE_BYTES,
@@ -28,7 +28,7 @@ from glovebox.node.messages import (
     open_signed,
 )
 from glovebox.node.receipt import receipt_for, run_id
-from glovebox.node.workers import Worker, error_of
+from glovebox.node.workers import WORKER_LOST, Worker, error_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, local_query, members, plan_hash, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
 
@@ -61,6 +61,11 @@ class Participant:
         """The asker, by its name in the contract."""
         return self.contract.parties[self.proposal.asker].name
 
+    @property
+    def asker_key(self) -> bytes:
+        """The asker's identity key."""
+        return self.contract.parties[self.proposal.asker].key
+
     def would_accept(self, exchange: bytes = b"", certificate: bytes = b"") -> Acceptance:
         """This party's acceptance; without keys it only says that it would accept."""
         return Acceptance(
@@ -86,6 +91,11 @@ class Participant:
 
     def see_start(self, start: Start) -> None:
         """Check every acceptance, and note the session as spent before the worker learns of it."""
+        if start.session != self.session:
+            raise IntegrityError("the start of another session was sent for this one", step="started")
+        if [envelope.party for envelope in start.acceptances] != session_parties(self.plan):
+            raise IntegrityError("the start lacks an acceptance, or has them out of order", step="started")
+        acceptances = {}
         for envelope in start.acceptances:
             acceptance = open_signed(envelope, self._key_of(envelope.party), Acceptance)
             if acceptance.session != self.session or acceptance.party != envelope.party:
@@ -99,22 +109,37 @@ class Participant:
                     detail=(f"{name} runs version {acceptance.version}, this node {glovebox.__version__}",),
                     hint="the same version at every party",
                 )
-            self.acceptances[acceptance.party] = acceptance
-        if list(self.acceptances) != session_parties(self.plan):
-            raise IntegrityError("the start of this session lacks an acceptance, or has them out of order")
+            acceptances[acceptance.party] = acceptance
+        self.acceptances = acceptances
         run = run_id(self.contract, self.proposal, self.acceptances)
         self.node.state.move(self.session, "spent", run=run)
         self.node.log.write("started", session=self.session.hex(), run=run.hex())
 
     async def run(self, start: Start, tell: Tell) -> Ended:
         """Run the session to its end. tell: called with each event that this party reaches."""
+        last = "accepted"
+
+        async def reached(event: str) -> None:
+            nonlocal last
+            last = event
+            await tell(event)
+
         self.see_start(start)
-        await tell("started")
+        await reached("started")
         if self.worker is None:
             return Ended(self.session, self.me, b"", 0, 0)
-        await self.worker.run(self._job(start.acceptances))
+        try:
+            await self.worker.run(self._job(start.acceptances))
+            return await self._attend_worker(self.worker, reached)
+        except PeerError as lost:
+            if lost.code == WORKER_LOST:
+                lost.party, lost.step = self.node.name, last
+            raise
+
+    async def _attend_worker(self, worker: Worker, tell: Tell) -> Ended:
+        """Do what the worker asks for, until its run is over."""
         while True:
-            match await self.worker.receive():
+            match await worker.receive():
                 case Reached(name):
                     self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
                     await tell(name)
@@ -123,7 +148,7 @@ class Participant:
                     self.node.state.store_opening(self.session, run, opening)
                     self.revealing = True
                     await tell("revealing")
-                    await self.worker.stored()
+                    await worker.stored()
                 case Opened(answer, salt):
                     self._keep(answer, salt)
                     await tell("answered")

@@ -122,7 +122,7 @@ class Run:
                 self.job.names[party],
                 self.job.addresses[party],
                 accepted[party].certificate,
-                self._keys.pair_secret(party, accepted[party].exchange, transcript),
+                self._keys.pair_secret(party, accepted[party].exchange, transcript, self.job.names[party]),
             )
             for party in talks_to
             if party != me

@@ -16,6 +16,7 @@ from glovebox.errors import GloveboxError, PeerError
 from glovebox.node.channel import Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
+WORKER_LOST = "worker_lost"
 PREPARE_S = 30.0
 """A cold worker imports for about a second; thirty are for a machine under load."""
 
@@ -41,7 +42,7 @@ class Worker:
 
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
-        await self._channel.send(Prepare(session, party))
+        await self._tell(Prepare(session, party))
         async with asyncio.timeout(PREPARE_S):
             keys = await self.receive()
         if not isinstance(keys, Keys):
@@ -50,24 +51,30 @@ class Worker:
 
     async def run(self, job: Job) -> None:
         """Give the worker its job."""
-        await self._channel.send(job)
+        await self._tell(job)
 
     async def stored(self) -> None:
         """Tell the worker that its opening shares are on disk."""
-        await self._channel.send(Stored())
+        await self._tell(Stored())
 
     async def hand_over(self, party: int, connection: socket.socket) -> None:
         """Give the worker a peer's connection; the node keeps no copy."""
         with connection:
-            await self._channel.send(PeerSocket(party), connection)
+            await self._tell(PeerSocket(party), connection)
 
     async def receive(self) -> Packet:
         """The worker's next message; PeerError if the worker is gone."""
         try:
             packet, _ = await self._channel.receive()
         except EOFError as problem:
-            raise PeerError("this node's worker ended before the session did", code="worker_lost") from problem
+            raise _lost() from problem
         return packet
+
+    async def _tell(self, message: Packet, passed: socket.socket | None = None) -> None:
+        try:
+            await self._channel.send(message, passed)
+        except EOFError as problem:
+            raise _lost() from problem
 
     async def end(self) -> None:
         """Close the channel, which ends the worker, and make sure that it is gone."""
@@ -104,6 +111,10 @@ class Spares:
         if self._spare:
             await self._spare.end()
             self._spare = None
+
+
+def _lost() -> PeerError:
+    return PeerError("this node's worker ended before the session did", code=WORKER_LOST)
 
 
 def error_of(packet: Broke) -> GloveboxError:

@@ -37,15 +37,16 @@ class SessionKeys:
     def __repr__(self) -> str:
         return f"<SessionKeys of party {self.party} in {self.session.hex()[:4]}>"
 
-    def pair_secret(self, peer: int, exchange: bytes, transcript: bytes) -> bytes:
+    def pair_secret(self, peer: int, exchange: bytes, transcript: bytes, name: str = "") -> bytes:
         """The 32 bytes shared with one peer: HKDF-SHA256(X25519, salt = transcript, info = "pair" || i || j), i < j.
 
-        exchange: the peer's public key, from its signed acceptance. Raises BadFrame for one of small order.
+        exchange: the peer's public key, from its signed acceptance; name: of the peer, for the error. Raises BadFrame
+        for a key of small order.
         """
         try:
             shared = self._exchange_key.exchange(X25519PublicKey.from_public_bytes(exchange))
         except ValueError as problem:  # not 32 bytes, or the result is all zero (RFC 7748, 6.1)
-            raise BadFrame(f"party {peer} sent no good X25519 key", step="linked") from problem
+            raise BadFrame(f"{name or f'party {peer}'} sent no good X25519 key", party=name, step="linked") from problem
         i, j = sorted((self.party, peer))
         info = b"pair" + _number(i) + _number(j)
         return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=transcript, info=info).derive(shared)
