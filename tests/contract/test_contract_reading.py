@@ -69,7 +69,7 @@ def is_told(contract, told):
     """Whether the reading tells this contract from the other; also where it cannot be read, as no text gives it."""
     try:
         return reading(contract) != told
-    except LookupError:
+    except (LookupError, ValueError):
         return True
 
 
