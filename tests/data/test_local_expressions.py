@@ -69,7 +69,7 @@ def table(tmp_path_factory):
     database.close()
 
 
-def computed(expression, row):  # noqa: PLR0911 one for each kind
+def computed(expression, row):
     """The value of an expression in Python, None for NULL: numbers as integers and fractions."""
     match expression:
         case ColumnRef(name):
