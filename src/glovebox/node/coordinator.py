@@ -299,7 +299,8 @@ def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
 def _failed_at(name: str, failed: Failed, contract: Contract) -> GloveboxError:
     """What a party tells of its run's end; whom it blames is only its word, but for itself."""
     blamed = failed.blamed if contract.number(failed.blamed) is not None else name
-    code = "peer_lost" if failed.code == WORKER_LOST and blamed != name else _words(failed.code)
+    certain = failed.code in (WORKER_LOST, NODE_LOST)
+    code = "peer_lost" if certain and blamed != name else _words(failed.code)
     summary, step = _words(failed.summary), _words(failed.step)
     error = PeerError(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
     error.exit_code = PeerError.exit_code if failed.blamed or code == WORKER_LOST else _exit_code(failed.exit_code)
