@@ -36,6 +36,8 @@ import pytest
 
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
+from glovebox.protocols.membership import all_ones
+from glovebox.protocols.totals import Shares, matched_totals
 from glovebox.runtime.world import (
     World,
     blames,
@@ -89,14 +91,38 @@ async def seen_in_many_runs(kind: str) -> dict[tuple[int, int, str], np.ndarray]
 async def test_every_frame_is_noise_to_its_receiver(kind):
     """Bytes, and XORs of neighbouring words, of each frame by itself are uniform over keys, whatever the data."""
     for frame, octets in (await seen_in_many_runs(kind)).items():
-        words = octets[:, : octets.shape[1] // 8 * 8].reshape(RUNS, -1, 8)
-        for sample in (octets, words[:, 1:] ^ words[:, :-1]):
-            if sample.size >= 1280:  # five a cell
-                counts = np.bincount(sample.reshape(-1), minlength=256)
-                statistic = ((counts - sample.size / 256) ** 2).sum() / (sample.size / 256)
-                assert abs(statistic - 255) < 6 * (2 * 255) ** 0.5, frame
-        bits = np.unpackbits(octets)
-        assert abs(bits.mean() - 0.5) < 6 * 0.5 / len(bits) ** 0.5, frame
+        assert_noise(frame, octets)
+
+
+@pytest.mark.parametrize("bit", [0, 1])
+async def test_each_step_masks_what_it_sends(bit):
+    """Shares are random already, so a mask that is missing shows only where a step's shares are constant."""
+    n = 256
+    tags = np.full(n, -bit).view(np.uint64)
+    shares = Shares(np.full(n, bit, np.uint8), np.full((2, n), bit, np.uint64), np.full((1, n), bit))
+    seen: dict[tuple[int, int, str], list[np.ndarray]] = {}
+    async with World(seed=12, keep=True) as world:
+        for _ in range(RUNS):
+            await world.run(all_ones, n=n, query=tags, helper=tags)
+            frames = world.meter.seen
+            await world.run(matched_totals, totals=WIDE, n=n, query=shares, helper=shares)
+            for frame, octets in (frames | world.meter.seen).items():
+                seen.setdefault(frame, []).append(np.frombuffer(octets, np.uint8))
+    assert len(seen) == 3 * 6 + 2 + 9 + 2  # layers, choices, vectors, corrections
+    for frame, octets in seen.items():
+        assert_noise(frame, np.stack(octets))
+
+
+def assert_noise(frame: tuple[int, int, str], octets: np.ndarray) -> None:
+    """Bytes, and XORs of neighbouring words, are uniform within six standard deviations; octets: (runs, bytes)."""
+    words = octets[:, : octets.shape[1] // 8 * 8].reshape(RUNS, -1, 8)
+    for sample in (octets, words[:, 1:] ^ words[:, :-1]):
+        if sample.size >= 1280:  # five a cell
+            counts = np.bincount(sample.reshape(-1), minlength=256)
+            statistic = ((counts - sample.size / 256) ** 2).sum() / (sample.size / 256)
+            assert abs(statistic - 255) < 6 * (2 * 255) ** 0.5, frame
+    bits = np.unpackbits(octets)
+    assert abs(bits.mean() - 0.5) < 6 * 0.5 / len(bits) ** 0.5, frame
 
 
 async def test_corrections_depend_on_keys_alone():
