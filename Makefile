@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
-.PHONY: demo test check bench attacks faults lock clean
+.PHONY: demo test check bench attacks faults refusals lock clean
 
 demo: .venv/run
 	$(BIN)/glovebox demo
@@ -26,6 +26,10 @@ attacks: .venv/dev
 
 faults: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m fault
+
+# Writes the pinned refusals, plans and readings anew; the diff is what a reviewer reads.
+refusals: .venv/dev
+	$(BIN)/python -m pytest -q tests/refusals tests/planner tests/contract --rewrite
 
 # Universal locks for every Python from 3.11 on; no address of an index is written.
 lock: .venv/dev

@@ -16,7 +16,7 @@ from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
-from glovebox.planner.typing import NULL, Typed, Typing, chain
+from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
 
@@ -174,7 +174,7 @@ class Totals:
         measures, present = self._rows(filters), self._rows(filters)
         for one in factors:
             if one.sort != "number":
-                sentence = f"A {one.sort} cannot be added up"
+                sentence = f"{with_article(one.sort)} cannot be added up"
                 self.scope.statement.refuse(node, "sql", sentence, "a number, or CAST(a condition AS INTEGER)")
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
             side = one.side or 0
@@ -188,6 +188,8 @@ class Totals:
 
     def _factors(self, node: exp.Expr) -> list[Typed]:
         """What is added up: an expression of one owner, or one of each, multiplied."""
+        if isinstance(node, exp.Distinct):
+            self.scope.statement.refuse(node, "sql", "Values cannot be told apart", "the aggregate without DISTINCT")
         if not self.joined:
             return [self.typing.typed(node)]
         found: dict[int, Typed] = {}

@@ -19,7 +19,7 @@ from glovebox.planner.cost import join_cost, join_shape
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked, Total
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text, near
-from glovebox.planner.typing import Typed, Typing, parameter
+from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
 from glovebox.schema.local import Grouping, LocalQuery
@@ -100,12 +100,6 @@ def check_questions(contract: Contract) -> None:
             raise
 
 
-SAMPLES = {
-    "date": "2026-12-31", "timestamp": "2026-12-31T00:00:00", "integer": "1", "decimal": "1.0", "boolean": "true",
-    "category": "a label",
-}  # fmt: skip
-
-
 def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]:
     """The approved question that this is, by name or by its text, and the text to plan."""
     names = [question.name for question in contract.questions]
@@ -161,7 +155,7 @@ def _groupings(scope: Scope, tree: exp.Select) -> tuple[list[tuple[Grouping, ...
     if group is None:
         return [() for _ in owners], []
     if len(scope.sides) > 1:
-        hint = "one aggregate a group: COUNT(*) FILTER (WHERE format = 'video')"
+        hint = "an aggregate for each group: COUNT(*) FILTER (WHERE …)"
         scope.statement.refuse(group, "sql", "Joined tables cannot be grouped yet", hint)
     names: list[str] = []
     found: list[list[Grouping]] = [[] for _ in owners]

@@ -51,6 +51,10 @@ class Scope:
         if found:
             hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
             self.statement.refuse(node, "sql", f"Both tables have a column {name}", hint)
+        called = sorted(set().union(*(side.called for side in self.sides)))
+        if qualifier and qualifier not in called:
+            hint = near(qualifier, called, "they are called")
+            self.statement.refuse(node, "sql", f"No table is called {qualifier[:63]} here", hint)
         known = [column.name for side in self.sides for column in side.table.columns]
         hint = near(name, known, "the columns are")
         return self.statement.refuse(node, "columns", f"The contract has no column {name[:63]} here", hint)

@@ -40,7 +40,7 @@ SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP B
 WORDS = {
     "div": "a ratio", "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
-    "like": "LIKE", "ilike": "ILIKE", "intdiv": "a ratio", "mod": "a remainder",
+    "catalog": "a database's name", "like": "LIKE", "ilike": "ILIKE", "intdiv": "a ratio", "mod": "a remainder",
 }  # fmt: skip
 INSTEAD = {
     "div": "AVG(…), or its two parts as columns",
@@ -51,6 +51,10 @@ INSTEAD = {
     "query": "IN ('a', 'b')",
     "distinct": "GROUP BY, or COUNT(DISTINCT id)",
     "like": "IN ('a', 'b')",
+    "catalog": "owner.table",
+    "symmetric": "BETWEEN the smaller AND the larger",
+    "method": "JOIN … USING (…)",
+    "except": "SELECT * FROM owner.table",
 }
 
 
@@ -143,6 +147,8 @@ def _near(text: str, problem: Exception) -> tuple[str, ...]:
 def _called(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return f"the function {str(node.this)[:40]}"
+    if isinstance(node, exp.Func) and node.sql_names():
+        return f"the function {node.sql_name()}"
     return node.key.upper().replace("_", " ")
 
 

@@ -24,6 +24,10 @@ COMPARISON: dict[type[exp.Expr], Operator] = {
 MOST = 1 << 62
 MOST_SCALE = 18
 NULL = Constant("null", "")
+SAMPLES = {
+    "date": "2026-12-31", "timestamp": "2026-12-31T00:00:00", "integer": "1", "decimal": "1.0", "boolean": "true",
+    "category": "a label",
+}  # fmt: skip
 DIGITS = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
@@ -219,8 +223,10 @@ class Typing:
             hint = "JOIN … USING, COUNT(DISTINCT id), or IS NOT NULL"
             self._refuse(node, "columns", "Ids are joined and counted, never compared", hint)
         if left.sort != right.sort or (left.sort in ("category", "boolean") and operator not in ("=", "<>")):
-            hint = "IS NULL" if "null" in (left.sort, right.sort) else f"a {left.sort} with a {left.sort}, by = or <>"
-            sentence = f"A {left.sort} and a {right.sort} cannot be compared so"
+            if left.sort == right.sort:
+                self._refuse(node, "sql", f"{with_article(left.sort)} has no order here", "=, <> or IN")
+            hint = "IS NULL" if "null" in (left.sort, right.sort) else f"{with_article(left.sort)} on both sides"
+            sentence = f"{with_article(left.sort)} cannot be compared with {with_article(right.sort).lower()}"
             self._refuse(node, "sql", sentence, hint)
         return self._boolean(node, operator, (left, right))
 
@@ -248,7 +254,7 @@ class Typing:
     def _joined(self, node: exp.Expr, operator: Operator, arguments: tuple[Typed, ...]) -> Typed:
         sides = {argument.side for argument in arguments} - {None}
         if len(sides) > 1:
-            sentence = "Columns of two owners can be multiplied in a SUM, and else not be put together yet"
+            sentence = "Columns of two owners can be multiplied in a SUM or an AVG, and in no other way meet yet"
             self._refuse(node, "sql", sentence, "SUM(…) FILTER (WHERE …), with conditions of one owner each")
         return Typed(
             Call(operator, tuple(argument.expression for argument in arguments)),
@@ -317,6 +323,11 @@ def moment(kind: str, text: str) -> Typed | None:
         return None
 
 
+def with_article(sort: str) -> str:
+    """ "A number", "An id"."""
+    return f"{'An' if sort[0] in 'aeiou' else 'A'} {sort}"
+
+
 def parameter(name: str, kind: str, text: str) -> Typed:
     """A parameter's text as a typed constant. Refused if it is no value of that type."""
     found: Typed | None = None
@@ -332,5 +343,7 @@ def parameter(name: str, kind: str, text: str) -> Typed:
         case "category":
             found = Typed(Constant("text", text), "text")
     if found is None:
-        raise Refused(f"the parameter {name} is no {kind}", step="question", hint=f"--parameter.{name} VALUE")
+        detail = (f"The parameter {name} is not {with_article(kind).lower()}.",)
+        hint = f"--parameter.{name} {SAMPLES[kind]!r}"
+        raise Refused("the question is refused", code="parameters", step="question", detail=detail, hint=hint)
     return found
