@@ -105,10 +105,11 @@ async def test_each_step_masks_what_it_sends(bit):
         for _ in range(RUNS):
             await world.run(all_ones, n=n, query=tags, helper=tags)
             frames = world.meter.seen
-            await world.run(matched_totals, totals=WIDE, n=n, query=shares, helper=shares)
-            for frame, octets in (frames | world.meter.seen).items():
+            got = await world.run(matched_totals, totals=WIDE, n=n, query=shares, helper=shares)
+            results = {(QUERY, QUERY, "result"): got.query, (HELPER, HELPER, "result"): got.helper}
+            for frame, octets in (frames | world.meter.seen | results).items():
                 seen.setdefault(frame, []).append(np.frombuffer(octets, np.uint8))
-    assert len(seen) == 3 * 6 + 2 + 9 + 2  # layers, choices, vectors, corrections
+    assert len(seen) == 3 * 6 + 2 + 9 + 2 + 2  # layers, choices, vectors, corrections, results
     for frame, octets in seen.items():
         assert_noise(frame, np.stack(octets))
 
