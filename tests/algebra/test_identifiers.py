@@ -59,8 +59,3 @@ def test_repeats_are_counted_and_equal_hashes_alone_are_none():
     assert identifiers.repeats(ids, hashes) == 0
     ids[7], ids[50], hashes[50] = ids[3], ids[3], 3
     assert identifiers.repeats(ids, hashes) == 2
-
-
-@pytest.mark.parametrize(("width", "size"), [(0, 16), (15, 16), (16, 32), (24, 32), (31, 32), (32, 48)])
-def test_an_encoding_has_room_for_its_end_mark(width, size):
-    assert identifiers.encoded_bytes(width) == size

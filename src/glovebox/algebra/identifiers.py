@@ -19,11 +19,6 @@ PIECE_ROWS = 1 << 15  # half a MiB of state stays in cache from block to block
 PSEUDONYM_BYTES = 13  # 104 bits: two of n ids are equal with n**2 / 2**105, 2**-65 at a million (psi.md 4)
 
 
-def encoded_bytes(width: int) -> int:
-    """Bytes of the encoding of ids of at most this many bytes: the id, 0x80, zeros; always whole blocks."""
-    return BLOCK * (width // BLOCK + 1)
-
-
 def hash_ids(ids: U8, key: bytes) -> U64:
     """CBC-MAC of encoded ids [BKR00], a PRF because all have one length.
 
