@@ -348,7 +348,7 @@ async def test_silence_ends_by_its_deadline(fleet):
     never, _, _ = await accepted(hostile, expires_s=-5)
     for link in (silent, half, never):
         failed = opened(hostile, "notary", await link.receive(5), Failed)
-        assert (failed.code, failed.step) == ("peer_lost", "control")
+        assert (failed.code, failed.step) == ("peer_lost", "accepted")
     links = [await Hostile(fleet, "right").link("notary") for _ in range(40)]
     assert await good(fleet)
     for link in (silent, half, never, *links):

@@ -7,8 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgspec import Struct
 
-from glovebox.errors import GloveboxError, IntegrityError, PeerLost
+from glovebox.errors import GloveboxError, IntegrityError, PeerError, PeerLost
 from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -26,6 +27,8 @@ from glovebox.node.messages import (
     open_signed,
     refusal,
     signed,
+    told,
+    words,
 )
 from glovebox.node.participant import Participant, Tell, consider
 
@@ -54,7 +57,7 @@ async def attend(node: Node, link: ControlLink) -> None:
     try:
         await _run(node, link, participant, proposal.expires_s)
     except Exception as problem:
-        error = _told(problem)
+        error = told(problem)
         report.warning("session failed", session=proposal.session.hex(), code=error.code, step=error.step)
     except asyncio.CancelledError:
         error = GloveboxError("this node was stopped", code="stopped")
@@ -68,7 +71,7 @@ async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, prop
     participant, number = None, 0
     try:
         participant = await consider(node, envelope)
-        number = participant.me
+        number, link.name = participant.me, participant.asker_name
         if link.peer != participant.contract.parties[proposal.asker].key:
             raise IntegrityError("the proposal came over another party's link", step="proposed")
         if proposal.dry_run:
@@ -80,7 +83,7 @@ async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, prop
         await link.send(signed(node.key, number, acceptance))
         return participant
     except Exception as problem:
-        error = _told(problem)
+        error = told(problem)
         if participant:
             await node.end_session(participant, error)
         node.log.write("refused", session=proposal.session[:SESSION_BYTES].hex(), code=error.code, step=error.step)
@@ -104,17 +107,19 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
     try:
         opening = open_signed(await link.receive(min(expires_s, MOST_EXPIRES_S)), key, Start, Cancel)
         if not isinstance(opening, Start):
-            raise GloveboxError("the asker cancelled before start", code="cancelled", step="accepted")
+            raise _cancelled(opening, participant)
         following = asyncio.ensure_future(link.receive())
         ended = await _until_ended(participant, opening, reached, following)
         await tell(ended)
         receipt = open_signed(await _in_time(following, participant), key, Receipt, Cancel)
         if not isinstance(receipt, Receipt):
-            raise GloveboxError("the asker cancelled before the receipt", code="cancelled", step="answered")
+            raise _cancelled(receipt, participant)
         await tell(Endorsement(participant.session, participant.me, participant.endorse(receipt)))
         participant.keep_receipt(open_signed(await link.receive(RECEIPT_S), key, Receipt))
     except Exception as problem:
-        error = _told(problem)
+        error = told(problem)
+        if isinstance(error, PeerLost) and error.step == "control":
+            error.step = participant.step
         with contextlib.suppress(PeerLost):
             await tell(
                 Failed(
@@ -141,24 +146,29 @@ async def _in_time(following: asyncio.Future[Signed], participant: Participant) 
         ) from problem
 
 
-def _told(problem: Exception) -> GloveboxError:
-    """An error as others are told of it: of a fault in this node no more than its kind."""
-    if isinstance(problem, GloveboxError):
-        return problem
-    return GloveboxError(f"this node failed with {type(problem).__name__}", code="node_failed")
-
-
 async def _until_ended(
     participant: Participant, start: Start, reached: Tell, following: asyncio.Future[Signed]
 ) -> Ended:
-    """Run; the asker's cancel, or the loss of its link, ends a session that has not begun to reveal."""
+    """Run; the asker's cancel, or the loss of its link, ends the session, at once unless it has begun to reveal."""
     running = asyncio.ensure_future(participant.run(start, reached))
     both: list[asyncio.Future[Any]] = [running, following]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-    if not running.done() and not participant.revealing:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        if following.exception() is None:
-            raise GloveboxError("the asker cancelled", code="cancelled", step="started")
-        raise PeerLost("the asker's node was lost", party=participant.asker_name, step="started")
-    return await running
+    if not running.done() and participant.revealing:  # the others may have all they need
+        await asyncio.wait([running], timeout=participant.node.settings.deadline_s)
+    if running.done():
+        return running.result()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    asker = participant.contract.parties[participant.proposal.asker]
+    raise _cancelled(open_signed(following.result(), asker.key, Cancel), participant)
+
+
+def _cancelled(message: Struct, participant: Participant) -> GloveboxError:
+    """The asker's cancel as an error; whom it blames is only its word."""
+    asker = participant.asker_name
+    match message:
+        case Cancel(_, reason, blamed, step) if participant.contract.number(blamed) is not None:
+            summary, code = f"{asker} cancelled for a fault of {blamed}", words(reason)
+            return PeerError(summary, code=code, party=blamed, step=words(step), detail=(f"{asker} says so",))
+        case _:
+            return GloveboxError(f"{asker} cancelled", code="cancelled", step=participant.step)

@@ -75,6 +75,10 @@ class Reached(Struct, frozen=True, tag="reached"):
     name: str
 
 
+class Alive(Struct, frozen=True, tag="alive"):
+    """Worker to node, each beat: it lives, however long a step takes."""
+
+
 class Store(Struct, frozen=True, tag="store"):
     """Worker to node: keep these opening shares; none leaves before the node says they are kept."""
 
@@ -111,7 +115,7 @@ class Broke(Struct, frozen=True, tag="broke"):
     hint: str = ""
 
 
-Packet = Prepare | Keys | Job | PeerSocket | Reached | Store | Stored | Opened | Completed | Broke
+Packet = Prepare | Keys | Job | PeerSocket | Alive | Reached | Store | Stored | Opened | Completed | Broke
 _decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
 
 

@@ -1,4 +1,8 @@
-"""Control links between nodes: signed messages over mutual TLS, each behind a four-byte length."""
+"""Control links between nodes: signed messages over mutual TLS, each behind a four-byte length.
+
+From the first message on both ends send a heartbeat while they live, so that a frozen node is told from one that has
+nothing to say.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +19,30 @@ from glovebox.runtime.preamble import CONTROL, dial
 from glovebox.runtime.tls import control_context, control_peer
 
 HANDSHAKE_S = 10.0
+BEAT_S = 1.0
+HEARTBEAT = b"\xc0"  # MessagePack's nil: nothing to say
 
 
 class ControlLink:
-    """One control link; `peer` is the public key that the other side proved to hold."""
+    """One control link; `peer` is the public key that the other side proved to hold.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str = "") -> None:
+    name: of the party there, for errors; "" until it is known. silence_s: how long it may say nothing while we listen.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silence_s: float, name: str = ""
+    ) -> None:
         self._reader, self._writer = reader, writer
+        self._silence_s, self._silent_s, self._listening = silence_s, 0.0, False
         self.name = name
         self.peer = control_peer(writer.get_extra_info("ssl_object"))
+        self._beating: asyncio.Task[None] | None = None
 
     async def send(self, envelope: Signed) -> None:
         """Send one message."""
-        data = messages.encode(envelope)
+        self._begin_beating()
         try:
-            self._writer.write(len(data).to_bytes(4, "big") + data)
+            self._write(messages.encode(envelope))
             await self._writer.drain()
         except (OSError, ssl.SSLError) as problem:
             raise self._lost() from problem
@@ -37,16 +50,55 @@ class ControlLink:
     async def receive(self, deadline_s: float | None = None) -> Signed:
         """The next message. Raises PeerLost when the link ends or the deadline passes."""
         try:
+            self._listening, self._silent_s = True, 0.0
             async with asyncio.timeout(deadline_s):
-                size = int.from_bytes(await self._reader.readexactly(4), "big")
-                if size > MESSAGE_BYTES:
-                    raise BadFrame(f"{self.name or 'a node'} announced a message of {size} bytes", party=self.name)
-                return messages.decode(await self._reader.readexactly(size))
+                while (data := await self._data()) == HEARTBEAT:
+                    pass
+            self._begin_beating()
+            return messages.decode(data)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError) as problem:
             raise self._lost() from problem
+        finally:
+            self._listening = False
+
+    async def _data(self) -> bytes:
+        size = int.from_bytes(await self._exactly(4), "big")
+        if size > MESSAGE_BYTES:
+            raise BadFrame(f"{self.name or 'a node'} announced a message of {size} bytes", party=self.name)
+        return await self._exactly(size)
+
+    async def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            part = await self._reader.read(size - len(data))
+            if not part:
+                raise asyncio.IncompleteReadError(data, size)
+            self._silent_s = 0.0
+            data += part
+        return data
+
+    def _write(self, data: bytes) -> None:
+        self._writer.write(len(data).to_bytes(4, "big") + data)
+
+    def _begin_beating(self) -> None:
+        self._beating = self._beating or asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        """Count silent beats, not seconds: if this process stood still, what came meanwhile is read before the next."""
+        beat_s = min(BEAT_S, self._silence_s / 4)
+        while not self._writer.is_closing():
+            if self._writer.transport.get_write_buffer_size() == 0:  # what still waits to be written says as much
+                self._write(HEARTBEAT)
+            await asyncio.sleep(beat_s)
+            self._silent_s += beat_s if self._listening else 0.0
+            if self._silent_s >= self._silence_s:
+                self._reader.set_exception(TimeoutError())
+                return
 
     async def close(self) -> None:
         """Close the link."""
+        if self._beating:
+            self._beating.cancel()
         self._writer.close()
         try:
             async with asyncio.timeout(1.0):
@@ -55,14 +107,19 @@ class ControlLink:
             self._writer.transport.abort()
 
     def _lost(self) -> PeerLost:
-        return PeerLost(f"the control link to {self.name or 'the asker'} ended", party=self.name, step="control")
+        silent = (f"Nothing came from it for {self._silence_s:g} s.",) if self._silent_s >= self._silence_s else ()
+        summary = f"the control link to {self.name or 'the asker'} ended"
+        return PeerLost(summary, party=self.name, step="control", detail=silent)
 
 
 async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: str, deadline_s: float) -> ControlLink:
-    """Dial another node's control port; only the holder of `peer` is accepted there."""
+    """Dial another node's control port; only the holder of `peer` is accepted there.
+
+    deadline_s: for the connection, for the handshake, and for any later silence.
+    """
     connection = await dial(address, CONTROL, 0, deadline_s=deadline_s, name=name)
     try:
-        async with asyncio.timeout(HANDSHAKE_S):
+        async with asyncio.timeout(min(HANDSHAKE_S, deadline_s)):
             reader, writer = await asyncio.open_connection(
                 sock=connection, ssl=control_context(key, [peer], server=False), server_hostname=""
             )
@@ -74,10 +131,12 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
             step="control",
             hint=f"ask {name} whether its node runs there",
         ) from problem
-    return ControlLink(reader, writer, name)
+    return ControlLink(reader, writer, deadline_s, name)
 
 
-async def accept_control(key: Ed25519PrivateKey, peers: list[bytes], connection: socket.socket) -> ControlLink:
+async def accept_control(
+    key: Ed25519PrivateKey, peers: list[bytes], connection: socket.socket, silence_s: float
+) -> ControlLink:
     """Do the server's side of the handshake on a connection whose preamble was read; any of `peers` may come."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 16)
@@ -86,7 +145,7 @@ async def accept_control(key: Ed25519PrivateKey, peers: list[bytes], connection:
         lambda: protocol, connection, ssl=control_context(key, peers, server=True), ssl_handshake_timeout=HANDSHAKE_S
     )
     try:
-        return ControlLink(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return ControlLink(reader, asyncio.StreamWriter(transport, protocol, reader, loop), silence_s)
     except PeerError:
         transport.abort()
         raise

@@ -31,6 +31,8 @@ from glovebox.node.messages import (
     Start,
     open_signed,
     signed,
+    told,
+    words,
 )
 from glovebox.node.participant import Participant, consider
 from glovebox.node.receipt import receipt_for
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
 
 EXPIRES_S = 30
 REPLY_S = 20.0
-BLAME_S = 6.0
-"""How long the others may take to notice a lost party (5 s by their heartbeats), before they are told to stop."""
+BLAME_S = 2.0
+"""When somebody blames a party: how long that party, or the loss of its node, may take to say so itself (two beats)."""
 
 NODE_LOST = "node_lost"
 ENDING_S = 20.0
@@ -53,7 +55,7 @@ EVENTS = (
     "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
     "signed",
 )  # fmt: skip
-MOST_CHARACTERS, MOST_LINES = 400, 12  # of what another party says of an error
+MOST_LINES = 12  # of what another party says of an error
 
 Emit = Callable[[str, str], Awaitable[None]]
 
@@ -117,8 +119,11 @@ class Attempt:
                 outcome.receipt = await self._have_signed(outcome.ended, clock)
             outcome.seconds = time.monotonic() - began
             return outcome
-        except GloveboxError as problem:
-            error = problem
+        except Exception as problem:
+            error = told(problem)
+            error.detail += self._had_left()
+            if error is not problem:
+                raise error from problem
             raise
         except asyncio.CancelledError:
             error = GloveboxError("the asker cancelled the question", code="cancelled")
@@ -159,7 +164,7 @@ class Attempt:
         link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
         self.links[party] = link
         await link.send(envelope)
-        reply, message = await _hear(link, stated, REPLY_S, Acceptance, Refusal)
+        reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
         match message:
             case Refusal() as refusal:
                 raise _refused_by(stated.name, refusal)
@@ -208,12 +213,7 @@ class Attempt:
         with contextlib.suppress(PeerLost):  # which is met again at once, and told there
             await link.send(start)
         while True:
-            try:
-                message = (await _hear(link, stated, None, Event, Ended, Failed))[1]
-            except PeerLost as lost:
-                lost.code, lost.step = NODE_LOST, last
-                raise
-            match message:
+            match (await _hear(link, stated, last, None, Event, Ended, Failed))[1]:
                 case Event(_, _, name):
                     if name in EVENTS:
                         last = name
@@ -239,9 +239,9 @@ class Attempt:
             await asyncio.gather(self._endorse_own(draft), *(self._endorsed_by(party, draft) for party in self.links))
         )
         whole = Receipt(self.session, text, {name: signatures[name] for name in sorted(signatures)})
-        envelope = signed(self.node.key, self.me, whole)
-        await asyncio.gather(*(link.send(envelope) for link in self.links.values()))
         kept = self.own.keep_receipt(whole)
+        envelope = signed(self.node.key, self.me, whole)
+        await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
         await self.emit("signed", self.node.name)
         return kept
 
@@ -252,28 +252,45 @@ class Attempt:
 
     async def _endorsed_by(self, party: int, draft: Receipt) -> tuple[str, bytes]:
         stated = self.contract.parties[party]
-        await self.links[party].send(signed(self.node.key, self.me, draft))
-        match (await _hear(self.links[party], stated, REPLY_S, Endorsement, Failed))[1]:
+        with contextlib.suppress(PeerLost):  # which is met again at once, and told there
+            await self.links[party].send(signed(self.node.key, self.me, draft))
+        match (await _hear(self.links[party], stated, "signed", REPLY_S, Endorsement, Failed))[1]:
             case Failed() as failed:
                 raise _failed_at(stated.name, failed, self.contract)
             case Endorsement(_, _, signature):
                 return stated.name, signature
         raise GloveboxError("no endorsement came")
 
+    def _had_left(self) -> tuple[str, ...]:
+        """What a person must know of a session that ended with an error: whether somebody may have the answer."""
+        if self.own is None or not self.own.revealing:
+            return ()
+        if self.node.state.answer(self.session):
+            return ("This party has the answer (glovebox answers); the receipt that all signed is missing.",)
+        return ("Shares of the answer had left: a receiver may have it.",)
+
     async def _leave(self, error: GloveboxError | None) -> None:
         if error:
-            envelope = signed(self.node.key, self.me, Cancel(self.session, error.code))
+            envelope = signed(self.node.key, self.me, Cancel(self.session, error.code, error.party, error.step))
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
         await asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
         if self.own:
             await self.node.end_session(self.own, error)
 
 
-async def _hear(link: ControlLink, party: Party, deadline_s: float | None, *kinds: type[Some]) -> tuple[Signed, Some]:
-    """A party's next message, in its envelope and out of it; what is wrong with it is that party's fault."""
+async def _hear(
+    link: ControlLink, party: Party, step: str, deadline_s: float | None, *kinds: type[Some]
+) -> tuple[Signed, Some]:
+    """A party's next message, in its envelope and out of it; what is wrong with it is that party's fault.
+
+    step: the last that this party reached, for the error if its node is lost.
+    """
     try:
         envelope = await link.receive(deadline_s)
         return envelope, open_signed(envelope, party.key, *kinds)
+    except PeerLost as lost:
+        lost.code, lost.step = NODE_LOST, step
+        raise
     except (BadFrame, IntegrityError) as problem:
         raise type(problem)(
             f"{party.name} broke the protocol", party=party.name, step=problem.step or "control",
@@ -286,11 +303,11 @@ def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
     summary = f"refused by {name}" if kind is not Busy else f"{name} is busy"
     error = kind(
         summary,
-        code=_words(refusal.code),
+        code=words(refusal.code),
         party=name,
-        step=_words(refusal.step),
-        detail=tuple(_words(line) for line in (refusal.summary, *refusal.detail)[:MOST_LINES]),
-        hint=_words(refusal.hint),
+        step=words(refusal.step),
+        detail=tuple(words(line) for line in (refusal.summary, *refusal.detail)[:MOST_LINES]),
+        hint=words(refusal.hint),
     )
     error.exit_code = _exit_code(refusal.exit_code)
     return error
@@ -300,16 +317,11 @@ def _failed_at(name: str, failed: Failed, contract: Contract) -> GloveboxError:
     """What a party tells of its run's end; whom it blames is only its word, but for itself."""
     blamed = failed.blamed if contract.number(failed.blamed) is not None else name
     certain = failed.code in (WORKER_LOST, NODE_LOST)
-    code = "peer_lost" if certain and blamed != name else _words(failed.code)
-    summary, step = _words(failed.summary), _words(failed.step)
+    code = "peer_lost" if certain and blamed != name else words(failed.code)
+    summary, step = words(failed.summary), words(failed.step)
     error = PeerError(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
     error.exit_code = PeerError.exit_code if failed.blamed or code == WORKER_LOST else _exit_code(failed.exit_code)
     return error
-
-
-def _words(told: str) -> str:
-    """A party's words as they may be shown: one line of printable characters, and not too long."""
-    return "".join(character if character.isprintable() else " " for character in told[:MOST_CHARACTERS])
 
 
 def _exit_code(told: int) -> int:

@@ -71,7 +71,7 @@ class Status(Struct, frozen=True, tag="status"):
     name: str
     version: str
     sessions: tuple[str, ...]
-    interrupted: int = 0
+    interrupted: int = 0  # sessions that its last stop cut off
 
 
 class Problem(Struct, frozen=True, tag="problem"):
@@ -152,7 +152,7 @@ async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) ->
                 await reply(await _ask(node, request, reply))
             case StatusRequest():
                 sessions = tuple(repr(participant) for participant in node.participants.values())
-                await reply(Status(node.name, glovebox.__version__, sessions))
+                await reply(Status(node.name, glovebox.__version__, sessions, node.interrupted))
     except GloveboxError as problem:
         await reply(problem_of(problem))
 

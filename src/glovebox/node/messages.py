@@ -17,6 +17,7 @@ from glovebox.identity import sign, verify_signature
 SESSION_BYTES = 16
 NONCE_BYTES = 32
 MESSAGE_BYTES = 4 << 20
+MOST_CHARACTERS = 400  # of what another party says of an error
 
 
 class Proposal(Struct, frozen=True, tag="proposal", forbid_unknown_fields=True):
@@ -74,10 +75,12 @@ class Start(Struct, frozen=True, tag="start", forbid_unknown_fields=True):
 
 
 class Cancel(Struct, frozen=True, tag="cancel", forbid_unknown_fields=True):
-    """The asker gives up; before start this releases every hold."""
+    """The asker gives up; before start this releases every hold. blamed and step: the party at fault, if one is."""
 
     session: bytes
     reason: str
+    blamed: str = ""
+    step: str = ""
 
 
 class Event(Struct, frozen=True, tag="event", forbid_unknown_fields=True):
@@ -184,6 +187,18 @@ def decode(data: bytes) -> Signed:
 def domain(kind: type[Struct]) -> str:
     """The signature domain of a kind of message: its tag."""
     return f"message/{kind.__struct_config__.tag}"
+
+
+def words(told: str) -> str:
+    """A party's words as they may be shown: one line of printable characters, and not too long."""
+    return "".join(character if character.isprintable() else " " for character in told[:MOST_CHARACTERS])
+
+
+def told(problem: Exception) -> GloveboxError:
+    """An error as others are told of it: of a fault in this node no more than its kind."""
+    if isinstance(problem, GloveboxError):
+        return problem
+    return GloveboxError(f"this node failed with {type(problem).__name__}", code="node_failed")
 
 
 def refusal(session: bytes, party: int, error: GloveboxError) -> Refusal:

@@ -57,6 +57,7 @@ class Node:
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
         self.participants: dict[bytes, Participant] = {}
+        self.interrupted = 0  # sessions that the last stop of this node cut off
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._links: Counter[bytes] = Counter()
@@ -100,6 +101,7 @@ class Node:
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Listen until cancelled."""
         for session, state in self.state.interrupted():
+            self.interrupted += 1
             self.log.write("interrupted", session=session.hex(), state=state)
             report.warning("a session was cut off when this node stopped", session=session.hex(), state=state)
         shutil.rmtree(self.home.temporary, ignore_errors=True)
@@ -164,7 +166,7 @@ class Node:
             connection.setblocking(False)
             preamble = await read_preamble(connection)
             if preamble.session == CONTROL:
-                return await accept_control(self.key, self._known_keys(), connection)
+                return await accept_control(self.key, self._known_keys(), connection, self.settings.deadline_s)
             one = self.participants.get(preamble.session)
             if one and one.worker and one.expects_peers:
                 await one.worker.hand_over(preamble.party, connection)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], Awaitable[None]]
 
+ENDS = {"held": "released", "spent": "failed", "revealing": "failed", "answered": "unsigned"}
+"""Where an error leaves a session; `unsigned`: the answer is there, the receipt that all signed is not."""
+
 
 class Participant:
     """What this party holds of one session, from its acceptance to the signed receipt."""
@@ -48,6 +52,7 @@ class Participant:
         self.worker: Worker | None = None
         self.acceptances: dict[int, Acceptance] = {}
         self.revealing = False
+        self.step = "proposed"  # the last event that this party reached
         self.expects_peers = True
         self._bound = _bound_table(node, contract, plan, self.me)
         self._commitment = b""
@@ -86,7 +91,9 @@ class Participant:
         if self.me not in members(self.plan):
             return self.would_accept()
         self.worker = self.node.spares.take()
-        keys = await self.worker.prepare(self.session, self.me)
+        with self._naming():
+            keys = await self.worker.prepare(self.session, self.me)
+        self.step = "accepted"
         return self.would_accept(keys.exchange, keys.certificate)
 
     def see_start(self, start: Start) -> None:
@@ -117,23 +124,27 @@ class Participant:
 
     async def run(self, start: Start, tell: Tell) -> Ended:
         """Run the session to its end. tell: called with each event that this party reaches."""
-        last = "accepted"
 
         async def reached(event: str) -> None:
-            nonlocal last
-            last = event
+            self.step = event
             await tell(event)
 
         self.see_start(start)
         await reached("started")
         if self.worker is None:
             return Ended(self.session, self.me, b"", 0, 0)
-        try:
+        with self._naming():
             await self.worker.run(self._job(start.acceptances))
             return await self._attend_worker(self.worker, reached)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Name this party, and the step it had reached, if its worker is lost."""
+        try:
+            yield
         except PeerError as lost:
             if lost.code == WORKER_LOST:
-                lost.party, lost.step = self.node.name, last
+                lost.party, lost.step = self.node.name, self.step
             raise
 
     async def _attend_worker(self, worker: Worker, tell: Tell) -> Ended:
@@ -189,11 +200,13 @@ class Participant:
         return text
 
     async def end(self, error: GloveboxError | None = None) -> None:
-        """End the worker and note how the session ended."""
-        if error and self.node.state.state_of(self.session) in ("held", "spent", "revealing"):
-            held = self.node.state.state_of(self.session) == "held"
-            self.node.state.move(self.session, "released" if held else "failed", error.code)
-            self.node.log.write("failed", session=self.session.hex(), code=error.code, step=error.step)
+        """End the worker and note how the session ended, and who was at fault."""
+        ended = ENDS.get(self.node.state.state_of(self.session) or "")
+        if error and ended:
+            self.node.state.move(self.session, ended, error.code)
+            event = "unsigned" if ended == "unsigned" else "failed"
+            what = {"code": error.code, "party": error.party, "step": error.step}
+            self.node.log.write(event, session=self.session.hex(), **what)
         if self.worker:
             worker, self.worker = self.worker, None
             if error:

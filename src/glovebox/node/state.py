@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
 
-ENDED = ("signed", "failed", "released")
+ENDED = ("signed", "unsigned", "failed", "released")
 
 
 class Binding(NamedTuple):
@@ -130,7 +130,7 @@ class State:
 
     def interrupted(self) -> list[tuple[bytes, str]]:
         """Sessions that a stop of the node cut off, with their states; they are marked failed."""
-        rows = self._db.execute("SELECT session, state FROM sessions WHERE state NOT IN (?, ?, ?)", ENDED).fetchall()
+        rows = self._db.execute("SELECT session, state FROM sessions WHERE state NOT IN (?, ?, ?, ?)", ENDED).fetchall()
         for session, state in rows:
             self.move(session, "failed", f"the node stopped while {state}")
         return rows

@@ -13,10 +13,11 @@ import socket
 import sys
 
 from glovebox.errors import GloveboxError
-from glovebox.node.channel import Channel, Job, Keys, PeerSocket, Prepare, Stored, broke
+from glovebox.node.channel import Alive, Channel, Job, Keys, PeerSocket, Prepare, Stored, broke
 from glovebox.node.process import harden
 from glovebox.node.run import Run, preload
 from glovebox.runtime.keys import SessionKeys
+from glovebox.runtime.links import BEAT_S
 
 WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
@@ -38,11 +39,13 @@ async def work(channel: Channel) -> None:
     sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue(WAITING)
     stored = asyncio.Event()
     running: asyncio.Task[None] | None = None
+    beating: asyncio.Task[None] | None = None
     try:
         while True:
             packet, connection = await channel.receive()
             match packet:
                 case Job() as job:
+                    beating = asyncio.create_task(_beat(channel, job.deadline_s))
                     running = asyncio.create_task(_run(Run(job, keys, sockets, channel, stored)))
                 case PeerSocket(party) if connection is not None:
                     if sockets.full():
@@ -52,8 +55,15 @@ async def work(channel: Channel) -> None:
                 case Stored():
                     stored.set()
     except EOFError:
-        if running:
+        if running and beating:
             running.cancel()
+            beating.cancel()
+
+
+async def _beat(channel: Channel, silence_s: float) -> None:
+    while True:
+        await channel.send(Alive())
+        await asyncio.sleep(min(BEAT_S, silence_s / 4))
 
 
 async def _run(run: Run) -> None:

@@ -13,12 +13,14 @@ import subprocess
 import sys
 
 from glovebox.errors import GloveboxError, PeerError
-from glovebox.node.channel import Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
+from glovebox.node.channel import Alive, Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
 WORKER_LOST = "worker_lost"
-PREPARE_S = 30.0
-"""A cold worker imports for about a second; thirty are for a machine under load."""
+PREPARE_S = 15.0
+"""A cold worker imports for about a second; fifteen are for a machine under load. The asker waits for longer."""
+
+LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
 
 
 class Worker:
@@ -34,24 +36,30 @@ class Worker:
                 env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))},
             )
         self._channel = Channel(ours)
+        self._silence_s = PREPARE_S
 
     @property
     def pid(self) -> int:
         """The worker's process id."""
         return self._process.pid
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
         await self._tell(Prepare(session, party))
-        async with asyncio.timeout(PREPARE_S):
-            keys = await self.receive()
+        keys = await self.receive()
         if not isinstance(keys, Keys):
             raise GloveboxError("the worker did not make its keys", step="accepted")
         return keys
 
     async def run(self, job: Job) -> None:
-        """Give the worker its job."""
+        """Give the worker its job; from now on it beats."""
         await self._tell(job)
+        self._silence_s = job.deadline_s
 
     async def stored(self) -> None:
         """Tell the worker that its opening shares are on disk."""
@@ -63,12 +71,23 @@ class Worker:
             await self._tell(PeerSocket(party), connection)
 
     async def receive(self) -> Packet:
-        """The worker's next message; PeerError if the worker is gone."""
-        try:
-            packet, _ = await self._channel.receive()
-        except EOFError as problem:
-            raise _lost() from problem
-        return packet
+        """The worker's next message; PeerError if the worker is gone, or says nothing for too long."""
+        while True:
+            receiving = asyncio.ensure_future(self._channel.receive())
+            try:
+                for _ in range(LISTENINGS):
+                    if not receiving.done():
+                        await asyncio.wait([receiving], timeout=self._silence_s / LISTENINGS)
+                if not receiving.done():
+                    raise _lost(f"This node's worker said nothing for {self._silence_s:g} s.")
+                packet, _ = receiving.result()
+            except EOFError as problem:
+                raise _lost() from problem
+            finally:
+                receiving.cancel()
+                await asyncio.wait([receiving])
+            if not isinstance(packet, Alive):
+                return packet
 
     async def _tell(self, message: Packet, passed: socket.socket | None = None) -> None:
         try:
@@ -102,9 +121,9 @@ class Spares:
             self._spare = Worker()
 
     def take(self) -> Worker:
-        """The spare worker, or a cold one."""
-        worker, self._spare = self._spare or Worker(), None
-        return worker
+        """The spare worker, or a cold one if it is gone."""
+        spare, self._spare = self._spare, None
+        return spare if spare and spare.lives else Worker()
 
     async def end(self) -> None:
         """End the spare worker."""
@@ -113,8 +132,8 @@ class Spares:
             self._spare = None
 
 
-def _lost() -> PeerError:
-    return PeerError("this node's worker ended before the session did", code=WORKER_LOST)
+def _lost(*detail: str) -> PeerError:
+    return PeerError("this node's worker was lost before the session ended", code=WORKER_LOST, detail=detail)
 
 
 def error_of(packet: Broke) -> GloveboxError:
