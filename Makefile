@@ -9,7 +9,7 @@ demo: .venv/run
 	$(BIN)/glovebox demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n auto -m "not fault"
+	$(BIN)/python -m pytest -q -n auto -m "not fault or sample"
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -25,7 +25,7 @@ attacks: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m attack
 
 faults: .venv/dev
-	$(BIN)/python -m pytest -q -n auto -m fault
+	$(BIN)/python -m pytest -q -n auto -m fault tests/faults
 
 # Writes the pinned refusals, plans and readings anew; the diff is what a reviewer reads.
 refusals: .venv/dev

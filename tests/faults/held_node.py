@@ -1,71 +1,88 @@
 """A real node whose sessions stop at a named event, so that a test can kill a process exactly there.
 
 Run as the command line is: `python held_node.py serve --home HOME`. While `HOME/hold` names an event, this party stops
-right after it told of that event, and writes `HOME/held`, until the file `hold` is gone.
+right after that event (at `proposed`: before it makes its keys), and writes `HOME/held`, until the file `hold` is gone.
+`endorsing` is no event: the run is over and told of, the receipt is about to be signed.
 """
 
 import asyncio
 import os
 import sys
+import time
+from functools import wraps
 from pathlib import Path
 
 HOME = Path(os.environ.get("HELD_HOME") or sys.argv[sys.argv.index("--home") + 1])
 
 
-async def hold_at(event: str) -> None:
-    hold = HOME / "hold"
-    while hold.exists() and hold.read_text().strip() == event:
+def is_held(event: str) -> bool:
+    try:
+        held = (HOME / "hold").read_text() == event
+    except FileNotFoundError:
+        return False
+    if held:
         (HOME / "held").touch()
+    return held
+
+
+async def hold_at(event: str) -> None:
+    while is_held(event):
         await asyncio.sleep(0.01)
+
+
+def block_at(event: str) -> None:
+    while is_held(event):
+        time.sleep(0.01)
 
 
 def hold_worker() -> None:
     """The worker's events: linked, loaded, encoded, matched, finished."""
-    from glovebox.node import run
+    from glovebox.node.run import Run
 
-    reached = run.Run._reached
+    reached = Run._reached
 
     async def held(self, event):
         await reached(self, event)
         await hold_at(event)
 
-    run.Run._reached = held
+    Run._reached = held
 
 
 def hold_node() -> None:
-    """The node's events: accepted, started, revealing, answered, signed."""
-    from glovebox.node import participant, workers
+    """The node's events: proposed, accepted, started, revealing, answered, signed."""
+    from glovebox.node import workers
+    from glovebox.node.participant import Participant
 
     workers.COMMAND = [sys.executable, __file__, "worker"]
     os.environ["HELD_HOME"] = str(HOME)
-    accept, run_, keep = (
-        participant.Participant.accept,
-        participant.Participant.run,
-        participant.Participant.keep_receipt,
-    )
+    accept, run, endorse, keep = Participant.accept, Participant.run, Participant.endorse, Participant.keep_receipt
 
     async def held_accept(self):
+        await hold_at("proposed")
         acceptance = await accept(self)
         await hold_at("accepted")
         return acceptance
 
     async def held_run(self, start, tell):
+        @wraps(tell)
         async def held_tell(event):
             await tell(event)
             if event in ("started", "revealing", "answered"):
                 await hold_at(event)
 
-        return await run_(self, start, held_tell)
+        return await run(self, start, held_tell)
+
+    def held_endorse(self, receipt):
+        block_at("endorsing")
+        return endorse(self, receipt)
 
     def held_keep(self, receipt):
         text = keep(self, receipt)
-        if (HOME / "hold").exists() and (HOME / "hold").read_text().strip() == "signed":
-            (HOME / "held").touch()
+        block_at("signed")
         return text
 
-    participant.Participant.accept = held_accept
-    participant.Participant.run = held_run
-    participant.Participant.keep_receipt = held_keep
+    Participant.accept, Participant.run = held_accept, held_run
+    Participant.endorse, Participant.keep_receipt = held_endorse, held_keep
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PROPOSAL_S = 10.0
 RECEIPT_S = 20.0
+BLAME_S = 1.0  # how long the asker may take to say who was at fault; it waits for us no less (coordinator.py)
 MOST_EXPIRES_S = 60
 
 report = structlog.get_logger()
@@ -80,7 +81,8 @@ async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, prop
         node.take_slot(participant)
         acceptance = await participant.accept()
         node.log.write("accepted", session=proposal.session.hex(), statement=proposal.statement)
-        await link.send(signed(node.key, number, acceptance))
+        with contextlib.suppress(PeerLost):  # an asker that is gone may have said why: it is read next
+            await link.send(signed(node.key, number, acceptance))
         return participant
     except Exception as problem:
         error = told(problem)
@@ -110,12 +112,12 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
             raise _cancelled(opening, participant)
         following = asyncio.ensure_future(link.receive())
         ended = await _until_ended(participant, opening, reached, following)
-        await tell(ended)
-        receipt = open_signed(await _in_time(following, participant), key, Receipt, Cancel)
-        if not isinstance(receipt, Receipt):
-            raise _cancelled(receipt, participant)
-        await tell(Endorsement(participant.session, participant.me, participant.endorse(receipt)))
-        participant.keep_receipt(open_signed(await link.receive(RECEIPT_S), key, Receipt))
+        with contextlib.suppress(PeerLost):
+            await tell(ended)
+        receipt = _receipt(await _in_time(following, participant), participant)
+        with contextlib.suppress(PeerLost):
+            await tell(Endorsement(participant.session, participant.me, participant.endorse(receipt)))
+        participant.keep_receipt(_receipt(await link.receive(RECEIPT_S), participant))
     except Exception as problem:
         error = told(problem)
         if isinstance(error, PeerLost) and error.step == "control":
@@ -155,12 +157,28 @@ async def _until_ended(
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if not running.done() and participant.revealing:  # the others may have all they need
         await asyncio.wait([running], timeout=participant.node.settings.deadline_s)
-    if running.done():
+    elif _lost_a_peer(running):  # the asker hears everybody, and knows better who was lost first; or is lost itself
+        await asyncio.wait([following], timeout=BLAME_S)
+    if running.done() and not (_lost_a_peer(running) and following.done()):
         return running.result()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     asker = participant.contract.parties[participant.proposal.asker]
     raise _cancelled(open_signed(following.result(), asker.key, Cancel), participant)
+
+
+def _lost_a_peer(running: asyncio.Future[Ended]) -> bool:
+    error = running.exception() if running.done() else None
+    return isinstance(error, GloveboxError) and error.code == PeerLost.code
+
+
+def _receipt(envelope: Signed, participant: Participant) -> Receipt:
+    """The asker's receipt; its cancel is raised as an error."""
+    asker = participant.contract.parties[participant.proposal.asker]
+    message = open_signed(envelope, asker.key, Receipt, Cancel)
+    if not isinstance(message, Receipt):
+        raise _cancelled(message, participant)
+    return message
 
 
 def _cancelled(message: Struct, participant: Participant) -> GloveboxError:

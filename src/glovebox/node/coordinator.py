@@ -144,14 +144,24 @@ class Attempt:
         await self.emit("proposed", self.node.name)
         others = [party for party in session_parties(plan) if party != self.me]
         self.node.take_slot(self.own)
-        replies = await asyncio.gather(
-            self._accept_own(), *(self._propose_to(party, envelope) for party in others), return_exceptions=True
-        )
-        errors = [reply for reply in replies if isinstance(reply, BaseException)]
-        if errors:
-            raise next((error for error in errors if not isinstance(error, Busy)), errors[0])
-        acceptances = [reply for reply in replies if isinstance(reply, Signed)]
+        tasks = [asyncio.ensure_future(self._propose_to(party, envelope)) for party in others]
+        acceptances = await self._accepted([asyncio.ensure_future(self._accept_own()), *tasks])
         return Start(self.session, tuple(sorted(acceptances, key=lambda acceptance: acceptance.party)))
+
+    async def _accepted(self, tasks: list[asyncio.Future[Signed]]) -> list[Signed]:
+        """All acceptances. A lost party ends the waiting at once; else all are heard, and busy counts least."""
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if not any(isinstance(task.exception(), PeerLost) for task in tasks if task.done()):
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+        if errors:
+            raise min(errors, key=lambda error: (isinstance(error, Busy), not isinstance(error, PeerLost)))
+        return [task.result() for task in tasks]
 
     async def _accept_own(self) -> Signed:
         if self.own is None:

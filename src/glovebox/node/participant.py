@@ -15,7 +15,7 @@ import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.errors import DataError, GloveboxError, IntegrityError, PeerError, Refused
-from glovebox.node.channel import BoundTable, Broke, Completed, Job, Opened, Reached, Store
+from glovebox.node.channel import BoundTable, Broke, Completed, Job, Keys, Opened, Reached, Store
 from glovebox.node.messages import (
     NONCE_BYTES,
     SESSION_BYTES,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], Awaitable[None]]
 
 ENDS = {"held": "released", "spent": "failed", "revealing": "failed", "answered": "unsigned"}
-"""Where an error leaves a session; `unsigned`: the answer is there, the receipt that all signed is not."""
+"""Where an error leaves a session; `unsigned`: this party's run was over, the receipt that all signed did not come."""
 
 
 class Participant:
@@ -90,11 +90,20 @@ class Participant:
         self.node.state.begin(self.session, self.contract.hash, self.proposal.statement, self.asker_name)
         if self.me not in members(self.plan):
             return self.would_accept()
-        self.worker = self.node.spares.take()
         with self._naming():
-            keys = await self.worker.prepare(self.session, self.me)
+            keys = await self._prepared()
         self.step = "accepted"
         return self.would_accept(keys.exchange, keys.certificate)
+
+    async def _prepared(self) -> Keys:
+        """A worker with this session's keys: the spare, or another if that one died before it was needed."""
+        self.worker = self.node.spares.take()
+        try:
+            return await self.worker.prepare(self.session, self.me)
+        except PeerError:
+            await self.worker.end()
+        self.worker = Worker()
+        return await self.worker.prepare(self.session, self.me)
 
     def see_start(self, start: Start) -> None:
         """Check every acceptance, and note the session as spent before the worker learns of it."""

@@ -50,6 +50,7 @@ class Run:
         self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
+        self._last = "started"  # the last event that this worker reached
 
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
@@ -60,6 +61,7 @@ class Run:
             await self._unless_lost(self._work(loading))
             await close_links(self._links.values())
         except GloveboxError as error:
+            error.step = error.step or self._last
             await abort_links(self._links.values(), error)
             raise
         except Exception:
@@ -203,6 +205,7 @@ class Run:
         await self.channel.send(Opened(canonical_answer(answer), opened.salt))
 
     async def _reached(self, event: str) -> None:
+        self._last = event
         await self.channel.send(Reached(event))
 
 

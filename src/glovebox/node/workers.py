@@ -43,11 +43,6 @@ class Worker:
         """The worker's process id."""
         return self._process.pid
 
-    @property
-    def lives(self) -> bool:
-        """Whether the process has not ended."""
-        return self._process.poll() is None
-
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
         await self._tell(Prepare(session, party))
@@ -121,9 +116,9 @@ class Spares:
             self._spare = Worker()
 
     def take(self) -> Worker:
-        """The spare worker, or a cold one if it is gone."""
-        spare, self._spare = self._spare, None
-        return spare if spare and spare.lives else Worker()
+        """The spare worker, or a cold one."""
+        worker, self._spare = self._spare or Worker(), None
+        return worker
 
     async def end(self) -> None:
         """End the spare worker."""

@@ -1,0 +1,183 @@
+"""Three held nodes, a question that stops at an event, and what each party says and keeps of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from glovebox.audit.log import Entry, verify_log
+from glovebox.cli.exercises import pair
+from glovebox.cli.fleet import Fleet
+from glovebox.errors import GloveboxError
+from glovebox.node.local import Status, StatusRequest, talk
+from glovebox.node.state import ENDED
+
+HELD = [sys.executable, str(Path(__file__).parent / "held_node.py")]
+EXERCISE = pair(128)
+QUESTION = EXERCISE.questions[0].asked
+PARTIES = ASKER, *_ = ("left", "right", "notary")
+EVENTS = (
+    "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
+    "endorsing", "signed",
+)  # fmt: skip
+STARTED_S = 20.0
+SETTLED_S = 10.0
+
+
+@contextmanager
+def held_fleet(directory: Path, settings: str = "") -> Iterator[Fleet]:
+    """A fleet of held nodes. settings: further lines of each `node.toml`."""
+    files = EXERCISE.write(directory / "data")
+    fleet = Fleet(directory, list(PARTIES))
+    fleet.agree(EXERCISE.contract(fleet.keys, fleet.addresses))
+    for (party, table), path in files.items():
+        fleet.bind(party, table, path)
+    for home in fleet.homes.values():
+        home.settings_file.write_text(home.settings_file.read_text() + settings)
+    try:
+        yield fleet
+    finally:
+        for party in PARTIES:
+            fleet.stop(party)
+
+
+def start_missing(fleet: Fleet) -> None:
+    """Start the nodes that do not run, and wait until each is idle."""
+    for party in PARTIES:
+        if party not in fleet.processes:
+            fleet.start(party, HELD)
+    assert_settled(fleet, set())
+
+
+def workers_of(fleet: Fleet, party: str) -> set[int]:
+    """The worker processes of a party's node, its spare among them."""
+    node = fleet.processes[party].pid
+    return {int(pid) for pid in Path(f"/proc/{node}/task/{node}/children").read_text().split()}
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs: it is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(holds: Callable[[], object], seconds: float) -> bool:
+    """Wait until something holds; whether it does by then."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+@dataclass
+class Asking:
+    """A question in a thread of its own: what the asker was told in the end, and when."""
+
+    fleet: Fleet
+    thread: threading.Thread = field(init=False)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    answered: bool = False
+    error: GloveboxError | None = None
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+
+    def _ask(self) -> None:
+        try:
+            self.fleet.ask(ASKER, QUESTION, seen=lambda event, party: self.seen.add((event, party)))
+            self.answered = True
+        except GloveboxError as error:
+            self.error = error
+        self.at = time.monotonic()
+
+
+@dataclass
+class Halt:
+    """A session that stopped at an event of one party. worker: of that party."""
+
+    asking: Asking
+    worker: int
+    before: dict[str, Kept]
+    release: Callable[[], None]
+
+
+def halted(fleet: Fleet, party: str, event: str) -> Halt:
+    """Ask, and wait until `party` has stopped at `event`."""
+    start_missing(fleet)
+    home = fleet.homes[party].root
+    before = {each: kept(fleet, each) for each in PARTIES}
+    (worker,) = workers_of(fleet, party)  # the spare, which the session takes
+    (home / "held").unlink(missing_ok=True)
+    (home / "hold").write_text(event)
+    asking = Asking(fleet)
+    wait_until(lambda: (home / "held").exists() or not asking.thread.is_alive(), STARTED_S)
+    if not (home / "held").exists():
+        (home / "hold").unlink()
+        raise AssertionError(f"{party} did not come to {event}: {asking}")
+    if EVENTS.index("started") <= EVENTS.index(event) <= EVENTS.index("answered"):
+        wait_until(lambda: (event, party) in asking.seen, STARTED_S)
+    return Halt(asking, worker, before, (home / "hold").unlink)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a party has on disk: openings, answers, the states of its sessions by id, and its log's entries."""
+
+    openings: int
+    answers: int
+    states: dict[bytes, str]
+    log: list[Entry]
+
+
+def kept(fleet: Fleet, party: str) -> Kept:
+    """Read a party's state file and log."""
+    home = fleet.homes[party]
+    with closing(sqlite3.connect(f"file:{home.state_file}?mode=ro", uri=True)) as db:
+        openings, answers = (db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("openings", "answers"))
+        states = dict(db.execute("SELECT session, state FROM sessions"))
+    verify_log(home.log_file, fleet.keys[party])
+    lines = home.log_file.read_bytes().splitlines()
+    return Kept(openings, answers, states, [msgspec.json.decode(line, type=Entry) for line in lines])
+
+
+def said(fleet: Fleet, party: str, before: Kept) -> list[Entry]:
+    """What a party's log says since then of how a session ended."""
+    return [
+        entry for entry in kept(fleet, party).log[len(before.log) :] if entry.event in ("failed", "unsigned", "signed")
+    ]
+
+
+def status(fleet: Fleet, party: str) -> Status:
+    """What `glovebox status` says at a party."""
+
+    async def ask() -> Status:
+        async for reply in talk(fleet.homes[party], StatusRequest()):
+            if isinstance(reply, Status):
+                return reply
+        raise AssertionError("no status")
+
+    return asyncio.run(ask())
+
+
+def assert_settled(fleet: Fleet, gone: set[int]) -> None:
+    """Every node that runs has no session left but one spare, its sessions have ended; these processes are gone."""
+    for party in fleet.processes:
+        assert wait_until(lambda party=party: not status(fleet, party).sessions, SETTLED_S), party
+        assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1, SETTLED_S), party
+        assert set(kept(fleet, party).states.values()) <= set(ENDED), party
+    assert wait_until(lambda: not any(runs(pid) for pid in gone), SETTLED_S), gone
