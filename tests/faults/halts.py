@@ -78,7 +78,7 @@ def wait_until(holds: Callable[[], object], seconds: float) -> bool:
     while not holds():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        time.sleep(0.01)
     return True
 
 
@@ -150,7 +150,6 @@ def kept(fleet: Fleet, party: str) -> Kept:
     with closing(sqlite3.connect(f"file:{home.state_file}?mode=ro", uri=True)) as db:
         openings, answers = (db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("openings", "answers"))
         states = dict(db.execute("SELECT session, state FROM sessions"))
-    verify_log(home.log_file, fleet.keys[party])
     lines = home.log_file.read_bytes().splitlines()
     return Kept(openings, answers, states, [msgspec.json.decode(line, type=Entry) for line in lines])
 
@@ -180,4 +179,5 @@ def assert_settled(fleet: Fleet, gone: set[int]) -> None:
         assert wait_until(lambda party=party: not status(fleet, party).sessions, SETTLED_S), party
         assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1, SETTLED_S), party
         assert set(kept(fleet, party).states.values()) <= set(ENDED), party
+        verify_log(fleet.homes[party].log_file, fleet.keys[party])
     assert wait_until(lambda: not any(runs(pid) for pid in gone), SETTLED_S), gone

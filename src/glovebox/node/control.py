@@ -99,6 +99,9 @@ class ControlLink:
         """Close the link."""
         if self._beating:
             self._beating.cancel()
+        if self._silent_s >= self._silence_s:  # no goodbye will come
+            self._writer.transport.abort()
+            return
         self._writer.close()
         try:
             async with asyncio.timeout(1.0):
