@@ -61,6 +61,7 @@ class Job(Struct, frozen=True, tag="job"):
     temporary: str
     memory_mib: int
     deadline_s: float
+    session_s: float
 
 
 class PeerSocket(Struct, frozen=True, tag="peer"):

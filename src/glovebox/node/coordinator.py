@@ -7,7 +7,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ from glovebox.node.participant import Participant, consider
 from glovebox.node.receipt import receipt_for
 from glovebox.node.workers import WORKER_LOST
 from glovebox.planner.plan import session_parties
+from glovebox.runtime.links import BLAMED
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -49,7 +50,7 @@ BLAME_S = 2.0
 
 NODE_LOST = "node_lost"
 ENDING_S = 20.0
-"""How long after the first the other parties may end: they wait for each other's goodbye."""
+"""How long after this node the others may end: they wait for each other's goodbye."""
 
 EVENTS = (
     "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
@@ -189,21 +190,10 @@ class Attempt:
         for party in self.links:
             name = self.contract.parties[party].name
             tasks[name] = asyncio.ensure_future(self._follow_one(party, envelope))
-        running = set(tasks.values())
-        if self.own and not self.own.worker:
-            running.discard(tasks[self.node.name])  # who only asks has ended at once
-        done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        if pending and not any(task.exception() for task in done):
-            _, pending = await asyncio.wait(pending, timeout=ENDING_S, return_when=asyncio.FIRST_EXCEPTION)
-        errors = [error for task in running if task.done() and (error := task.exception())]
-        if pending and errors and not any(_is_certain(error) for error in errors):
-            _, pending = await asyncio.wait(pending, timeout=BLAME_S)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        errors = [error for task in tasks.values() if not task.cancelled() and (error := task.exception())]
-        if errors:
-            raise _at_fault(errors)  # of equal ones this node's own
+        own, *others = tasks.values()
+        await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else others)
+        if errors := _errors(tasks.values()):
+            raise min(errors, key=_rank)  # of equal ones this node's own
         for name, task in tasks.items():
             if task.cancelled():
                 raise PeerLost(f"{name} did not end its run, as the others did", party=name, step="answered")
@@ -288,6 +278,30 @@ class Attempt:
             await self.node.end_session(self.own, error)
 
 
+async def _wait_ended(tasks: Collection[asyncio.Task[Ended]], first: list[asyncio.Task[Ended]]) -> None:
+    """Wait until all have ended; cancel those that take too long. first: when one of these ends, all should soon."""
+    pending = set(tasks)
+    while not _errors(tasks) and not any(task.done() for task in first):
+        _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    if pending and not _errors(tasks):
+        _, pending = await asyncio.wait(pending, timeout=ENDING_S, return_when=asyncio.FIRST_EXCEPTION)
+    errors = _errors(tasks)
+    if pending and errors and min(map(_rank, errors)) > 1:
+        _, pending = await asyncio.wait(pending, timeout=BLAME_S)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _errors(tasks: Collection[asyncio.Task[Ended]]) -> list[BaseException]:
+    """The errors of those that failed, in order."""
+    return [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception())]
+
+
+class _Hearsay(PeerError):
+    """A party says that another one is at fault."""
+
+
 async def _hear(
     link: ControlLink, party: Party, step: str, deadline_s: float | None, *kinds: type[Some]
 ) -> tuple[Signed, Some]:
@@ -326,10 +340,11 @@ def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
 def _failed_at(name: str, failed: Failed, contract: Contract) -> GloveboxError:
     """What a party tells of its run's end; whom it blames is only its word, but for itself."""
     blamed = failed.blamed if contract.number(failed.blamed) is not None else name
-    certain = failed.code in (WORKER_LOST, NODE_LOST)
-    code = "peer_lost" if certain and blamed != name else words(failed.code)
+    gone = failed.code in (WORKER_LOST, NODE_LOST)
+    code = "peer_lost" if gone and blamed != name else words(failed.code)
     summary, step = words(failed.summary), words(failed.step)
-    error = PeerError(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
+    kind = PeerError if blamed == name else _Hearsay
+    error = kind(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
     error.exit_code = PeerError.exit_code if failed.blamed or code == WORKER_LOST else _exit_code(failed.exit_code)
     return error
 
@@ -339,22 +354,21 @@ def _exit_code(told: int) -> int:
     return told if GloveboxError.exit_code <= told <= IntegrityError.exit_code else GloveboxError.exit_code
 
 
-def _is_certain(error: BaseException) -> bool:
-    """Whether nobody else need be heard: a node says that its own worker is gone, or is gone itself."""
-    return isinstance(error, GloveboxError) and error.code in (WORKER_LOST, NODE_LOST)
+def _rank(error: BaseException) -> int:
+    """The lower, the more an error says; up to 1 nobody else need be heard.
 
-
-def _at_fault(errors: list[BaseException]) -> BaseException:
-    """The error that says most: what a party says of itself, then a lost party, then the rest."""
-
-    def rank(error: BaseException) -> int:
-        if not isinstance(error, GloveboxError):
-            return 4
-        if _is_certain(error):
-            return 0
-        return 1 if error.code not in ("peer_lost", "aborted") else 3
-
-    return min(errors, key=rank)
+    A node says that its own worker is gone, or is gone itself; a party failed, or was seen to break the protocol; a
+    link was lost, whose cause may lie behind the party lost; one party says that another broke the protocol, or that
+    it lost another, which may only have left for that reason.
+    """
+    match error:
+        case _Hearsay(code=code):
+            return 3 if code == BadFrame.code else 4
+        case GloveboxError(code="peer_lost" | "peer_absent"):
+            return 2
+        case GloveboxError(code=code):
+            return 0 if code in (WORKER_LOST, NODE_LOST) else 4 if code == BLAMED else 1
+    return 5
 
 
 def _now() -> str:

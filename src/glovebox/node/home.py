@@ -20,13 +20,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `node.toml` may say.
 
     name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
-    deadline_s: how long a silent peer is waited for. memory_mib: of one session's local database.
+    deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: of one
+    session's local database.
     """
 
     name: str
     listen: str
     sessions: int = 2
     deadline_s: float = 10.0
+    session_s: float = 3600.0
     memory_mib: int = 2048
 
 

@@ -238,6 +238,7 @@ class Participant:
             str(self.node.home.temporary),
             settings.memory_mib,
             settings.deadline_s,
+            settings.session_s,
         )
 
     def _key_of(self, party: int) -> bytes:

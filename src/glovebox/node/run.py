@@ -18,7 +18,7 @@ from glovebox.algebra.kernels import kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.sources import Source
-from glovebox.errors import GloveboxError, IntegrityError
+from glovebox.errors import GloveboxError, IntegrityError, PeerError
 from glovebox.node.channel import BoundTable, Channel, Completed, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
@@ -72,14 +72,32 @@ class Run:
         await self.channel.send(Completed(sent, peak_mib))
 
     async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work, unless a link fails meanwhile: then that is the error, whoever was waited for."""
+        """Do the work, unless a link fails meanwhile: then that is the error, whoever was waited for.
+
+        A peer whose heart beats and who sends nothing else is waited for until the session's time is over.
+        """
         working, lost = asyncio.ensure_future(work), asyncio.ensure_future(wait_lost(self._links.values()))
-        await asyncio.wait([working, lost], return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            working.cancel()
-            lost.result()
-        lost.cancel()
-        working.result()
+        await asyncio.wait([working, lost], timeout=self.job.session_s, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            lost.cancel()
+            return working.result()
+        late = self._late()  # before the work is cancelled, and waits for nobody
+        working.cancel()
+        if not lost.done():
+            lost.cancel()
+            raise late
+        return lost.result()
+
+    def _late(self) -> PeerError:
+        """The error for a session that takes too long. It blames nobody: who is waited for may itself wait."""
+        waited = {link.name: link.waits_for for link in self._links.values() if link.waits_for}
+        own, names = self.job.names[self.job.party], " and ".join(waited) or "nobody"
+        return PeerError(
+            f"the session did not end within {self.job.session_s:g} s; {own} waits for {names}",
+            code="too_long",
+            step=next(iter(waited.values()), ""),
+            hint="a higher session_s in node.toml, if the tables are large",
+        )
 
     async def _work(self, loading: asyncio.Future[Any]) -> None:
         ctx, own = await self._context(), await loading
@@ -151,7 +169,8 @@ class Run:
         shamir = None
         if me in plan.computing:
             links = {index: self._links[party] for index, party in enumerate(plan.computing) if party != me}
-            shamir = await open_shamir(plan.computing.index(me), links, self._transcript())
+            names = {index: self.job.names[party] for index, party in enumerate(plan.computing)}
+            shamir = await open_shamir(plan.computing.index(me), links, self._transcript(), names)
         return Context(
             Ground(
                 party=me,

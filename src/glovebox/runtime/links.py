@@ -31,6 +31,7 @@ BEAT_S = 1.0
 SILENCE_S = 10.0
 FLUSH_S = 2.0  # for the last bytes of a link that ends with an error
 LINKED = "linked"  # the event of a session at which links are made
+BLAMED = "peer_blamed"  # the code of an error that is another party's word
 
 
 class Link(Protocol):
@@ -169,6 +170,11 @@ class SessionLink(asyncio.Protocol):
         """Whether the peer showed its certificate: from then on it is the peer, even before its hello."""
         return self._transport is not None
 
+    @property
+    def waits_for(self) -> str:
+        """A step that waits for this peer, or ""."""
+        return self._mailbox.waits_for
+
     async def wait_linked(self) -> None:
         """Return when the peer's hello came; raise what made the link fail before."""
         await asyncio.wait((self._linked, self.lost), return_when=asyncio.FIRST_COMPLETED)
@@ -250,7 +256,8 @@ class SessionLink(asyncio.Protocol):
         if number == self.peer or number not in self._names:
             return PeerLost(f"{self.name} ended the session ({frame.label})", party=self.name)
         blamed = self._names[number]
-        return PeerLost(f"{self.name} ended the session for a fault of {blamed} ({frame.label})", party=blamed)
+        summary = f"{self.name} ended the session for a fault of {blamed} ({frame.label})"
+        return PeerLost(summary, party=blamed, code=BLAMED)
 
     def _end_of_bytes(self, how: str) -> None:
         if not self._peer_left:

@@ -46,6 +46,11 @@ class Mailbox:
     def __repr__(self) -> str:
         return f"<Mailbox of {self._name}: {len(self._here)} frames, {self._held} bytes, {len(self._waiting)} waiting>"
 
+    @property
+    def waits_for(self) -> str:
+        """A label that somebody waits for here, or ""."""
+        return next(iter(self._waiting), "")
+
     async def receive(self, label: str, size: int) -> memoryview:
         """The frame with this label, of exactly `size` bytes."""
         payload = await self._frame(label)

@@ -1,0 +1,188 @@
+"""A party's worker attacks over its true session links: the run ends, the party is named, nothing is revealed.
+
+threats.md M14 to M16 and M18, F1 to F3, F8, W12. The node that attacks is `hostile_node.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from glovebox.errors import GloveboxError
+from glovebox.node.local import StatusRequest, talk
+
+from .hostile import QUESTION, count, is_right, nodes, sessions
+
+pytestmark = pytest.mark.attack
+
+HOSTILE = [sys.executable, str(Path(__file__).parent / "hostile_node.py")]
+DEADLINE_S, SESSION_S = 3.0, 9.0
+MOST_KIB = 500 << 10  # of a worker that took a flood: 64 MiB of window above the 300 MiB of an honest run
+
+LOST = ("closes", "silent")
+EITHER = ("goodbye",)  # found at the heartbeat after it, or by who waits for a frame
+BROKE = (
+    "4 GiB",
+    "8 EiB",
+    "random",
+    "a pickle",
+    "second hello",
+    "twice",
+    "a long label",
+    "a label that is none",
+    "flood",
+    "small flood",
+    "pickle in prss/",
+    "pickle in join/",
+    "pickle in shamir/",
+    "ones in shamir/",
+    "short in shamir/",
+    "long in join/",
+)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    settings = f"deadline_s = {DEADLINE_S}\nsession_s = {SESSION_S}\n"
+    with nodes(tmp_path_factory.mktemp("fleet"), settings, commands={"right": HOSTILE}) as running:
+        assert is_right(running.ask("left", QUESTION))
+        yield running
+
+
+def attacked(fleet, name):
+    """The error that left is told when it asks and right attacks so."""
+    file = fleet.homes["right"].root / "attack"
+    file.write_text(name)
+    try:
+        with pytest.raises(GloveboxError) as caught:
+            fleet.ask("left", QUESTION)
+        return caught.value
+    finally:
+        file.unlink()
+
+
+def revealed(fleet):
+    return [count(fleet, party, table) for party in ("left", "notary") for table in ("openings", "answers")]
+
+
+@pytest.mark.parametrize("name", BROKE + LOST + EITHER)
+def test_a_hostile_worker_is_named_and_nothing_is_revealed(fleet, name):
+    before = revealed(fleet)
+    began = time.monotonic()
+    with Peak(fleet) as peak:
+        error = attacked(fleet, name)
+    assert (error.party, error.exit_code) == ("right", 5), error.lines()
+    found = f"{error.code} {error.summary}"  # another party may have been the one that found it
+    assert name in EITHER or ("bad_frame" in found) == (name in BROKE), error.lines()
+    assert time.monotonic() - began < DEADLINE_S + 8
+    assert revealed(fleet) == before
+    assert [sessions(fleet, party)[0][1] for party in ("left", "notary")] == ["failed", "failed"]
+    assert not (fleet.homes["right"].root / "ran").exists()
+    assert peak.kib < MOST_KIB
+
+
+@pytest.mark.parametrize("frames", ["join/", "shamir/"])
+def test_a_party_that_beats_and_sends_nothing_ends_with_the_time_of_the_session(fleet, frames):
+    before = revealed(fleet)
+    began = time.monotonic()
+    error = attacked(fleet, f"nothing in {frames}")
+    assert (error.code, error.exit_code) == ("too_long", 5), error.lines()
+    assert time.monotonic() - began < SESSION_S + 20
+    assert "waits for" in error.lines()[0], error.lines()  # who is waited for may itself wait for right
+    assert revealed(fleet) == before
+
+
+def test_a_party_that_blames_another_is_named_with_its_word(fleet):
+    before = revealed(fleet)
+    error = attacked(fleet, "blames")
+    assert error.exit_code == 5
+    assert "right" in error.lines()[0]
+    assert revealed(fleet) == before
+
+
+def test_a_party_that_does_not_end_or_sign_is_named(fleet):
+    error = attacked(fleet, "signs wrongly")
+    assert (error.exit_code, "right" in "".join(error.lines())) == (7, True), error.lines()
+    began = time.monotonic()
+    error = attacked(fleet, "never ends")
+    assert (error.party, error.exit_code) == ("right", 5), error.lines()
+    assert time.monotonic() - began < 30
+    assert is_right(fleet.ask("left", QUESTION))
+
+
+def test_an_asker_that_never_asks_for_signatures_holds_no_place_for_ever(fleet):
+    answers = count(fleet, "left", "answers")
+    file = fleet.homes["right"].root / "attack"
+    file.write_text("no receipt")
+
+    def ask():
+        with pytest.raises(GloveboxError):
+            fleet.ask("right", QUESTION)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 40
+    while count(fleet, "left", "answers") == answers and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert held(fleet, "left")
+    while (held(fleet, "left") or held(fleet, "notary")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    after = held(fleet, "left") + held(fleet, "notary")
+    fleet.stop("right")
+    asking.join()
+    file.unlink()
+    assert after == ()
+
+
+def held(fleet, party):
+    """The sessions that have a place at a node."""
+
+    async def status():
+        async for reply in talk(fleet.homes[party], StatusRequest()):
+            return reply.sessions
+        return None
+
+    return asyncio.run(status())
+
+
+def test_the_next_question_is_answered_when_an_honest_node_is_in_its_place(fleet):
+    fleet.stop("right")
+    fleet.start("right")
+    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("right", QUESTION))
+
+
+class Peak:
+    """The largest memory of any process of the honest nodes while this lasts."""
+
+    def __init__(self, fleet) -> None:
+        self.pids = [fleet.processes[party].pid for party in ("left", "notary")]
+        self.kib = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.05):
+            for pid in self.pids:
+                try:
+                    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                    for each in (pid, *children):
+                        status = Path(f"/proc/{each}/status").read_text()
+                        if "VmRSS" in status:
+                            self.kib = max(self.kib, int(status.split("VmRSS:")[1].split()[0]))
+                except OSError:
+                    continue
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        print("peak of an honest process:", self.kib >> 10, "MiB")
