@@ -2,9 +2,9 @@
 
 Functionality  total[k] = sum over ids in both tables of value[k] payload[k]; query + helper mod 2^64 (counts 2^32)
 Parties        QUERY and TABLE own rows; HELPER owns none; QUERY and HELPER get fresh shares, TABLE gets nothing
-Security       semi-honest, one corrupt party; AES and HMAC; error 2^-40 (false match) + 2^-44 (no table, aborts)
+Security       semi-honest, one corrupt party; AES and HMAC; n 2^-64 (false match) + 2^-40 (no table, aborts)
 Leakage        n_query, n_table (padded) and the shape of the totals, to all three
-Rounds         8 + E; a shard
+Rounds         8 + E; and 7 + E for each further shard
 Bytes          13 n + 8 W R + 39.375 n + 0.125 n D + n V + 8 J; a shard, n its rows at QUERY; see `traffic`
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 10, 13
 """
@@ -31,6 +31,7 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 SHARD_ROWS = 1 << 18  # a shard's table and vectors fit in cache, and TABLE encodes one while the others evaluate one
+MOST_ROWS = 16_000_000  # with the padding of shards under 2^24, so that n 2^-64 stays under 2^-40 (psi.md 5)
 MOST_SHARDS = 64  # keeps the sum of the shards' chances to have no table under 2^-40 (psi.md 13)
 
 

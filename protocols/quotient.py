@@ -1,9 +1,10 @@
-"""Averages whose sum and count stay hidden: a quotient, rounded half to even, on shares.
+"""Averages without opening sum and count: a quotient, rounded half to even, on shares.
 
 Functionality  [q] = round-half-even(10^6 x / n) where n > 0; [null] = [n = 0], and q = 0 there
 Parties        all m computing parties hold and receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
-Leakage        nothing but the number of quotients and the public bounds low n <= x <= high n, n <= most
+Leakage        nothing but the number of quotients and the public bounds low n <= x <= high n, n <= most; what is
+               opened later may tell x and n where n is below about 700: six decimals often fix the fraction
 Rounds         30 + 4 i; about, for i iterations (4 to 6) and a divisor of up to 31 bits
 Bytes          c q s + e q s + v o s + x r s; a quotient, with q, o, r and s of `threshold.py`, c random bits, e tests
                for zero, v openings and x products, which the test counts; 125 kB at m = 3, 10^5 cents and 10^6 rows

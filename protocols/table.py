@@ -2,7 +2,7 @@
 
 Functionality  word[j] = query ^ helper (tag: equal on a match) or query + helper = payload on a match; random else
 Parties        TABLE holds keys and payloads; HELPER looks up; QUERY's shares are its masks
-Security       semi-honest, one corrupt party; AES is a PRP; error 2^-44 (no table), 2^-64 a row (false match)
+Security       semi-honest, one corrupt party; AES is a PRP; error 2^-44 a table (none found), 2^-64 a row (false match)
 Leakage        the number of TABLE's rows to HELPER
 Rounds         1
 Bytes          8 W R; R rows of the table, 1.13 to 1.75 for one of TABLE's, see okvs.layout_of
@@ -58,7 +58,7 @@ def _encoded(layout: okvs.Layout, keys: Pseudonyms, payloads: NDArray[np.int64],
         okvs.encode(kernels(), layout, keys.x, keys.y, values, table)
     except okvs.UnsolvableError as problem:
         raise GloveboxError(
-            "the table could not be built, by a chance of less than 2^-44 that no data changes",
+            "the table could not be built, by a chance of less than 2^-40 that no data changes",
             code="no_table",
             step=step,
             hint="ask again: a new session has new keys",

@@ -86,7 +86,7 @@ def _runs(exercise: Exercise, directory: Path, runs: int) -> tuple[list[Run], in
             answered = fleet.ask(question.asker, question.asked)
             clear_seconds, rows = min(_clear(database, question.clear, threads) for threads in CLEAR_THREADS)
             size = sum(party.bytes_sent for party in answered.parties)
-            peak = max(party.peak_mib for party in answered.parties)
+            peak = fleet.peak_mib(answered.session)
             right = equal(read_answer(bytes(answered.answer)), rows)
             done.append(Run(answered.seconds, clear_seconds, size, peak, right))
     return done[1:], plan_cost(plan).rounds

@@ -18,6 +18,7 @@ from glovebox.node.binding import bind, own_table
 from glovebox.node.contracts import add_contract, read_contract, signature_file
 from glovebox.node.home import Home
 from glovebox.node.local import Answered, Ask, Progress, talk
+from glovebox.node.state import State
 
 START_S = 30.0
 STOP_S = 10.0
@@ -93,6 +94,15 @@ class Fleet:
     ) -> None:
         for party in list(self.processes):
             self.stop(party)
+
+    def peak_mib(self, session: str) -> int:
+        """The most memory that a worker of these parties took in a session."""
+        peaks = []
+        for home in self.homes.values():
+            state = State(home.state_file)
+            peaks.append(state.peak(bytes.fromhex(session)))
+            state.close()
+        return max(peaks)
 
     def ask(
         self,

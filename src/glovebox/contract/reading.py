@@ -98,7 +98,9 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         "an empty group shows as zero" if rules.zero_shown else "an empty group looks like a small one",
     ]
     if rules.groups_of_at_least > 1:
-        lines.append("within a group that shows, a FILTER or CASE of a question may count fewer people than that")
+        lines.append(
+            "in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all"
+        )
     if rules.questions == "approved":
         lines.append(
             "only the questions below may be asked; answers are exact, so two that differ by one person tell of it"

@@ -133,7 +133,11 @@ class Attempt:
             await self._leave(error)
 
     async def _propose(self) -> Start:
-        """Ask every party whether it would take part; return all signed acceptances, or raise the refusal."""
+        """Ask every party whether it would take part; return all signed acceptances, or raise the refusal.
+
+        The first party in the contract's order is asked before the rest: of several askers at once the one that gets
+        a slot there finds the others free, where all would take their own and be refused by each other.
+        """
         question = self.question
         proposal = Proposal(
             self.contract.hash, question.statement, question.parameters, self.session, self.me, EXPIRES_S,
@@ -143,10 +147,9 @@ class Attempt:
         self.own = await consider(self.node, envelope)
         plan = self.own.plan
         await self.emit("proposed", self.node.name)
-        others = [party for party in session_parties(plan) if party != self.me]
-        self.node.take_slot(self.own)
-        tasks = [asyncio.ensure_future(self._propose_to(party, envelope)) for party in others]
-        acceptances = await self._accepted([asyncio.ensure_future(self._accept_own()), *tasks])
+        first, *rest = session_parties(plan)
+        acceptances = await self._accepted([self._acceptance(first, envelope)])
+        acceptances += await self._accepted([self._acceptance(party, envelope) for party in rest])
         return Start(self.session, tuple(sorted(acceptances, key=lambda acceptance: acceptance.party)))
 
     async def _accepted(self, tasks: list[asyncio.Future[Signed]]) -> list[Signed]:
@@ -164,9 +167,13 @@ class Attempt:
             raise min(errors, key=lambda error: (isinstance(error, Busy), not isinstance(error, PeerLost)))
         return [task.result() for task in tasks]
 
+    def _acceptance(self, party: int, envelope: Signed) -> asyncio.Future[Signed]:
+        return asyncio.ensure_future(self._accept_own() if party == self.me else self._propose_to(party, envelope))
+
     async def _accept_own(self) -> Signed:
         if self.own is None:
             raise GloveboxError("no session was proposed")
+        self.node.take_slot(self.own)
         acceptance = self.own.would_accept() if self.question.dry_run else await self.own.accept()
         return signed(self.node.key, self.me, acceptance)
 

@@ -51,7 +51,6 @@ class PartyFigures(Struct, frozen=True):
 
     party: str
     bytes_sent: int
-    peak_mib: int
 
 
 class Answered(Struct, frozen=True, tag="answered"):
@@ -167,9 +166,7 @@ async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None
 
     outcome = await ask(node, contract, question, emit)
     stored = node.state.answer(outcome.session)
-    figures = tuple(
-        PartyFigures(contract.parties[end.party].name, end.bytes_sent, end.peak_mib) for end in outcome.ended
-    )
+    figures = tuple(PartyFigures(contract.parties[end.party].name, end.bytes_sent) for end in outcome.ended)
     return Answered(
         outcome.session.hex(),
         msgspec.Raw(stored or b"null"),

@@ -98,7 +98,6 @@ class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
     party: int
     commitment: bytes
     bytes_sent: int
-    peak_mib: int
 
 
 class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ class Participant:
         self.see_start(start)
         await reached("started")
         if self.worker is None:
-            return Ended(self.session, self.me, b"", 0, 0)
+            return Ended(self.session, self.me, b"", 0)
         with self._naming():
             await self.worker.run(self._job(start.acceptances))
             return await self._attend_worker(self.worker, reached)
@@ -175,7 +175,8 @@ class Participant:
                 case Completed(bytes_sent, peak_mib):
                     if not self._commitment:
                         self.node.state.move(self.session, "answered")
-                    return Ended(self.session, self.me, self._commitment, bytes_sent, peak_mib)
+                    self.node.state.note_peak(self.session, peak_mib)
+                    return Ended(self.session, self.me, self._commitment, bytes_sent)
                 case Broke() as broke:
                     raise error_of(broke)
                 case other:

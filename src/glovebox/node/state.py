@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS bindings (
 CREATE TABLE IF NOT EXISTS sessions (
     session BLOB PRIMARY KEY, run BLOB NOT NULL, contract BLOB NOT NULL, statement TEXT NOT NULL,
     asker TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    began REAL NOT NULL, changed REAL NOT NULL) STRICT;
+    began REAL NOT NULL, changed REAL NOT NULL, peak_mib INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS openings (
     session BLOB PRIMARY KEY, run BLOB NOT NULL, opening BLOB NOT NULL, stored REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answers (
@@ -107,7 +107,7 @@ class State:
         now = time.time()
         with self._write() as db:
             db.execute(
-                "INSERT INTO sessions VALUES (?, x'', ?, ?, ?, 'held', '', ?, ?)",
+                "INSERT INTO sessions VALUES (?, x'', ?, ?, ?, 'held', '', ?, ?, 0)",
                 (session, contract, statement, asker, now, now),
             )
 
@@ -122,6 +122,16 @@ class State:
                 "UPDATE sessions SET state = ?, reason = ?, changed = ?, run = iif(? = x'', run, ?) WHERE session = ?",
                 (state, reason, time.time(), run, run, session),
             )
+
+    def note_peak(self, session: bytes, peak_mib: int) -> None:
+        """Keep how much memory this party's worker took. It follows the true rows, so it is told to nobody."""
+        with self._write() as db:
+            db.execute("UPDATE sessions SET peak_mib = ? WHERE session = ?", (peak_mib, session))
+
+    def peak(self, session: bytes) -> int:
+        """The memory that this party's worker took in a session, in MiB; 0 where it had none."""
+        row = self._db.execute("SELECT peak_mib FROM sessions WHERE session = ?", (session,)).fetchone()
+        return int(row[0]) if row else 0
 
     def state_of(self, session: bytes) -> str | None:
         """The state of a session, or None for an unknown one."""

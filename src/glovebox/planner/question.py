@@ -20,6 +20,7 @@ from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stac
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
+from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
 from glovebox.schema.local import Grouping, LocalQuery
@@ -282,6 +283,12 @@ def _source(
         )
         for number, side in enumerate(scope.sides)
     ]
+    for side in scope.sides:
+        if side.table.rows > MOST_ROWS:
+            sentence = f"A join of {side.table.rows} rows would match two ids wrongly with more than 2^-40"
+            scope.statement.refuse(
+                scope.statement.tree, "rows", sentence, f"a contract whose tables have at most {MOST_ROWS} rows"
+            )
     helper = next(party for party in computing if party not in (sides[0].party, sides[1].party))
     swapped = tuple(replace(total, query=total.table, table=total.query) for total in totals.totals)
     ways = [(sides[0], sides[1], tuple(totals.totals)), (sides[1], sides[0], swapped)]

@@ -1,0 +1,296 @@
+"""A plan means what its SQL means: random questions over random rows, planned and computed here in plain Python, and in
+DuckDB in the clear. No protocol runs: what is checked is how SQL is cut into local parts, totals and outputs.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from glovebox.contract.model import parse_contract
+from glovebox.errors import GloveboxError
+from glovebox.identity import key_text
+from glovebox.planner.answer import answer_of, parts_of
+from glovebox.planner.plan import Joined
+from glovebox.planner.question import plan_question
+from glovebox.schema.expressions import Call, ColumnRef, Constant
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
+
+COLUMNS = """[table.columns]
+id = { type = "id", form = "integer"UNIQUE }
+x = { type = "integer", range = [-9, 9], may = ["sum", "avg", "filter"] }
+y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = ["sum", "avg", "filter"] }
+f = { type = "boolean", may = ["filter"] }
+c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter"] }
+"""
+TABLES = (
+    "[[table]]\nowner = 'p0'\nname = 'a'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
+    "[[table]]\nowner = 'p1'\nname = 'b'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
+    "[[table]]\nowner = 'p1'\nname = 'd'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
+    "[[table]]\nowner = ['p0', 'p1', 'p2']\nname = 's'\nrows = 99\nperson = 'row'\n" + COLUMNS.replace("UNIQUE", ""),
+)
+HEAD = "glovebox = 1\nname = 't'\nversion = 1\npurpose = 'A test.'\nfrom = 2026-01-01\nuntil = 2026-12-31\n" + "".join(
+    f"[[party]]\nname = 'p{n}'\nkey = '{key_text(bytes([n]) * 32)}'\naddress = 'p{n}:1'\n" for n in range(3)
+)
+RULES = """[rules]
+join = [["a.id", "b.id"], ["a.id", "d.id"]]
+ask = ["p0"]
+receive = ["p0"]
+groups_of_at_least = 1
+questions = "any"
+exact = "everyone may see single persons"
+"""
+CONTRACT = parse_contract((HEAD + "".join(TABLES) + RULES).encode())
+
+ROW = st.fixed_dictionaries({
+    "id": st.one_of(st.none(), st.integers(0, 6)),
+    "x": st.one_of(st.none(), st.integers(-9, 9)),
+    "y": st.integers(-99, 99).map(lambda units: Decimal(units).scaleb(-1)),
+    "f": st.sampled_from([None, True, False]),
+    "c": st.sampled_from("uvw"),
+})  # fmt: skip
+
+
+def rows(unique=False):
+    return st.lists(ROW, max_size=14, unique_by=(lambda row: row["id"]) if unique else None)
+
+
+def numbers(table):
+    leaf = st.sampled_from([f"{table}.x", f"{table}.y", "2", "0.5", "-3"])
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda parts: f"({' '.join(parts)})"),
+            st.tuples(conditions(table), inner, inner).map(
+                lambda parts: "CASE WHEN {} THEN {} ELSE {} END".format(*parts)
+            ),
+            conditions(table).map(lambda condition: f"CAST({condition} AS INTEGER)"),
+            inner.map(lambda value: f"(- {value})"),
+        ),
+        max_leaves=3,
+    )
+
+
+def conditions(table):
+    leaf = st.one_of(
+        st.tuples(st.sampled_from("xy"), st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), st.integers(-9, 9)).map(
+            lambda parts: "{}.{} {} {}".format(table, *parts)
+        ),
+        st.sampled_from(["u", "v", "w"]).map(lambda label: f"{table}.c = '{label}'"),
+        st.sampled_from([
+            f"{table}.f", f"{table}.f = FALSE", f"{table}.x IS NULL", f"{table}.x IS NOT NULL",
+            f"{table}.x BETWEEN -3 AND 3", f"{table}.c IN ('u', 'w')", f"{table}.x NOT IN (1, 2)",
+        ]),
+    )  # fmt: skip
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["AND", "OR"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+            inner.map(lambda condition: f"NOT ({condition})"),
+        ),
+        max_leaves=3,
+    )
+
+
+@st.composite
+def questions(draw, tables, source, joined):
+    """A statement over these tables."""
+    one_of = [conditions(table) for table in tables]
+    mixed = st.tuples(*one_of).map(" AND ".join) if joined else st.nothing()
+    condition = st.one_of(*one_of, mixed)
+    values = [numbers(table) for table in tables]
+    value = st.one_of(*values)
+    added = st.one_of(value, st.tuples(*values).map(" * ".join)) if joined else value
+    aggregates = st.one_of(
+        st.just("COUNT(*)"), st.sampled_from([f"COUNT({table}.x)" for table in tables]),
+        value.map("COUNT({})".format), added.map("SUM({})".format), added.map("AVG({})".format),
+        st.just(f"COUNT(DISTINCT {tables[0]}.id)") if joined else st.nothing(),
+    )  # fmt: skip
+    columns = []
+    for number in range(draw(st.integers(1, 3))):
+        keep = draw(st.one_of(st.none(), condition))
+        columns.append(f"{draw(aggregates)}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
+    where = draw(st.one_of(st.none(), condition))
+    grouped = not joined and draw(st.booleans())
+    return (
+        f"SELECT {'s.c, ' if grouped else ''}{', '.join(columns)} FROM {source}"
+        f"{f' WHERE {where}' if where else ''}{' GROUP BY s.c ORDER BY 1' if grouped else ''}"
+    )
+
+
+def evaluated(expression, row):
+    """SQL's value of an expression for a row, NULL as None."""
+    match expression:
+        case ColumnRef(name):
+            return row[name]
+        case Constant(kind, text):
+            return {"null": None, "boolean": text == "true", "category": text}.get(kind, text) if kind in (
+                "null", "boolean", "category",
+            ) else Decimal(text)  # fmt: skip
+        case Call("case", arguments):
+            for place in range(0, len(arguments) - 1, 2):
+                if evaluated(arguments[place], row):
+                    return evaluated(arguments[place + 1], row)
+            return evaluated(arguments[-1], row)
+        case Call(operator, arguments):
+            return applied(operator, [evaluated(argument, row) for argument in arguments])
+
+
+def applied(operator, values):
+    if operator == "is_null":
+        return values[0] is None
+    if operator in ("and", "or"):
+        ends = operator == "or"  # true ends an OR, false an AND, whatever is unknown beside it
+        return ends if ends in values else None if None in values else not ends
+    if None in values:
+        return None
+    match operator, values:
+        case "not", [value]:
+            return not value
+        case "integer", [value]:
+            return int(value)
+        case "negate", [value]:
+            return -value
+    one, other = values
+    return {
+        "+": lambda: one + other, "-": lambda: one - other, "*": lambda: one * other, "=": lambda: one == other,
+        "<>": lambda: one != other, "<": lambda: one < other, "<=": lambda: one <= other, ">": lambda: one > other,
+        ">=": lambda: one >= other,
+    }[operator]()  # fmt: skip
+
+
+def measured(measure, group):
+    """A measure over some rows, checked against its bounds."""
+    values = [1 if measure.expression is None else evaluated(measure.expression, row) for row in group]
+    present = [value for value in values if value is not None]
+    match measure.kind:
+        case "rows":
+            total = len(group)
+        case "values":
+            total = len(present)
+        case "people":  # here a row is a person, or a group is one id
+            total = len(present) if measure.high > 1 else int(bool(present))
+        case "sum":
+            total = int(sum(present) * 10**measure.scale)
+    assert measure.low <= total <= measure.high
+    return total
+
+
+def lines_of(query, table):
+    """The rows of a local query by line: by id, or by group."""
+    kept = [row for row in table if query.where is None or evaluated(query.where, row)]
+    if query.ids:
+        ids = {row["id"] for row in kept} - {None}
+        return {key: [row for row in kept if row["id"] == key] for key in ids}
+    labels = query.groupings[0].labels if query.groupings else [None]
+    return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
+
+
+def computed(plan, tables):
+    """The answer's rows, by the plan. tables: the rows of each party."""
+    source = plan.source
+    if isinstance(source, Joined):
+        one, other = (lines_of(query, tables[query.party]) for query in (source.query, source.table))
+        totals = [[
+            sum(
+                (1 if total.query is None else measured(source.query.measures[total.query], one[key]))
+                * (1 if total.table is None else measured(source.table.measures[total.table], other[key]))
+                for key in one.keys() & other.keys()
+            )
+        ] for total in plan.totals]  # fmt: skip
+    else:
+        lines = [(query, lines_of(query, tables[query.party])) for query in source.owners]
+        totals = [
+            [sum(measured(query.measures[total.query], own[label]) for query, own in lines) for label in lines[0][1]]
+            for total in plan.totals
+        ]
+    for total, groups in zip(plan.totals, totals, strict=True):
+        assert all(total.low <= group <= total.high for group in groups)
+    opened = [totals[part.total] if part.kind == "total" else [int(group == 0) for group in totals[part.over]]
+              for part in parts_of(plan)]  # fmt: skip
+    groups = len(totals[0])
+    return answer_of(plan, np.ones(groups, bool), np.array(opened, object).reshape(-1, groups)).rows
+
+
+def in_the_clear(question, tables):
+    with duckdb.connect(":memory:") as database:
+        for name, held in tables.items():
+            database.execute(f"CREATE TABLE {name} (id INTEGER, x INTEGER, y DECIMAL(4,1), f BOOLEAN, c VARCHAR)")
+            for row in held:
+                database.execute(
+                    f"INSERT INTO {name} VALUES (?, ?, ?, ?, ?)", [row[column] for column in ("id", "x", "y", "f", "c")]
+                )
+        return database.execute(question).fetchall()
+
+
+def same(cell, clear):
+    if cell is None or clear is None or isinstance(cell, str):
+        return cell == clear
+    return abs(float(cell) - float(clear)) <= 1e-6 * max(1, abs(float(clear)))
+
+
+def check(question, tables, clear):
+    plan = plan_question(CONTRACT, question, {}, 0)
+    found, wanted = computed(plan, tables), in_the_clear(question, clear)
+    if plan.order:  # a group of the domain that SQL leaves out because it is empty shows as zero
+        there = {row[0] for row in wanted}
+        found = [row for row in found if row[0] in there]
+    assert len(found) == len(wanted)
+    for row, other in zip(found, wanted, strict=True):
+        assert all(map(same, row, other)), (row, other)
+
+
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
+@given(rows(), rows(unique=True), questions(("a", "b"), "a JOIN b USING (id)", True))
+def test_a_join_with_a_unique_side(a, b, question):
+    check(question, {0: a, 1: b}, {"a": a, "b": b})
+
+
+@QUICK
+@given(rows(), rows(), questions(("a", "d"), "a JOIN d ON d.id = a.id", True))
+def test_a_join_with_repeated_ids_on_both_sides(a, d, question):
+    check(question, {0: a, 1: d}, {"a": a, "d": d})
+
+
+@QUICK
+@given(rows(), rows(), rows(), questions(("s",), "s", False))
+def test_a_stack(one, other, third, question):
+    check(question, {0: one, 1: other, 2: third}, {"s": one + other + third})
+
+
+PIECES = st.sampled_from([
+    "SELECT", "COUNT(*)", "COUNT(", "SUM(", "AVG(", ")", "(", "x", "a.x", "b.y", "id", "'u'", "1", "1.5", ",", "*",
+    "+", "FROM", "a", "b", "s", "JOIN", "USING (id)", "ON", "WHERE", "FILTER", "GROUP BY", "ORDER BY", "AND", "OR",
+    "NOT", "CASE", "WHEN", "THEN", "ELSE", "END", "NULL", "IS", "IN", "BETWEEN", "AS", "DISTINCT", "UNION ALL", ":p",
+    "::", ";", "OVER ()", "LIMIT 1", "CAST(", "AS INTEGER)", "$$", "--", "/*", "\u202e", "\x00", "'", '"', "[", "{",
+    "->", "EXPLAIN",
+])  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=25).map(" ".join)))
+def test_any_text_is_planned_or_refused(text):
+    try:
+        plan_question(CONTRACT, text, {}, 0)
+    except GloveboxError as refused:
+        assert refused.hint
+        assert all(line.isprintable() for line in refused.detail)
+
+
+@pytest.mark.parametrize("text", [
+    "(" * 5000, "SELECT " + "(" * 400 + "1" + ")" * 400, "SELECT " + "NOT " * 3000 + "1 FROM a",
+    "SELECT COUNT(*) FROM a JOIN b USING (id) WHERE " + " OR ".join(["a.x = 1"] * 900),
+    "SELECT 1" + " UNION ALL SELECT 1" * 700,
+    "SELECT " + "CASE WHEN " * 300, "SELECT COUNT(*) FROM " + "(SELECT * FROM " * 200 + "a" + ")" * 200,
+])  # fmt: skip
+def test_no_depth_breaks_the_planner(text):
+    with pytest.raises(GloveboxError):
+        plan_question(CONTRACT, text, {}, 0)
