@@ -98,9 +98,7 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         "an empty group shows as zero" if rules.zero_shown else "an empty group looks like a small one",
     ]
     if rules.groups_of_at_least > 1:
-        lines.append(
-            "in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all"
-        )
+        lines.append("in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all")
     if rules.questions == "approved":
         lines.append(
             "only the questions below may be asked; answers are exact, so two that differ by one person tell of it"

@@ -27,9 +27,7 @@ def join_cost(shape: JoinShape) -> Cost:
     """What the card of `intersection.py` says of a shape, over all its shards."""
     shards, _ = shards_of(shape)
     card, sizes = terms(intersection.__doc__ or ""), traffic(shape)
-    rounds = round(
-        value_of(card["Rounds"], sizes)
-    )  # of one shard; the next begins before it ends
+    rounds = round(value_of(card["Rounds"], sizes))  # of one shard; the next begins before it ends
     return Cost(round(shards * value_of(card["Bytes"], sizes)), rounds + (shards - 1) * (rounds - 1))
 
 
