@@ -136,6 +136,7 @@ def test_an_asker_that_never_asks_for_signatures_holds_no_place_for_ever(fleet):
     fleet.stop("right")
     asking.join()
     file.unlink()
+    fleet.start("right", HOSTILE)
     assert after == ()
 
 
@@ -155,6 +156,8 @@ def test_the_next_question_is_answered_when_an_honest_node_is_in_its_place(fleet
     fleet.start("right")
     assert is_right(fleet.ask("left", QUESTION))
     assert is_right(fleet.ask("right", QUESTION))
+    fleet.stop("right")
+    fleet.start("right", HOSTILE)  # for the tests after this one
 
 
 class Peak:

@@ -110,7 +110,7 @@ def is_near(step, event):
 def assert_others_say_so(fleet, halt, party, event, killed_at):
     """Every other node's log names the party and a step, in time."""
     for other in set(PARTIES) - {party}:
-        if event == "proposed" and kept(fleet, other).states == halt.before[other].states:
+        if event in ("proposed", "accepted") and kept(fleet, other).states == halt.before[other].states:
             continue  # it had not heard of the question
         assert wait_until(lambda other=other: said(fleet, other, halt.before[other]), WITHIN_S), other
         (entry,) = said(fleet, other, halt.before[other])

@@ -31,6 +31,7 @@ from glovebox.node.messages import (
     words,
 )
 from glovebox.node.participant import Participant, Tell, consider
+from glovebox.runtime.links import BLAMED
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -168,8 +169,9 @@ async def _until_ended(
 
 
 def _lost_a_peer(running: asyncio.Future[Ended]) -> bool:
+    """Whether a run ended because a peer was lost, or because another peer says that one was."""
     error = running.exception() if running.done() else None
-    return isinstance(error, GloveboxError) and error.code == PeerLost.code
+    return isinstance(error, GloveboxError) and error.code in (PeerLost.code, BLAMED)
 
 
 def _receipt(envelope: Signed, participant: Participant) -> Receipt:

@@ -83,6 +83,7 @@ class Run:
             return working.result()
         late = self._late()  # before the work is cancelled, and waits for nobody
         working.cancel()
+        working.add_done_callback(lambda done: done.cancelled() or done.exception())  # the loss has caused it
         if not lost.done():
             lost.cancel()
             raise late
