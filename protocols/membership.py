@@ -51,11 +51,13 @@ async def and_halves(ctx: Context, bits: U8 | None, size: int, layer: int) -> U8
             theirs = await ctx.receive(Role.HELPER, np.uint8, size, "d")
             correction = await ctx.receive(Role.TABLE, np.uint8, size // 2, "c")
             return await ctx.compute(_product_at_query, masked, theirs, mask, correction, layer)
-        case _:
+        case Role.HELPER:
             mask, masked = await ctx.compute(_masked, ctx.stream(Role.TABLE, "d"), bits)
             await ctx.send(Role.QUERY, masked, "d")
             theirs = await ctx.receive(Role.QUERY, np.uint8, size, "d")
             return await ctx.compute(_product_at_helper, masked, theirs, mask, ctx.stream(Role.TABLE, "c"), layer)
+        case None:
+            raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
 def _correction(of_query: Stream, of_helper: Stream, gamma: Stream, size: int, layer: int) -> U8:

@@ -51,12 +51,14 @@ async def pseudonyms(ctx: Context, ids: U8 | None, n: int, words: int) -> Pseudo
             return own
         case Role.TABLE:
             return await _hashed(ctx, Role.QUERY, ids, words)
-        case _:
+        case Role.HELPER:
             x = await ctx.receive(Role.QUERY, np.uint64, n, "x")
             y = await ctx.receive(Role.QUERY, np.uint8, (n, Y_BYTES), "y")
             if await ctx.compute(_any_repeat, x, y):
                 ctx.blame(Role.QUERY, "sent a pseudonym twice")  # a row that counts double (psi.md 15)
             return Pseudonyms(x, y, None)
+        case None:
+            raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
 def with_padding(ids: U8, rows: int, random: Stream) -> U8:

@@ -42,9 +42,11 @@ async def looked_up(
             return None
         case Role.QUERY:
             return keys.masks
-        case _:
+        case Role.HELPER:
             table = await ctx.receive(Role.TABLE, np.uint64, (layout.rows, words), "rows")
             return await ctx.compute(_decoded, layout, table, keys)
+        case None:
+            raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
 def _encoded(layout: okvs.Layout, keys: Pseudonyms, payloads: NDArray[np.int64], free: Stream, step: str) -> U64:

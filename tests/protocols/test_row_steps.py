@@ -133,3 +133,20 @@ def test_the_order_of_jobs_is_that_of_the_totals():
         (1, "MATCHED_VALUE"),
         (2, "HELPER_CHOOSES"),
     ]
+
+
+KEYS = Pseudonyms(np.zeros(64, np.uint64), np.zeros((64, 5), np.uint8), np.zeros((1, 64), np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        (pseudonyms, {"n": 64, "words": 1}),
+        (looked_up, {"keys": KEYS, "rows": 64, "words": 1}),
+        (all_ones, {"n": 64}),
+    ],
+)
+async def test_a_party_without_a_role_is_no_helper(step, arguments):
+    async with World(4, seed=7) as world:
+        with pytest.raises(ValueError, match="only QUERY, TABLE and HELPER take part"):
+            await world.run(step, inputs=[encoded(np.arange(64)), encoded(np.arange(64)), None, None], **arguments)
