@@ -49,6 +49,7 @@ from glovebox.runtime.world import (
 )
 
 from .joins import COUNT, EVERYTHING, owner, two_tables
+from .noise import assert_noise
 
 QUERY, TABLE, HELPER = 0, 1, 2
 WIDE = ((None, None, 64), (0, None, 64), (None, 0, 64), (0, 0, 64))  # every word of every frame is a whole ring element
@@ -112,18 +113,6 @@ async def test_each_step_masks_what_it_sends(bit):
     assert len(seen) == 3 * 6 + 2 + 9 + 2 + 2  # layers, choices, vectors, corrections, results
     for frame, octets in seen.items():
         assert_noise(frame, np.stack(octets))
-
-
-def assert_noise(frame: tuple[int, int, str], octets: np.ndarray) -> None:
-    """Bytes, and XORs of neighbouring words, are uniform within six standard deviations; octets: (runs, bytes)."""
-    words = octets[:, : octets.shape[1] // 8 * 8].reshape(RUNS, -1, 8)
-    for sample in (octets, words[:, 1:] ^ words[:, :-1]):
-        if sample.size >= 1280:  # five a cell
-            counts = np.bincount(sample.reshape(-1), minlength=256)
-            statistic = ((counts - sample.size / 256) ** 2).sum() / (sample.size / 256)
-            assert abs(statistic - 255) < 6 * (2 * 255) ** 0.5, frame
-    bits = np.unpackbits(octets)
-    assert abs(bits.mean() - 0.5) < 6 * 0.5 / len(bits) ** 0.5, frame
 
 
 async def test_corrections_depend_on_keys_alone():
