@@ -1,6 +1,6 @@
 """TABLE's rows in a table that looks uniform; looked up under QUERY's pseudonyms, its words are shares.
 
-Functionality  word[j] = query ^ helper (tag: equal on a match) or query + helper = payload on a match; random else
+Functionality  word[j] = query ^ helper (tag: equal on a match; group bits) or query + helper = payload; random else
 Parties        TABLE holds keys and payloads; HELPER looks up; QUERY's shares are its masks
 Security       semi-honest, one corrupt party; AES is a PRP; error 2^-44 a table (none found), 2^-64 a row (false match)
 Leakage        the number of TABLE's rows to HELPER
@@ -25,19 +25,24 @@ U64 = NDArray[np.uint64]
 
 
 async def looked_up(
-    ctx: Context, keys: Pseudonyms, payloads: NDArray[np.int64] | None, rows: int, words: int
+    ctx: Context,
+    keys: Pseudonyms,
+    payloads: NDArray[np.int64] | None,
+    rows: int,
+    words: int,
+    groups: U64 | None = None,
 ) -> U64 | None:
     """Shares of TABLE's words at QUERY's rows: (words, n) uint64 at QUERY and HELPER, None at TABLE.
 
-    keys: of the party's own rows at TABLE, of QUERY's rows elsewhere. payloads: (words - 1, rows) at TABLE.
-    rows: TABLE's public number of rows.
+    keys: of the party's own rows at TABLE, of QUERY's rows elsewhere. payloads: (payloads, rows), at TABLE.
+    rows: TABLE's public number of rows. words: the tag, payloads, and words of groups. groups: those, at TABLE.
     """
     layout = okvs.layout_of(rows)
     match ctx.role:
         case Role.TABLE:
             if payloads is None:
                 raise ValueError("TABLE needs payloads")
-            table = await ctx.compute(_encoded, layout, keys, payloads, ctx.private("free"), ctx.path)
+            table = await ctx.compute(_encoded, layout, keys, payloads, groups, ctx.private("free"), ctx.path)
             await ctx.send(Role.HELPER, table, "rows")
             return None
         case Role.QUERY:
@@ -49,12 +54,17 @@ async def looked_up(
             raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
-def _encoded(layout: okvs.Layout, keys: Pseudonyms, payloads: NDArray[np.int64], free: Stream, step: str) -> U64:
+def _encoded(
+    layout: okvs.Layout, keys: Pseudonyms, payloads: NDArray[np.int64], groups: U64 | None, free: Stream, step: str
+) -> U64:
     if keys.masks is None:
         raise ValueError("TABLE's keys have masks")
     values: U64 = np.empty((len(keys.x), len(keys.masks)), np.uint64)
     values[:, 0] = keys.masks[0]
-    values[:, 1:] = (payloads.view(np.uint64) - keys.masks[1:]).T
+    last = 1 + len(payloads)
+    values[:, 1:last] = (payloads.view(np.uint64) - keys.masks[1:last]).T
+    if groups is not None:
+        values[:, last:] = (groups ^ keys.masks[last:]).T
     table = free.read((layout.rows, values.shape[1]), np.uint64)
     try:
         okvs.encode(kernels(), layout, keys.x, keys.y, values, table)

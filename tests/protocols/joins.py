@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from glovebox.protocols.intersection import JoinShape, Rows
+from glovebox.protocols.totals import Total
 
-COUNT = (None, None, 32)
-EVERYTHING = (COUNT, (0, None, 64), (None, 0, 64), (0, 0, 64))
+COUNT = Total(None, None, 32)
+EVERYTHING = (COUNT, Total(0, None, 64), Total(None, 0, 64), Total(0, 0, 64))
 
 
 def encoded(keys: np.ndarray, blocks: int = 2) -> np.ndarray:
@@ -35,24 +36,33 @@ def two_tables(n_query: int, n_table: int, matches: int, seed: int = 0, measures
     )
 
 
-def in_the_clear(shape: JoinShape, query: Rows, table: Rows) -> list[int]:
-    """The totals, by a dictionary."""
+def grouped(rows: Rows, groups: int, seed: int = 0) -> Rows:
+    """The rows, each in one of so many groups."""
+    chosen = np.random.default_rng(seed).integers(0, groups, len(rows.ids))
+    return Rows(rows.ids, rows.values, chosen)
+
+
+def in_the_clear(shape: JoinShape, query: Rows, table: Rows) -> list[list[int]]:
+    """The totals of each group, by a dictionary."""
     rows = {bytes(one): index for index, one in enumerate(table.ids)}
     pairs = [(index, rows[bytes(one)]) for index, one in enumerate(query.ids) if bytes(one) in rows]
+    sums = [[0] * shape.groups for _ in shape.totals]
+    for q, t in pairs:
+        group = 0 if query.groups is None else int(query.groups[q]) * shape.table_groups
+        group += 0 if table.groups is None else int(table.groups[t])
+        for index, (value, payload, *_) in enumerate(shape.totals):
+            v = 1 if value is None else int(query.values[value, q])
+            sums[index][group] += v if payload is None else v * int(table.values[payload, t])
+    return sums
 
-    def product(value: int | None, payload: int | None, q: int, t: int) -> int:
-        v = 1 if value is None else int(query.values[value, q])
-        return v if payload is None else v * int(table.values[payload, t])
 
-    return [sum(product(value, payload, q, t) for q, t in pairs) for value, payload, _ in shape.totals]
-
-
-def opened(shape: JoinShape, query: np.ndarray, helper: np.ndarray) -> list[int]:
+def opened(shape: JoinShape, query: np.ndarray, helper: np.ndarray) -> list[list[int]]:
     """The totals that two parties' shares add to, as signed integers of their ring."""
     totals = []
-    for (_, _, bits), u, v in zip(shape.totals, query, helper, strict=True):
-        assert int(u) < 1 << bits
-        assert int(v) < 1 << bits
-        total = (int(u) + int(v)) % (1 << bits)
-        totals.append(total - (1 << bits) if total >> (bits - 1) else total)
+    for total, mine, theirs in zip(shape.totals, query, helper, strict=True):
+        ring = 1 << total.bits
+        assert mine.shape == theirs.shape == (shape.groups,)
+        assert all(int(share) < ring for share in (*mine, *theirs))
+        sums = [(int(u) + int(v)) % ring for u, v in zip(mine, theirs, strict=True)]
+        totals.append([one - ring if one >= ring // 2 else one for one in sums])
     return totals

@@ -9,14 +9,15 @@ from glovebox.algebra import arrays, okvs
 from glovebox.errors import DataError, GloveboxError, PeerLost
 from glovebox.protocols import intersection, table
 from glovebox.protocols.intersection import JoinShape, joined_totals
+from glovebox.protocols.totals import Total
 from glovebox.runtime.world import World
 
-from .joins import COUNT, EVERYTHING, in_the_clear, opened, owner, two_tables
+from .joins import COUNT, EVERYTHING, grouped, in_the_clear, opened, owner, two_tables
 
 BOUND = (1 << 30) - 1  # 2**2 * BOUND**2 < 2**62: as large as four rows may be
 
 
-async def totals_of(shape: JoinShape, query, table_rows, **world_options) -> list[int]:
+async def totals_of(shape: JoinShape, query, table_rows, **world_options) -> list[list[int]]:
     async with World(seed=7, **world_options) as world:
         shares = await world.run(joined_totals, shape=shape, query=query, table=table_rows)
     assert shares.table is None
@@ -31,7 +32,7 @@ async def test_totals_are_those_of_a_join(n_query, n_table, matches):
     query, table_rows = two_tables(n_query, n_table, matches)
     shape = JoinShape(n_query, n_table, 1, EVERYTHING)
     expected = in_the_clear(shape, query, table_rows)
-    assert expected[0] == matches
+    assert expected[0] == [matches]
     assert await totals_of(shape, query, table_rows) == expected
 
 
@@ -42,7 +43,7 @@ async def test_any_totals_of_any_tables(data):
     matches = data.draw(st.integers(0, min(n_query, n_table)))
     measures, payloads = 2, data.draw(st.integers(0, 3))
     payload = st.none() | st.integers(0, payloads - 1) if payloads else st.none()
-    total = st.tuples(st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]))
+    total = st.builds(Total, st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]), choice=st.just(0))
     totals = tuple(data.draw(st.lists(total, min_size=1, max_size=5)))
     shape = JoinShape(
         n_query + data.draw(st.integers(1, 70)), n_table + data.draw(st.integers(1, 70)), payloads, totals
@@ -66,13 +67,13 @@ async def test_extreme_amounts_add_up(v, p, blocks):
     query = owner([1, 2, 3, 4], [v] * 4, blocks)
     table_rows = owner([4, 3, 2, 1], [p] * 4, blocks)
     shape = JoinShape(4, 4, 1, EVERYTHING)
-    assert await totals_of(shape, query, table_rows) == [4, 4 * v, 4 * p, 4 * v * p]
+    assert await totals_of(shape, query, table_rows) == [[4], [4 * v], [4 * p], [4 * v * p]]
 
 
 async def test_a_sum_reaches_the_bound_of_its_ring():
     most = (1 << 62) - 1
-    shape = JoinShape(2, 2, 1, ((0, None, 64), (None, 0, 64)))
-    assert await totals_of(shape, owner([1, 2], [most, 5]), owner([1, 3], [-most, 5])) == [most, -most]
+    shape = JoinShape(2, 2, 1, (Total(0, None, 64), Total(None, 0, 64)))
+    assert await totals_of(shape, owner([1, 2], [most, 5]), owner([1, 3], [-most, 5])) == [[most], [-most]]
 
 
 @pytest.mark.parametrize(("true_query", "true_table"), [(0, 0), (0, 50), (50, 0), (3, 50), (50, 3)])
@@ -90,6 +91,27 @@ async def test_shards_add_up_to_the_whole(monkeypatch, matches):
     monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
     assert intersection.shards_of(shape)[0] == 7
     assert await totals_of(shape, query, table_rows) == whole == in_the_clear(shape, query, table_rows)
+
+
+@pytest.mark.parametrize(("of_query", "of_table"), [(1, 2), (2, 1), (3, 5), (40, 1), (1, 70), (300, 1), (10, 10)])
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_totals_of_groups_are_those_of_a_join(monkeypatch, of_query, of_table, sharded):
+    query, table_rows = two_tables(900, 1000, 600, low=-(1 << 25))
+    query = grouped(query, of_query, 1) if of_query > 1 else query
+    table_rows = grouped(table_rows, of_table, 2) if of_table > 1 else table_rows
+    shape = JoinShape(1000, 1000, 1, EVERYTHING, of_query, of_table)
+    if sharded:
+        monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)
+
+
+@pytest.mark.parametrize(("group", "rows"), [(0, 128), (2, 128), (3, 0), (1, 1)])
+async def test_one_group_may_hold_all_rows_or_none(group, rows):
+    query, table_rows = two_tables(rows, 128, rows)
+    shape = JoinShape(128, 128, 1, EVERYTHING, 4, 4)
+    everybody = type(query)(query.ids, query.values, np.full(rows, group))
+    table_rows = type(query)(table_rows.ids, table_rows.values, np.full(128, group))
+    assert await totals_of(shape, everybody, table_rows) == in_the_clear(shape, everybody, table_rows)
 
 
 async def test_a_shard_that_overflows_ends_the_run_and_says_nothing(monkeypatch):
@@ -176,4 +198,4 @@ async def test_totals_are_duckdbs():
         "SELECT COUNT(*), SUM(q.v), SUM(t.p), SUM(q.v * t.p) FROM q JOIN t USING (id)"
     ).fetchone()
     shape = JoinShape(4100, 5200, 1, EVERYTHING)
-    assert tuple(await totals_of(shape, owner(buyers, amounts), owner(viewers, seconds))) == expected
+    assert await totals_of(shape, owner(buyers, amounts), owner(viewers, seconds)) == [[one] for one in expected]

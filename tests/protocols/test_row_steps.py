@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from glovebox.algebra import okvs
 from glovebox.protocols import totals as totals_module
 from glovebox.protocols.membership import all_ones
+from glovebox.protocols.planes import group_planes, group_words
 from glovebox.protocols.pseudonyms import Pseudonyms, pseudonyms
 from glovebox.protocols.table import looked_up
-from glovebox.protocols.totals import Shares, jobs_of, matched_totals, traffic
+from glovebox.protocols.totals import Shares, Total, jobs_of, matched_totals, traffic
 from glovebox.runtime.world import World
 
 from .joins import encoded
@@ -77,11 +78,11 @@ async def test_all_ones(rows, seed, share):
 
 
 TOTALS = [
-    ((None, None, 32),),
-    ((0, None, 64),),
-    ((None, 1, 64),),
-    ((1, 0, 64),),
-    ((None, None, 32), (None, 0, 64), (0, 0, 64), (1, 1, 32), (None, 1, 32)),
+    (Total(None, None, 32),),
+    (Total(0, None, 64),),
+    (Total(None, 1, 64),),
+    (Total(1, 0, 64),),
+    (Total(None, None, 32), Total(None, 0, 64), Total(0, 0, 64), Total(1, 1, 32), Total(None, 1, 32)),
 ]
 
 
@@ -98,26 +99,75 @@ async def test_totals_of_every_block_are_shared(wanted, blocks):
             totals=wanted,
             n=n,
             blocks=blocks,
-            query=Shares(bits[0], words[0], values),
-            helper=Shares(bits[1], words[1], None),
+            query=Shares(bits[:1], words[0], values),
+            helper=Shares(bits[1:], words[1], None),
         )
-    if blocks == 1:
-        assert world.matches_card(matched_totals, n=n, **traffic(wanted, n))
+    assert world.matches_card(matched_totals, n=n, **traffic(wanted, n, blocks=blocks))
     one = np.ones(n, np.uint64)
-    for index, (value, payload, width) in enumerate(wanted):
+    for index, (value, payload, width, _) in enumerate(wanted):
         v = one if value is None else values[value].view(np.uint64)
         p = one if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
         expected = (v * p * (bits[0] ^ bits[1])).reshape(blocks, -1).sum(axis=1, dtype=np.uint64)
         ring = np.uint64((1 << width) - 1)
-        np.testing.assert_array_equal((got.query[index] + got.helper[index]) & ring, expected & ring)
+        np.testing.assert_array_equal((got.query[index, 0] + got.helper[index, 0]) & ring, expected & ring)
+
+
+async def test_totals_of_several_choices_and_planes():
+    n, planes, blocks = 128, 3, 2
+    rng = np.random.default_rng(4)
+    bits, words = (
+        rng.integers(0, 2, (2, 2 * planes, n), dtype=np.uint8),
+        rng.integers(0, 99, (2, 2, n), dtype=np.uint64),
+    )
+    values = rng.integers(-99, 99, (1, n))
+    wanted = (Total(None, None, 64), Total(0, None, 64, 1), Total(None, 0, 64, 1), Total(0, 0, 64, 0))
+    async with World(seed=7) as world:
+        got = await world.run(
+            matched_totals,
+            totals=wanted,
+            n=n,
+            blocks=blocks,
+            planes=planes,
+            query=Shares(bits[0], words[0], values),
+            helper=Shares(bits[1], words[1], None),
+        )
+    assert world.matches_card(matched_totals, n=n, **traffic(wanted, n, planes, blocks))
+    chosen = (bits[0] ^ bits[1]).reshape(2, planes, blocks, -1).astype(np.uint64)
+    v, p = values[0].view(np.uint64).reshape(blocks, -1), (words[0, 1] + words[1, 1]).reshape(blocks, -1)
+    expected = [chosen[0].sum(-1), (chosen[1] * v).sum(-1), (chosen[1] * p).sum(-1), (chosen[0] * v * p).sum(-1)]
+    np.testing.assert_array_equal(got.query + got.helper, np.stack(expected))
+
+
+@pytest.mark.parametrize(("choices", "groups"), [(1, 1), (1, 5), (3, 2), (2, 70)])
+async def test_planes_are_the_choices_within_each_group(choices, groups):
+    async def planes(ctx, shares, **public):
+        return await group_planes(ctx, *(shares or (None, None)), **public)
+
+    n = 64
+    rng = np.random.default_rng(groups)
+    bits = rng.integers(0, 2, (2, choices, n), dtype=np.uint8)
+    own = rng.integers(0, groups, n)
+    at_query = rng.integers(0, 1 << 64, (-(-groups // 64), n), dtype=np.uint64)
+    async with World(seed=7) as world:
+        got = await world.run(
+            planes,
+            n=n,
+            choices=choices,
+            groups=groups,
+            query=(bits[0], at_query),
+            helper=(bits[1], at_query ^ group_words(own, groups)),
+        )
+    assert world.matches_card(group_planes, n=n, c=choices, G=groups)
+    expected = (bits[0] ^ bits[1])[:, None] & (np.arange(groups)[:, None] == own)
+    np.testing.assert_array_equal(got.query ^ got.helper, expected.reshape(choices * groups, n))
 
 
 async def test_many_totals_go_in_several_exchanges(monkeypatch):
     monkeypatch.setattr(totals_module, "EXCHANGE_BYTES", 3000)
     wanted, n = TOTALS[-1], 256
     assert traffic(wanted, n)["E"] == 9
-    shares = Shares(np.ones(n, np.uint8), np.ones((3, n), np.uint64), np.ones((2, n), np.int64))
-    nothing = Shares(np.zeros(n, np.uint8), np.zeros((3, n), np.uint64), None)
+    shares = Shares(np.ones((1, n), np.uint8), np.ones((3, n), np.uint64), np.ones((2, n), np.int64))
+    nothing = Shares(np.zeros((1, n), np.uint8), np.zeros((3, n), np.uint64), None)
     async with World(seed=7) as world:
         got = await world.run(matched_totals, totals=wanted, n=n, query=shares, helper=nothing)
     assert 2 < world.meter.rounds <= 10  # an exchange in which only one party sends may not wait for the one before
@@ -125,7 +175,9 @@ async def test_many_totals_go_in_several_exchanges(monkeypatch):
 
 
 def test_the_order_of_jobs_is_that_of_the_totals():
-    assert [(job.total, job.kind.name) for job in jobs_of(((None, 0, 64), (0, 0, 64), (None, None, 32)))] == [
+    assert [
+        (job.total, job.kind.name) for job in jobs_of((Total(None, 0, 64), Total(0, 0, 64), Total(None, None, 32)))
+    ] == [
         (0, "HELPER_CHOOSES"),
         (0, "QUERY_CHOOSES"),
         (1, "HELPER_CHOOSES"),

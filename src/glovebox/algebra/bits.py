@@ -32,10 +32,10 @@ def rows_in_order(bits: U8) -> U8:
 
 
 def packed(bits: U8) -> U8:
-    """(n,) bytes of 0 and 1 as (n / 8,), bit j of byte i is row 8 i + j."""
-    return np.packbits(bits, bitorder="little")
+    """(.., n) bytes of 0 and 1 as (.., n / 8), bit j of byte i is row 8 i + j."""
+    return np.packbits(bits, axis=-1, bitorder="little")
 
 
 def unpacked(octets: U8) -> U8:
     """The reverse of `packed`."""
-    return np.unpackbits(octets, bitorder="little")
+    return np.unpackbits(octets, axis=-1, bitorder="little")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from glovebox.planner.plan import Joined, Plan, Total
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, shards_of, traffic
+from glovebox.protocols.totals import Total as RowTotal
 from glovebox.runtime.card import terms, value_of
 
 
@@ -20,7 +21,9 @@ class Cost(NamedTuple):
 
 def join_shape(n_query: int, n_table: int, payloads: int, totals: Sequence[Total]) -> JoinShape:
     """The shape of a row-level run."""
-    return JoinShape(n_query, n_table, payloads, tuple((total.query, total.table, total.bits) for total in totals))
+    return JoinShape(
+        n_query, n_table, payloads, tuple(RowTotal(total.query, total.table, total.bits) for total in totals)
+    )
 
 
 def join_cost(shape: JoinShape) -> Cost:
