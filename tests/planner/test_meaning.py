@@ -3,6 +3,7 @@ DuckDB in the clear. No protocol runs: what is checked is how SQL is cut into lo
 """
 
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import Joined
 from glovebox.planner.question import plan_question
 from glovebox.schema.expressions import Call, ColumnRef, Constant
+from glovebox.schema.local import Grouping
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
@@ -116,10 +118,11 @@ def questions(draw, tables, source, joined):
         keep = draw(st.one_of(st.none(), condition))
         columns.append(f"{draw(aggregates)}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
     where = draw(st.one_of(st.none(), condition))
-    grouped = not joined and draw(st.booleans())
+    keys = [f"{table}.c AS {table}_c" for table in draw(st.lists(st.sampled_from(tables), unique=True))]
+    places = ", ".join(str(number + 1) for number in range(len(keys)))
     return (
-        f"SELECT {'s.c, ' if grouped else ''}{', '.join(columns)} FROM {source}"
-        f"{f' WHERE {where}' if where else ''}{' GROUP BY s.c ORDER BY 1' if grouped else ''}"
+        f"SELECT {', '.join(keys + columns)} FROM {source}"
+        f"{f' WHERE {where}' if where else ''}{f' GROUP BY {places} ORDER BY {places}' if keys else ''}"
     )
 
 
@@ -181,12 +184,14 @@ def measured(measure, group):
     return total
 
 
-def lines_of(query, table):
-    """The rows of a local query by line: by id, or by group."""
+def lines_of(query, table, label=None):
+    """The rows of a local query by line: by id, those of a group, or by group."""
     kept = [row for row in table if query.where is None or evaluated(query.where, row)]
     if query.ids:
         ids = {row["id"] for row in kept} - {None}
-        return {key: [row for row in kept if row["id"] == key] for key in ids}
+        assert query.pivoted or not query.groupings or len(ids) == len([row for row in kept if row["id"] is not None])
+        lines = {key: [row for row in kept if row["id"] == key and label in (None, row["c"])] for key in ids}
+        return lines if query.pivoted else {key: line for key, line in lines.items() if line}
     labels = query.groupings[0].labels if query.groupings else [None]
     return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
 
@@ -195,13 +200,20 @@ def computed(plan, tables):
     """The answer's rows, by the plan. tables: the rows of each party."""
     source = plan.source
     if isinstance(source, Joined):
-        one, other = (lines_of(query, tables[query.party]) for query in (source.query, source.table))
+        sides = [
+            [
+                lines_of(query, tables[query.party], label)
+                for label in (query.groupings or [Grouping((None,))])[0].labels
+            ]
+            for query in (source.query, source.table)
+        ]
         totals = [[
             sum(
                 (1 if total.query is None else measured(source.query.measures[total.query], one[key]))
                 * (1 if total.table is None else measured(source.table.measures[total.table], other[key]))
                 for key in one.keys() & other.keys()
             )
+            for one, other in product(*sides)
         ] for total in plan.totals]  # fmt: skip
     else:
         lines = [(query, lines_of(query, tables[query.party])) for query in source.owners]
@@ -238,8 +250,9 @@ def check(question, tables, clear):
     plan = plan_question(CONTRACT, question, {}, 0)
     found, wanted = computed(plan, tables), in_the_clear(question, clear)
     if plan.order:  # a group of the domain that SQL leaves out because it is empty shows as zero
-        there = {row[0] for row in wanted}
-        found = [row for row in found if row[0] in there]
+        keys = len(plan.order)
+        there = {row[:keys] for row in wanted}
+        found = [row for row in found if row[:keys] in there]
     assert len(found) == len(wanted)
     for row, other in zip(found, wanted, strict=True):
         assert all(map(same, row, other)), (row, other)

@@ -22,7 +22,17 @@ from glovebox.data.arrays import booleans, integers, validity
 from glovebox.data.database import Database, Parameters, batches, keep, rows
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
 from glovebox.data.identifiers import key, key_bytes
-from glovebox.data.measures import check_bounds, condition, line_units, of_group, of_id, of_row, total_units
+from glovebox.data.measures import (
+    check_bounds,
+    condition,
+    group_number,
+    in_group,
+    line_units,
+    of_group,
+    of_id,
+    of_row,
+    total_units,
+)
 from glovebox.data.quality import check_table, ids_above, most_rows, refuse_faults
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
@@ -34,14 +44,19 @@ from glovebox.schema.local import Grouping, LocalQuery
 
 
 class LoadedRows(Struct, frozen=True):
-    """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; values: (measures, n) int64; snapshot: 32
-    bytes. null_ids, ids_without_form: rows that pass the filter and are left out; for the owner's eyes only."""
+    """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; snapshot: 32 bytes.
+
+    values: (measures, n) int64, (measures groups, n) of a pivoted query. groups: (n,) int64, the group of each line,
+    None without groupings or pivoted. null_ids, ids_without_form: rows that pass the filter and are left out; for the
+    owner's eyes only.
+    """
 
     ids: NDArray[np.uint8]
     values: NDArray[np.int64]
     snapshot: bytes
     null_ids: int
     ids_without_form: int
+    groups: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
         return f"<LoadedRows: {len(self.values)} measures, ids of {self.ids.shape[1]} bytes>"
@@ -90,11 +105,13 @@ def _unique_rows(
     passing = _computed(extra, condition(query, view, view.parameters))
     read = [of_row(measure, view, view.parameters) for measure in query.measures]
     inputs = [None if node is None else _computed(extra, node) for node in read]
+    group = _computed(extra, group_number(query, view, view.parameters)) if query.groupings else None
     select = exp.select(exp.Star(), *(node.as_(alias, quoted=True) for alias, node in extra.items()))
     select = select.from_(view.checked().subquery("checked"))
     snapshot = SnapshotHash(salt, table)
     ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
     values = np.empty((len(query.measures), table.rows), np.int64)
+    groups = np.empty(table.rows, np.int64) if group else None
     n = null_ids = formless = 0
     for batch in hashed(database, view, source, select, view.parameters, snapshot):
         keys, passes = batch.column(key_name), booleans(batch.column(passing))
@@ -109,12 +126,14 @@ def _unique_rows(
         encode_ids(keys, w, ids[span])
         for index, (measure, alias) in enumerate(zip(query.measures, inputs, strict=True)):
             values[index, span] = line_units(measure, batch.column(alias))[passes] if alias else 1
+        if group and groups is not None:
+            groups[span] = integers(batch.column(group))[0][passes]
         n += len(keys)
     if repeated := repeated_ids(ids[:n]):
         raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than one row, though the id is unique")
     values = np.ascontiguousarray(values[:, :n])
     check_bounds(query, values)
-    return LoadedRows(ids[:n], values, snapshot.digest(), null_ids, formless)
+    return LoadedRows(ids[:n], values, snapshot.digest(), null_ids, formless, None if groups is None else groups[:n])
 
 
 def _repeated_rows(
@@ -125,18 +144,21 @@ def _repeated_rows(
     every, snapshot = kept_rows(database, view, source, salt)
     null_ids, formless = _left_out(database, view, query, every, id_name)
     parameters = Parameters()
-    sums = [of_id(measure, view, parameters).as_(f"m{index}") for index, measure in enumerate(query.measures)]
+    groups = range(query.groups) if query.pivoted else [None]
+    measures = [(measure, None if group is None else in_group(query, group, view, parameters))
+                for measure in query.measures for group in groups]  # fmt: skip
+    sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
     lines = exp.select(name(id_name).as_("id"), call("count_star").as_("n"), *sums).from_(every.subquery("every"))
     lines = lines.where(condition(query, view, parameters), not_(is_null(name(id_name)))).group_by(name(id_name))
     keyed = exp.select(exp.Star(), key(column, name("id")).as_("key")).from_(lines.subquery("lines"))
     ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)
-    values = np.empty((len(query.measures), table.rows), np.int64)
+    values = np.empty((len(measures), table.rows), np.int64)
     most = most_rows(table, column)
     n = above = 0
     for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
         encode_ids(batch.column("key"), w, ids[span])
-        for index, measure in enumerate(query.measures):
+        for index, (measure, _) in enumerate(measures):
             values[index, span] = line_units(measure, batch.column(f"m{index}"))
         above += int(np.count_nonzero(integers(batch.column("n"))[0] > (most or table.rows)))
         n += batch.num_rows

@@ -13,7 +13,7 @@ from sqlglot import exp
 from glovebox.data.arrays import integers
 from glovebox.data.database import Parameters
 from glovebox.data.expressions import measured, present, rendered
-from glovebox.data.trees import Node, call, cast, name, when
+from glovebox.data.trees import Node, call, cast, compare, name, number, when
 from glovebox.data.view import View
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.expressions import Expression
@@ -39,13 +39,33 @@ def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
     return present(_expression(measure), view, parameters)
 
 
-def of_id(measure: Measure, view: View, parameters: Parameters) -> Node:
-    """A measure over all rows of an id."""
+def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | None = None) -> Node:
+    """A measure over all rows of an id, or over those that meet a condition."""
     value = of_row(measure, view, parameters)
     if measure.kind == "rows":
-        return call("count_star")
-    function = {"people": "bool_or", "values": "count_if", "sum": "sum"}[measure.kind]
-    return call(function, exp.true() if value is None else value)
+        over = call("count_star")
+    else:
+        function = {"people": "bool_or", "values": "count_if", "sum": "sum"}[measure.kind]
+        over = call(function, exp.true() if value is None else value)
+    return over if rows is None else exp.Filter(this=over, expression=exp.Where(this=rows.copy()))
+
+
+def group_number(query: LocalQuery, view: View, parameters: Parameters) -> Node:
+    """The number of a row's group in row-major order of the groupings' domains."""
+    number_of: Node = number(0)
+    for grouping in query.groupings:
+        if grouping.column is None:
+            raise GloveboxError("the plan groups a join by a label of its own", code="plan", step="loaded")
+        labels = call("list_value", *(parameters.bind(label, "VARCHAR") for label in grouping.labels))
+        place = call("list_position", labels, name(view.name_of(grouping.column)))
+        within = compare(exp.Sub, place, number(1))
+        number_of = compare(exp.Add, compare(exp.Mul, number_of, number(len(grouping.labels))), within)
+    return cast(number_of, "BIGINT")
+
+
+def in_group(query: LocalQuery, group: int, view: View, parameters: Parameters) -> Node:
+    """Whether a row is in a group."""
+    return compare(exp.EQ, group_number(query, view, parameters), number(group))
 
 
 def _expression(measure: Measure) -> Expression:
@@ -86,7 +106,8 @@ def total_units(measure: Measure, total: Any) -> int:
 
 def check_bounds(query: LocalQuery, values: NDArray[np.int64]) -> None:
     """Return if all values are within their measure's bounds; raise DataError with the number that are not."""
-    for measure, line in zip(query.measures, values, strict=True):
+    for index, line in enumerate(values):
+        measure = query.measures[index // (query.groups if query.pivoted else 1)]
         outside = int(np.count_nonzero((line < measure.low) | (line > measure.high)))
         if outside:
             sentence = f"{query.table}: {outside} ids have a {measure.kind} outside the bounds that the contract gives"

@@ -23,6 +23,7 @@ from glovebox.node.channel import BoundTable, Channel, Completed, Job, Opened, R
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
+from glovebox.planner.cost import by_group
 from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
@@ -205,13 +206,13 @@ class Run:
         plan, finishing = self.plan, finishing_of(self.plan)
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
-            case Joined(query, _, helper):
-                rows = None if own is None else Rows(own.ids, own.values)
+            case Joined(query, table, helper):
+                rows = None if own is None else Rows(own.ids, own.values, own.groups)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
-                held = None if shares is None else shares.reshape(len(rings), 1)
+                held = None if shares is None else by_group(query, table, shares)
                 return await secure_totals(
-                    ctx.narrow("conversion"), finishing.bits, rings, 1, query.party, helper, held
+                    ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query.party, helper, held
                 )
             case stacked:
                 owners = tuple(query.party for query in stacked.owners)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from glovebox.planner.answer import parts_of
 from glovebox.planner.cost import join_shape as shape_of
-from glovebox.planner.plan import Joined, Plan, members
+from glovebox.planner.plan import Joined, Plan, groupings_of, members
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
@@ -31,13 +33,12 @@ def join_shape(plan: Plan) -> JoinShape:
     """The public shape of a joined question's row-level run."""
     if not isinstance(plan.source, Joined):
         raise TypeError("only a joined question has a join")
-    query, table = plan.source.query, plan.source.table
-    return shape_of(query.lines, table.lines, len(table.measures), plan.totals)
+    return shape_of(plan.source.query, plan.source.table, plan.totals)
 
 
 def group_count(plan: Plan) -> int:
     """How many groups the answer has, by the domains in the contract."""
-    return 1 if isinstance(plan.source, Joined) else plan.source.owners[0].lines
+    return math.prod(len(grouping.labels) for grouping in groupings_of(plan))
 
 
 def finishing_of(plan: Plan) -> Finishing:

@@ -25,11 +25,15 @@ ONE = Constant("integer", "1")
 
 @dataclass
 class Totals:
-    """The measures of each side, and the totals made of them, each once. Total 0 is the number of people."""
+    """The measures of each side, and the totals made of them, each once. Total 0 is the number of people.
+
+    pivoted: sides of a join whose ids may have rows in several groups, so that no measure of a line is always 1.
+    """
 
     scope: Scope
     typing: Typing
-    measures: list[list[Measure]] = field(default_factory=list)
+    pivoted: frozenset[int] = frozenset()
+    measures: list[list[Measure]] = field(default_factory=list, init=False)
     totals: list[Total] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -116,7 +120,7 @@ class Totals:
         for side in range(len(self.scope.sides)):
             if side in filters:
                 measures.append(Measure("values", _where(filters[side], ONE), 0, 0, self._bound(side)))
-            elif self.joined and self._bound(side) == 1:
+            elif self.joined and self._bound(side) == 1 and side not in self.pivoted:
                 measures.append(None)
             else:
                 measures.append(Measure("rows", None, 0, 0, self._bound(side)))
@@ -130,7 +134,8 @@ class Totals:
             if side in filters:
                 measures.append(Measure("people", _where(filters[side], ONE), 0, 0, most))
             else:
-                measures.append(None if self.joined else Measure("people", None, 0, 0, most))
+                always = self.joined and side not in self.pivoted
+                measures.append(None if always else Measure("people", None, 0, 0, most))
         return measures
 
     def _count(self, name: str, node: exp.Count, filters: dict[int, Typed]) -> Output:

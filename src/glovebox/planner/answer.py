@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from glovebox.planner.plan import Joined, Output, Plan
+from glovebox.planner.plan import Output, Plan, groupings_of
 from glovebox.protocols.finishing import Part
 
 AVERAGE_DECIMALS = 10
@@ -77,9 +77,7 @@ def answer_of(plan: Plan, shown: NDArray[np.bool_], parts: NDArray[np.object_]) 
 
 def _labels(plan: Plan) -> Iterator[tuple[str, ...]]:
     """The labels of every group, in row-major order of the domains."""
-    if isinstance(plan.source, Joined):
-        return iter([()])
-    return itertools.product(*(grouping.labels for grouping in plan.source.owners[0].groupings))
+    return itertools.product(*(grouping.labels for grouping in groupings_of(plan)))
 
 
 def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visible: bool) -> Cell:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glovebox.planner.plan import Joined, Plan, Total
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, shards_of, traffic
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.runtime.card import terms, value_of
+from glovebox.schema.local import LocalQuery
 
 
 class Cost(NamedTuple):
@@ -19,11 +23,37 @@ class Cost(NamedTuple):
     rounds: int
 
 
-def join_shape(n_query: int, n_table: int, payloads: int, totals: Sequence[Total]) -> JoinShape:
-    """The shape of a row-level run."""
+def join_shape(query: LocalQuery, table: LocalQuery, totals: Sequence[Total]) -> JoinShape:
+    """The shape of a row-level run. A total of a pivoted side is one for each of its groups, as `by_group` expects."""
     return JoinShape(
-        n_query, n_table, payloads, tuple(RowTotal(total.query, total.table, total.bits) for total in totals)
+        query.lines,
+        table.lines,
+        len(table.measures) * _pivots(table),
+        tuple(
+            RowTotal(_pivoted(total.query, query, own), _pivoted(total.table, table, other), total.bits)
+            for total in totals
+            for own in range(_pivots(query))
+            for other in range(_pivots(table))
+        ),
+        1 if query.pivoted else query.groups,
+        1 if table.pivoted else table.groups,
     )
+
+
+def by_group(query: LocalQuery, table: LocalQuery, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A run's totals as those of the plan: (totals, groups), by the query's groups and within each by the table's."""
+    own, other = _pivots(query), _pivots(table)
+    apart = totals.reshape(-1, own, other, query.groups // own, table.groups // other)
+    return apart.transpose(0, 1, 3, 2, 4).reshape(len(apart), query.groups * table.groups)
+
+
+def _pivots(local: LocalQuery) -> int:
+    return local.groups if local.pivoted else 1
+
+
+def _pivoted(measure: int | None, local: LocalQuery, group: int) -> int | None:
+    """The index of a measure of one group."""
+    return None if measure is None else measure * _pivots(local) + group
 
 
 def join_cost(shape: JoinShape) -> Cost:
@@ -38,5 +68,4 @@ def plan_cost(plan: Plan) -> Cost:
     """What a plan's row-level run costs; nothing in a stacked question, whose owners share totals only."""
     if not isinstance(plan.source, Joined):
         return Cost(0, 0)
-    query, table = plan.source.query, plan.source.table
-    return join_cost(join_shape(query.lines, table.lines, len(table.measures), plan.totals))
+    return join_cost(join_shape(plan.source.query, plan.source.table, plan.totals))

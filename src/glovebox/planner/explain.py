@@ -27,6 +27,7 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         query, table, helper = plan.source.query, plan.source.table, names[plan.source.helper]
         told["roles"] = {"query": names[query.party], "table": names[table.party], "helper": helper}
         told["rows"] = {names[query.party]: query.lines, names[table.party]: table.lines}
+        told["groups"] = query.groups * table.groups
         told["must_not_collude"] = [[names[query.party], helper], [names[table.party], helper]]
     else:
         told["roles"] = {}
@@ -81,5 +82,8 @@ def _within(plan: Plan) -> list[str]:
 
 def _local(local: LocalQuery, names: list[str]) -> str:
     what = "one line an id" if local.ids else "one line a group"
+    if local.ids and local.groupings:
+        keys = " and ".join(grouping.column or "" for grouping in local.groupings)
+        what += f", by {keys}" if local.pivoted else f" with its group of {keys}"
     kept = "the rows that pass its filter" if local.where else "all rows"
     return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}, {local.lines} at most"

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from glovebox.schema.local import LocalQuery
+from glovebox.schema.local import Grouping, LocalQuery
 
 PLAN_FORMAT = 1
 
@@ -33,7 +33,10 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
-    """Two owners' tables joined on an id: one run of the row-level protocol."""
+    """Two owners' tables joined on an id: one run of the row-level protocol.
+
+    The groups are numbered by those of the query, and within each by those of the table.
+    """
 
     query: LocalQuery
     table: LocalQuery
@@ -115,6 +118,13 @@ def local_query(plan: Plan, party: int) -> LocalQuery | None:
     """What a party computes alone, or None where it owns none of the tables."""
     queries = (plan.source.query, plan.source.table) if isinstance(plan.source, Joined) else plan.source.owners
     return next((query for query in queries if query.party == party), None)
+
+
+def groupings_of(plan: Plan) -> tuple[Grouping, ...]:
+    """The groupings of the answer, which outputs of kind group are numbered by; its groups are in row-major order."""
+    if isinstance(plan.source, Joined):
+        return plan.source.query.groupings + plan.source.table.groupings
+    return plan.source.owners[0].groupings
 
 
 def canonical(plan: Plan) -> bytes:

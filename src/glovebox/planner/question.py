@@ -15,17 +15,13 @@ from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals
-from glovebox.planner.cost import join_cost, join_shape
-from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked, Total
+from glovebox.planner.grouping import Key, group_keys, selected_key
+from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
+from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
-from glovebox.protocols.intersection import MOST_ROWS
-from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
-from glovebox.schema.local import Grouping, LocalQuery
-
-MOST_GROUPS = 10_000
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:
@@ -62,13 +58,14 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
     scope = scope_of(parsed, contract)
-    totals = Totals(scope, Typing(scope, _parameters(approved, parameters)))
+    keys = group_keys(scope)
+    pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
+    totals = Totals(scope, Typing(scope, _parameters(approved, parameters)), pivoted)
     where = _where(totals, parsed.tree.args.get("where"))
-    groupings, grouped = _groupings(scope, parsed.tree)
-    outputs = _outputs(totals, parsed.tree, grouped)
-    owners = tuple(owner for side in scope.sides for owner in side.owners)
-    computing = computing_parties(contract, owners)
-    source, ordered = _source(totals, where, groupings, computing)
+    computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
+    found = _outputs(totals, parsed.tree, keys)
+    source, ordered = source_of(totals, where, keys, computing)
+    outputs = tuple(_renumbered(output, scope, keys, source) for output in found)
     return Plan(
         plan_format=PLAN_FORMAT,
         contract=contract.hash,
@@ -149,68 +146,16 @@ def _where(totals: Totals, node: exp.Expr | None) -> dict[int, Expression]:
     return {side: one.expression for side, one in totals.conditions(node.this).items()} if node else {}
 
 
-def _groupings(scope: Scope, tree: exp.Select) -> tuple[list[tuple[Grouping, ...]], list[str]]:
-    """The groupings of each owner, and the names of the group columns."""
-    group = tree.args.get("group")
-    owners = scope.sides[0].owners
-    if group is None:
-        return [() for _ in owners], []
-    if len(scope.sides) > 1:
-        hint = "an aggregate for each group: COUNT(*) FILTER (WHERE …)"
-        scope.statement.refuse(group, "sql", "Joined tables cannot be grouped yet", hint)
-    names: list[str] = []
-    found: list[list[Grouping]] = [[] for _ in owners]
-    count = 1
-    for node in group.expressions:
-        item = _meant(scope, tree, node)
-        if label := scope.label(item):
-            made = scope.sides[0].labels[label]
-            labels = tuple(dict.fromkeys(made))
-            grouping = [Grouping(labels, None, always) for always in made]
-            names.append(label)
-        else:
-            column = _group_column(scope, item)
-            labels = column.values
-            grouping = [Grouping(labels, column.name)] * len(owners)
-            names.append(column.name)
-        count *= len(labels)
-        for own, one in zip(found, grouping, strict=True):
-            own.append(one)
-    if count > MOST_GROUPS or len(set(names)) != len(names):
-        scope.statement.refuse(group, "sql", f"These are {count} groups", f"at most {MOST_GROUPS}, each key once")
-    return [tuple(own) for own in found], names
+def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | Stacked) -> Output:
+    """An output of a group key by its place among the source's groupings, the query's before the table's."""
+    if output.kind != "group" or not isinstance(source, Joined):
+        return output
+    parts = (source.query.party, source.table.party)
+    ordered = sorted(keys, key=lambda key: parts.index(scope.sides[key.side].owners[0]))
+    return replace(output, index=ordered.index(keys[output.index]))
 
 
-def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
-    """What a position, or an alias, in GROUP BY stands for."""
-    if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
-        place = int(node.this) - 1
-        if not 0 <= place < len(tree.expressions):
-            scope.statement.refuse(node, "sql", "There is no such column", f"1 to {len(tree.expressions)}")
-        chosen: exp.Expr = tree.expressions[place].unalias()
-        return chosen
-    if not isinstance(node, exp.Column) or scope.label(node) or scope.sides[0].table.column(node.name.lower()):
-        return node  # a column goes before an alias of the same name, as in DuckDB
-    for item in tree.expressions:
-        if isinstance(item, exp.Alias) and item.alias.lower() == node.name.lower():
-            meant: exp.Expr = item.this
-            return meant
-    return node
-
-
-def _group_column(scope: Scope, node: exp.Expr) -> Column:
-    if not isinstance(node, exp.Column):
-        scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
-    _, column = scope.find(node)
-    if column.kind != "category" or "group" not in column.may:
-        able = [f"GROUP BY {one.name}" for one in scope.sides[0].table.columns if "group" in one.may]
-        hint = " or ".join(able) or "no groups: the contract lets no column make them"
-        sentence = f"{scope.sides[0].table.name}.{column.name} may not be grouped by"
-        scope.statement.refuse(node, f"columns.{column.name}.may", sentence, hint)
-    return column
-
-
-def _outputs(totals: Totals, tree: exp.Select, grouped: list[str]) -> tuple[Output, ...]:
+def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output, ...]:
     outputs: list[Output] = []
     for item in tree.expressions:
         node = item.unalias()
@@ -221,10 +166,8 @@ def _outputs(totals: Totals, tree: exp.Select, grouped: list[str]) -> tuple[Outp
         if name.lower() in (output.name.lower() for output in outputs):
             hint = f"AS {name[:60]}_2"
             totals.scope.statement.refuse(item, "sql", f"Two columns would be named {name}", hint)
-        if isinstance(node, exp.Column) and node.name.lower() in grouped:
-            outputs.append(Output(name, "group", index=grouped.index(node.name.lower())))
-        else:
-            outputs.append(totals.column(name, node))
+        key = selected_key(totals.scope, keys, node)
+        outputs.append(totals.column(name, node) if key is None else Output(name, "group", index=key))
     if all(output.kind == "group" for output in outputs):
         totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
     return tuple(outputs)
@@ -255,45 +198,3 @@ def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple
             scope.statement.refuse(item, "sql", "Rows are ordered by selected columns", "ORDER BY 1")
         found.append(Order(place, bool(item.args.get("desc"))))
     return tuple(found)
-
-
-def _source(
-    totals: Totals, where: dict[int, Expression], groupings: list[tuple[Grouping, ...]], computing: tuple[int, ...]
-) -> tuple[Joined | Stacked, tuple[Total, ...]]:
-    """Who computes what: the owners' local parts, the roles, and the totals as these roles see them."""
-    scope = totals.scope
-    if not totals.joined:
-        side = scope.sides[0]
-        count = 1
-        for grouping in groupings[0]:
-            count *= len(grouping.labels)
-        queries = tuple(
-            LocalQuery(owner, side.table.name, tuple(totals.measures[0]), count, None, where.get(0), groups)
-            for owner, groups in zip(side.owners, groupings, strict=True)
-        )
-        return Stacked(queries), tuple(totals.totals)
-    sides = [
-        LocalQuery(
-            side.owners[0],
-            side.table.name,
-            tuple(totals.measures[number]),
-            side.table.rows,
-            side.ids.name if side.ids else None,
-            where.get(number),
-        )
-        for number, side in enumerate(scope.sides)
-    ]
-    for side in scope.sides:
-        if side.table.rows > MOST_ROWS:
-            sentence = f"A join of {side.table.rows} rows would match two ids wrongly with more than 2^-40"
-            scope.statement.refuse(
-                scope.statement.tree, "rows", sentence, f"a contract whose tables have at most {MOST_ROWS} rows"
-            )
-    helper = next(party for party in computing if party not in (sides[0].party, sides[1].party))
-    swapped = tuple(replace(total, query=total.table, table=total.query) for total in totals.totals)
-    ways = [(sides[0], sides[1], tuple(totals.totals)), (sides[1], sides[0], swapped)]
-    ways.sort(key=lambda way: way[0].party)  # of two ways that cost the same, the contract's order decides
-    query, table, ordered = min(
-        ways, key=lambda way: join_cost(join_shape(way[0].lines, way[1].lines, len(way[1].measures), way[2])).size
-    )
-    return Joined(query, table, helper), ordered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from msgspec import Struct
@@ -43,8 +44,10 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One owner's local part: from its table, under a filter, to one line an id or one line a group.
 
     ids: the id column that lines are made of (ids that are NULL or have no canonical form are left out); None for a
-    stacked question, whose lines are the product of the groupings' domains in row-major order, one line without any.
+    stacked question, whose lines are the groups, one line without any.
     lines: public bound on the number of lines: what they are padded to.
+    groupings: the groups are the product of their domains, in row-major order. A line an id has the group of its row;
+    where `pivoted`, for an id may have rows in many, each measure becomes one for each group, over its rows alone.
     """
 
     party: int
@@ -54,3 +57,9 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     ids: str | None = None
     where: Expression | None = None
     groupings: tuple[Grouping, ...] = ()
+    pivoted: bool = False
+
+    @property
+    def groups(self) -> int:
+        """The number of groups of its groupings, 1 without any."""
+        return math.prod(len(grouping.labels) for grouping in self.groupings)

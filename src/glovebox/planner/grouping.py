@@ -1,0 +1,91 @@
+"""The keys of GROUP BY: each a column with a public domain, or the label that a UNION ALL gives to an owner's rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from glovebox.planner.scope import Scope
+from glovebox.schema.columns import Column
+from glovebox.schema.local import Grouping
+
+MOST_GROUPS = 10_000
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key. groupings: one for each owner of its side."""
+
+    side: int
+    name: str
+    groupings: tuple[Grouping, ...]
+
+
+def group_keys(scope: Scope) -> list[Key]:
+    """The keys of a statement, in its order. Refused for what makes no groups, and for too many."""
+    tree = scope.statement.tree
+    group = tree.args.get("group")
+    keys = [_key(scope, _meant(scope, tree, node)) for node in group.expressions] if group else []
+    count = math.prod(len(key.groupings[0].labels) for key in keys)
+    if group and (count > MOST_GROUPS or len({(key.side, key.name) for key in keys}) != len(keys)):
+        scope.statement.refuse(group, "sql", f"These are {count} groups", f"at most {MOST_GROUPS}, each key once")
+    return keys
+
+
+def selected_key(scope: Scope, keys: list[Key], node: exp.Expr) -> int | None:
+    """Which key a selected column is, if it is one."""
+    if not isinstance(node, exp.Column):
+        return None
+    if label := scope.label(node):
+        place = 0, label
+    else:
+        if node.name.lower() not in [key.name for key in keys]:
+            return None
+        side, column = scope.find(node)
+        place = side, column.name
+    found = [number for number, key in enumerate(keys) if (key.side, key.name) == place]
+    return found[0] if found else None
+
+
+def _key(scope: Scope, node: exp.Expr) -> Key:
+    if label := scope.label(node):
+        made = scope.sides[0].labels[label]
+        labels = tuple(dict.fromkeys(made))
+        return Key(0, label, tuple(Grouping(labels, None, always) for always in made))
+    side, column = _column(scope, node)
+    return Key(side, column.name, (Grouping(column.values, column.name),) * len(scope.sides[side].owners))
+
+
+def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
+    """What a position, or an alias, in GROUP BY stands for."""
+    if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
+        place = int(node.this) - 1
+        if not 0 <= place < len(tree.expressions):
+            scope.statement.refuse(node, "sql", "There is no such column", f"1 to {len(tree.expressions)}")
+        chosen: exp.Expr = tree.expressions[place].unalias()
+        return chosen
+    if not isinstance(node, exp.Column) or scope.label(node) or _is_column(scope, node):
+        return node  # a column goes before an alias of the same name, as in DuckDB
+    for item in tree.expressions:
+        if isinstance(item, exp.Alias) and item.alias.lower() == node.name.lower():
+            meant: exp.Expr = item.this
+            return meant
+    return node
+
+
+def _is_column(scope: Scope, node: exp.Column) -> bool:
+    return bool(node.table) or any(side.table.column(node.name.lower()) for side in scope.sides)
+
+
+def _column(scope: Scope, node: exp.Expr) -> tuple[int, Column]:
+    if not isinstance(node, exp.Column):
+        scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
+    side, column = scope.find(node)
+    if column.kind != "category" or "group" not in column.may:
+        able = [f"GROUP BY {one.name}" for each in scope.sides for one in each.table.columns if "group" in one.may]
+        hint = " or ".join(able) or "no groups: the contract lets no column make them"
+        sentence = f"{scope.sides[side].table.name}.{column.name} may not be grouped by"
+        scope.statement.refuse(node, f"columns.{column.name}.may", sentence, hint)
+    return side, column
