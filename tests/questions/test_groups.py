@@ -77,7 +77,7 @@ def fleet(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("strict"), 20) as fleet:
+    with started(tmp_path_factory.mktemp("strict"), 12) as fleet:
         yield fleet
 
 
@@ -110,7 +110,7 @@ def test_groups_of_too_few_people_are_not_shown(strict, question):
     clear = {tuple(row[:2]): row for row in in_the_clear(question)}
     people = answer.columns.index("people")
     for number, row in enumerate(answer.rows):
-        large = clear.get(row[:2], [0] * len(row))[people] >= 20
+        large = clear.get(row[:2], [0] * len(row))[people] >= 12
         assert (number in answer.suppressed) != large
         assert large or set(row[2:]) == {None}
     shown = [row for number, row in enumerate(answer.rows) if number not in answer.suppressed]
