@@ -63,8 +63,13 @@ async def picked(
 
 
 def _order(stream: Stream, blocks: int) -> U32:
-    """A random permutation; equal keys, by less than 2^-17 at 2^24 blocks, cost it uniformity, never a result."""
-    return np.argsort(stream.read(blocks, np.uint64), kind="stable").astype(np.uint32)
+    """A uniform permutation: keys that are not distinct are drawn anew, for a stable sort would tell their order."""
+    while True:
+        keys = stream.read(blocks, np.uint64)
+        order = np.argsort(keys, kind="stable")
+        ordered = keys.take(order)
+        if (ordered[1:] != ordered[:-1]).all():
+            return order.astype(np.uint32)
 
 
 def _correction(order: Stream, before: Stream, after: Stream, shape: tuple[int, int]) -> U64:
