@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra.bits import planes, unpacked
-from glovebox.protocols.flights import Flight, Gate, Wire, evaluated, part, product
+from glovebox.protocols.flights import evaluated
+from glovebox.protocols.wires import Dealt, Flight, Gate, Wire, completed, part, product
 from glovebox.runtime.context import Context, Role
 
 Array = NDArray[Any]
@@ -89,8 +90,8 @@ def carry(me: Role, q: Wire, s: Wire) -> Gate[Array]:
     A node of the tree covers neighbouring bits: do they generate a carry, and do they propagate one? Generated is in
     shares (.., nodes, n / 8); what propagates is a wire that leaves the lowest node out, which is never asked.
     """
-    (dealt,) = yield Flight((q, s), (lambda: q.whole & s.whole,))
-    generated, propagates = product(me, q, s, dealt), (q ^ s)[1:]  # open already
+    generated = yield from product(me, q, s)
+    propagates = (q ^ s)[1:]  # open already
     while generated.shape[-2] > 1:
         generated, propagates = yield from _paired(me, generated, propagates)
     return generated[..., 0, :]
@@ -100,28 +101,26 @@ def _paired(me: Role, generated: Array, propagates: Wire) -> Gate[tuple[Array, W
     """Neighbouring nodes become one; if their number is odd, the lowest waits."""
     odd = generated.shape[-2] % 2
     low, high = Wire(generated[..., odd::2, :]), generated[..., odd + 1 :: 2, :]
-
-    def upper() -> Wire:
-        return propagates[odd::2]
-
-    def both() -> tuple[Wire, Wire]:
-        return propagates[odd::2][1 - odd :], propagates[1 - odd :: 2]
-
-    carried, passed = yield Flight(
-        (low, propagates), (lambda: upper().whole & low.whole, lambda: both()[0].whole & both()[1].whole)
+    carried = Dealt(lambda: propagates[odd::2].whole & low.whole)
+    passed = Dealt(lambda: propagates[odd::2][1 - odd :].whole & propagates[1 - odd :: 2].whole)
+    yield Flight((low, propagates), (carried, passed))
+    upper, lower = propagates[odd::2], propagates[1 - odd :: 2]
+    high = high ^ completed(me, upper, low, carried)
+    return (
+        np.concatenate([generated[..., :odd, :], high], axis=-2),
+        Wire(completed(me, upper[1 - odd :], lower, passed)),
     )
-    high = high ^ product(me, upper(), low, carried)
-    return np.concatenate([generated[..., :odd, :], high], axis=-2), Wire(product(me, *both(), passed))
 
 
 def all_of(me: Role, bits: Array) -> Gate[Array]:
     """The AND of k shared bits: (.., n / 8) from (.., k, n / 8)."""
     while (count := bits.shape[-2]) > 1:
-        bits = np.concatenate([bits[..., : count % 2, :], (yield from _halved(me, bits[..., count % 2 :, :]))], axis=-2)
+        halved = yield from _halved(me, Wire(bits[..., count % 2 :, :]))
+        bits = np.concatenate([bits[..., : count % 2, :], halved], axis=-2)
     return bits[..., 0, :]
 
 
-def _halved(me: Role, bits: Array) -> Gate[Array]:
-    wire = Wire(bits)
-    (dealt,) = yield Flight((wire,), (lambda: wire[0::2].whole & wire[1::2].whole,))
-    return product(me, wire[0::2], wire[1::2], dealt)
+def _halved(me: Role, bits: Wire) -> Gate[Array]:
+    masks = Dealt(lambda: bits[0::2].whole & bits[1::2].whole)
+    yield Flight((bits,), (masks,))
+    return completed(me, bits[0::2], bits[1::2], masks)

@@ -41,9 +41,17 @@ async def run(world: World, make: Callable[..., Any], n: int, query: Columns, he
     return await world.run(gated, make=make, n=n, query=query, table=table, helper=helper)
 
 
-async def result(make: Callable[..., Any], n: int, *columns: np.ndarray, seed: int = 7) -> np.ndarray:
-    """What a gate makes of shared columns; its rounds and bytes are the stated ones, and TABLE gets no row."""
-    shares = [split(column, np.random.default_rng(seed + index)) for index, column in enumerate(columns)]
+async def result(
+    make: Callable[..., Any], n: int, *columns: np.ndarray, known: Sequence[int] = (), seed: int = 7
+) -> np.ndarray:
+    """What a gate makes of columns, shared or (by number) known to QUERY.
+
+    Its rounds, bytes and largest frame are the stated ones, and TABLE gets no row.
+    """
+    shares = [
+        (column, np.zeros_like(column)) if index in known else split(column, np.random.default_rng(seed + index))
+        for index, column in enumerate(columns)
+    ]
     async with World(seed=seed) as world:
         got = await run(world, make, n, [one for one, _ in shares], [one for _, one in shares])
     assert got.table.shape[-1] == 0
@@ -53,8 +61,10 @@ async def result(make: Callable[..., Any], n: int, *columns: np.ndarray, seed: i
 
 def price(world: World, n: int) -> Cost:
     """What the last run took, as `cost_of` states it."""
-    dealt = sum(frame.size for frame in world.meter.frames if frame.sender == TABLE) / n
-    return Cost(world.meter.rounds, world.meter.size / n - dealt, dealt)
+    frames = world.meter.frames
+    dealt = sum(frame.size for frame in frames if frame.sender == TABLE)
+    most = max((frame.size for frame in frames), default=0)
+    return Cost(world.meter.rounds, (world.meter.size - dealt) / n, dealt / n, most / n)
 
 
 async def assert_masked(make: Callable[..., Any], n: int, columns: Columns) -> None:
