@@ -111,8 +111,8 @@ async def _fly(ctx: Context, flight: Flight, n: int) -> None:
             theirs = await ctx.receive(OTHER[me], np.uint8, size, "opened") if size else mine[:0]
             await ctx.compute(_open, flight.wires, me, mine, theirs, n)
             await _take(ctx, me, flight.dealt, n)
-        case _:
-            raise ValueError("gates are run by QUERY, TABLE and HELPER")
+        case None:
+            raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
 async def _take(ctx: Context, me: Role, dealt: Sequence[Dealt], n: int) -> None:

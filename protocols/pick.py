@@ -49,7 +49,7 @@ async def picked(
             masked = await ctx.receive(Role.HELPER, np.uint64, shape, "masked")
             correction = await ctx.receive(Role.TABLE, np.uint64, shape, "correction")
             return await ctx.compute(_at_query, shares, masked, correction, ends, places[ends])
-        case _:
+        case Role.HELPER:
             if shares is None or shares.shape != shape:
                 raise ValueError("HELPER has shares of all blocks")
             masked, after = await ctx.compute(
@@ -60,6 +60,8 @@ async def picked(
             if not _distinct(places, blocks, picks):
                 ctx.blame(Role.QUERY, "picked a block twice, or one that is not there")  # a group that counts double
             return after.take(places, axis=1)
+        case None:
+            raise ValueError("only QUERY, TABLE and HELPER take part")
 
 
 def _order(stream: Stream, blocks: int) -> U32:
