@@ -71,7 +71,7 @@ def window(me: Role, differences: Array, bits: int, low: int, high: int) -> Gate
 
 
 def negative(me: Role, numbers: Array, bits: int) -> Gate[Array]:
-    """[x < 0] packed, from shares of x mod 2^bits, |x| < 2^(bits - 1): the top bits and the carry into them."""
+    """[x < 0] packed, from shares of x mod 2^bits, -2^(bits - 1) <= x < 2^(bits - 1): the top bits, and the carry."""
     own = planes(numbers, bits)
     low = own[..., :-1, :]
     carried = yield from carry(me, part(me, Role.QUERY, low), part(me, Role.HELPER, low))

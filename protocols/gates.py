@@ -14,7 +14,7 @@ multiplied, numbers            32       8      O 16 of a square, 16 with a numbe
 counted                        1/4      8      a bit as a number
 chosen                         16 1/4   16     b p; a further p with the same b 16 and 8, a further b 1/4 and 16
 chosen, b or p QUERY's         8 1/8    8
-sign, minimum                  see `comparison`; minimum is a sign and chosen
+sign, nought                   see `comparison`; minimum is a sign and chosen
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 
 from glovebox.algebra.bits import unpacked
 from glovebox.algebra.ring import kept, signed
-from glovebox.protocols.comparison import negative
+from glovebox.protocols.comparison import negative, zero
 from glovebox.protocols.wires import Array, Dealt, Flight, Gate, Wire, part, plus, product, times
 from glovebox.runtime.context import Role
 
@@ -118,11 +118,23 @@ def _chosen(me: Role, bit: Wire, number: Wire, lift: Dealt | None) -> Gate[Array
 
 
 def sign(x: Column, bits: int) -> Gate[Column]:
-    """[x < 0], where |x| < 2^(bits - 1)."""
+    """[x < 0], where -2^(bits - 1) <= x < 2^(bits - 1)."""
     if x.known:
-        top = x.share >> x.share.dtype.type(bits - 1)
-        return Column(x.me, np.packbits(top.astype(np.uint8) & 1, axis=-1, bitorder="little"), known=True)
+        return known_bits(x, x.share >> x.share.dtype.type(bits - 1) & x.share.dtype.type(1))
     return Column(x.me, (yield from negative(x.me, x.share, bits)))
+
+
+def nought(x: Column, bits: int) -> Gate[Column]:
+    """[x = 0], where |x| < 2^bits."""
+    if x.known:
+        return known_bits(x, x.share == 0)
+    return Column(x.me, (yield from zero(x.me, x.share, bits)))
+
+
+def known_bits(like: Column, rows: Array) -> Column:
+    """Bits that QUERY knows, from a 0 or 1 a row, as many as another column's; zeros elsewhere."""
+    bits = np.packbits(rows.astype(bool), axis=-1, bitorder="little")
+    return Column(like.me, bits if like.me is Role.QUERY else np.zeros_like(bits), known=True)
 
 
 def minimum(x: Column, y: Column, bits: int) -> Gate[Column]:

@@ -3,7 +3,8 @@
 A column is an array whose last axis is rows: packed bits (n / 8 bytes of uint8, shared by XOR) or numbers (n items of
 uint16, uint32 or uint64, shared by addition). A gate is a generator that all three parties run alike, local work only:
 it yields a `Flight`, the wires it needs open and the shares it needs dealt, and goes on when both are there (psi.md
-17). TABLE's columns have no rows, so it runs the same code on nothing, and deals from the masks alone.
+17). TABLE's columns have no rows, so it runs the same code on nothing, and deals from the masks alone. All three must
+ask for the same: what a gate asks for, and which wires are one, never depends on the party or on a share.
 """
 
 from __future__ import annotations
