@@ -4,12 +4,13 @@ Functionality  total[k, g, j] = sum over ids in both tables of value[k] payload[
 Parties        QUERY and TABLE own rows; HELPER owns none; QUERY and HELPER get fresh shares, TABLE gets nothing
 Security       semi-honest, one corrupt party; AES and HMAC; n 2^-64 (false match) + 2^-40 (no table, aborts)
 Leakage        n_query, n_table (padded), the numbers of groups and the shape of the totals, to all three
-Rounds         8 + E + Z + Y; one less for each further shard; Y, X: 1 with groups of QUERY, of TABLE
-Bytes          13 n + 8 W R + 39.375 n + 0.375 n P + 0.25 n X + 0.125 n D + n V + 8 J k + 16 C k + 4 G; `traffic`
+Rounds         8 + E + F + Z + Y; one less for each further shard; Y, X: 1 with groups of QUERY, of TABLE
+Bytes          52.375 n + 8 W R + n O + 0.25 n P + 0.125 n P c + 0.25 n X c + 0.125 n D + n V + 8 J k + 16 C k + 4 G
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 10, 13
 
-Bytes are of a shard, with n of QUERY's rows; P groups of TABLE, G of QUERY, k blocks of rows, C columns to pick from.
-Z is X if QUERY sends choices. Else a chain of frames that begins a step later, at HELPER, ends no later than without X.
+Bytes are of a shard, with n of QUERY's rows: see `traffic`. P groups of TABLE, G of QUERY, k blocks of rows, C columns
+to pick from, c choices; F and O are what `rows` takes for expressions. Z is X if QUERY sends choices; else a chain of
+frames that begins a step later, at HELPER, ends no later than without X.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from glovebox.algebra import identifiers, okvs
 from glovebox.algebra.streams import Stream
 from glovebox.errors import DataError, GloveboxError
 from glovebox.protocols import totals
+from glovebox.protocols.expression import Expression, Match
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.pick import picked
 from glovebox.protocols.planes import GROUPS_A_WORD, group_planes, group_words
 from glovebox.protocols.pseudonyms import pseudonyms, with_padding
+from glovebox.protocols.rows import Aligned, expressed
+from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.table import looked_up
 from glovebox.protocols.totals import OTHER, Shares, Total, matched_totals
 from glovebox.runtime.context import Context, Role
@@ -37,12 +41,17 @@ U64 = NDArray[np.uint64]
 
 SHARD_ROWS = 1 << 18  # a shard's table and vectors fit in cache, and TABLE encodes one while the others evaluate one
 MOST_ROWS = 16_000_000  # with the padding of shards under 2^24, so that n 2^-64 stays under 2^-40 (psi.md 5)
+MATCH = Match(0)
 MOST_SHARDS = 64  # keeps the sum of the shards' chances to have no table under 2^-40 (psi.md 13)
 
 
 @dataclass(frozen=True)
 class JoinShape:
-    """What all three know: padded rows of the two owners, payloads a row of TABLE, totals, and numbers of groups."""
+    """What all three know: padded rows of the two owners, payloads a row of TABLE, totals, and numbers of groups.
+
+    choices: bits of a row that totals choose by; what is no match must be chosen by none. columns: numbers of a row that
+    totals may name as payloads, after TABLE's own.
+    """
 
     n_query: int
     n_table: int
@@ -50,11 +59,23 @@ class JoinShape:
     totals: tuple[Total, ...]
     query_groups: int = 1
     table_groups: int = 1
+    choices: tuple[Expression, ...] = (MATCH,)
+    columns: tuple[Expression, ...] = ()
 
     @property
     def words(self) -> int:
         """Words of a row in TABLE's table: the tag, the payloads, and a bit for each group."""
-        return 1 + self.payloads + (-(-self.table_groups // GROUPS_A_WORD) if self.table_groups > 1 else 0)
+        return 1 + self.payloads + self.group_words
+
+    @property
+    def group_words(self) -> int:
+        """Words that hold a bit for each group of TABLE, none if there is one group."""
+        return -(-self.table_groups // GROUPS_A_WORD) if self.table_groups > 1 else 0
+
+    @property
+    def expressed(self) -> tuple[Expression, ...]:
+        """What is evaluated row by row: all choices and columns, if one of them is more than the match."""
+        return () if self.choices == (MATCH,) and not self.columns else self.choices + self.columns
 
     @property
     def groups(self) -> int:
@@ -123,24 +144,31 @@ def traffic(shape: JoinShape) -> dict[str, float]:
     """The sizes of the card, for one shard."""
     _, shard = shards_of(shape)
     n, planes, picks = shard.block * shard.blocks, shard.table_groups, shard.query_groups
+    rows = row_traffic(shape.expressed)
     return {
         "n": n,
         "W": shard.words,
         "R": okvs.layout_of(shard.n_table).rows,
+        "c": len(shape.choices),
         "P": planes if planes > 1 else 0,
         "X": planes > 1,
         "Z": planes > 1 and any(total.value is None and total.payload is not None for total in shape.totals),
         "Y": picks > 1,
         "C": len(shape.totals) * planes if picks > 1 else 0,
         "G": picks if picks > 1 else 0,
+        "F": rows["F"],
+        "O": rows["O"] + rows["D"],
     } | totals.traffic(shape.totals, n, planes, shard.blocks)
 
 
 def largest_frame(shape: JoinShape) -> int:
     """Bytes of the largest frame that any party sends."""
     _, shard = shards_of(shape)
-    rows = max(shard.block * shard.blocks * max(1, (1 + shard.table_groups) / 64), shard.words * table_rows(shape))
-    return 8 * max(math.ceil(rows), len(totals.jobs_of(shape.totals, shape.table_groups)) * shard.blocks)
+    wires = len(shape.choices) + shape.table_groups + len(shape.choices) * shape.table_groups
+    row = max(8, wires / 8, row_traffic(shape.expressed)["M"])
+    table = 8 * shard.words * table_rows(shape)
+    blocks = 8 * len(totals.jobs_of(shape.totals, shape.table_groups)) * shard.blocks
+    return max(math.ceil(shard.block * shard.blocks * row), table, blocks)
 
 
 def table_rows(shape: JoinShape) -> int:
@@ -194,7 +222,7 @@ class _Pieces:
         values[:, places] = self.rows.values.take(chosen, axis=1)
         words = None
         if not self.at_query and self.rows.groups is not None:
-            words = np.zeros((self.shape.words - 1 - len(values), size), np.uint64)
+            words = np.zeros((self.shape.group_words, size), np.uint64)
             words[:, places] = group_words(self.rows.groups.take(chosen), self.shape.table_groups)
         return _Piece(ids, values, words, ends)
 
@@ -252,15 +280,32 @@ async def _shard(ctx: Context, shape: JoinShape, piece: _Piece | None) -> U64 | 
     words = await looked_up(ctx.narrow("table"), keys, payloads, shape.n_table, shape.words, groups)
     tags = None if words is None else ~words[0] if ctx.role is Role.QUERY else words[0]
     bits = await all_ones(ctx.narrow("equal"), tags, n)
-    chosen = None if bits is None else bits[None]
+    chosen, words = await _expressed(ctx.narrow("rows"), shape, bits, words, values)
     if planes > 1:
-        hot = None if words is None else words[1 + shape.payloads :]
-        chosen = await group_planes(ctx.narrow("groups"), chosen, hot, n, 1, planes)
+        hot = None if words is None else words[len(words) - shape.group_words :]
+        chosen = await group_planes(ctx.narrow("groups"), chosen, hot, n, len(shape.choices), planes)
     shares = None if chosen is None or words is None else Shares(chosen, words, values)
     sums = await matched_totals(ctx.narrow("totals"), shape.totals, shares, n, shape.blocks, planes)
     if shape.query_groups > 1:
         return await _by_group(ctx.narrow("pick"), shape, sums, piece.ends if piece else None)
     return None if sums is None else sums[:, :, 0]
+
+
+async def _expressed(
+    ctx: Context, shape: JoinShape, bits: U8 | None, words: U64 | None, values: NDArray[np.int64] | None
+) -> tuple[U8 | None, U64 | None]:
+    """The choices' bits, (choices, n), and the words with the columns after TABLE's payloads."""
+    if not shape.expressed:
+        return None if bits is None else bits[None], words
+    n = shape.block * shape.blocks
+    if bits is None or words is None:
+        await expressed(ctx, shape.expressed, None, n)
+        return None, None
+    last = 1 + shape.payloads
+    rows = Aligned([bits], [words[1:last]], values)
+    made = await expressed(ctx, shape.expressed, rows, n) or []
+    chosen, columns = made[: len(shape.choices)], made[len(shape.choices) :]
+    return np.stack(chosen), np.concatenate([words[:last], *(column[None] for column in columns), words[last:]])
 
 
 async def _by_group(ctx: Context, shape: JoinShape, sums: U64 | None, ends: NDArray[np.int64] | None) -> U64 | None:

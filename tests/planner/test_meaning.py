@@ -2,7 +2,9 @@
 DuckDB in the clear. No protocol runs: what is checked is how SQL is cut into local parts, totals and outputs.
 """
 
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from glovebox.identity import key_text
 from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import Joined
 from glovebox.planner.question import plan_question
+from glovebox.protocols.expression import Constant as Public
+from glovebox.protocols.expression import Match, Operation, Payload, Value, kind_of
 from glovebox.schema.expressions import Call, ColumnRef, Constant
 from glovebox.schema.local import Grouping
 
@@ -25,22 +29,25 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
 COLUMNS = """[table.columns]
 id = { type = "id", form = "integer"UNIQUE }
-x = { type = "integer", range = [-9, 9], may = ["sum", "avg", "filter"] }
-y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = ["sum", "avg", "filter"] }
-f = { type = "boolean", may = ["filter"] }
-c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter"] }
+x = { type = "integer", range = [-9, 9], may = ["sum", "avg", "filter", "compare"] }
+y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = ["sum", "avg", "filter", "compare"] }
+f = { type = "boolean", may = ["filter", "compare"] }
+c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter", "compare"] }
+day = { type = "date", range = [2026-01-01, 2026-01-20], may = ["filter", "compare"] }
+hour = { type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-01-20T00:00:00Z], may = ["filter", "compare"] }
 """
 TABLES = (
     "[[table]]\nowner = 'p0'\nname = 'a'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
     "[[table]]\nowner = 'p1'\nname = 'b'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
     "[[table]]\nowner = 'p1'\nname = 'd'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
+    "[[table]]\nowner = 'p0'\nname = 'e'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
     "[[table]]\nowner = ['p0', 'p1', 'p2']\nname = 's'\nrows = 99\nperson = 'row'\n" + COLUMNS.replace("UNIQUE", ""),
 )
 HEAD = "glovebox = 1\nname = 't'\nversion = 1\npurpose = 'A test.'\nfrom = 2026-01-01\nuntil = 2026-12-31\n" + "".join(
     f"[[party]]\nname = 'p{n}'\nkey = '{key_text(bytes([n]) * 32)}'\naddress = 'p{n}:1'\n" for n in range(3)
 )
 RULES = """[rules]
-join = [["a.id", "b.id"], ["a.id", "d.id"]]
+join = [["a.id", "b.id"], ["a.id", "d.id"], ["e.id", "b.id"]]
 ask = ["p0"]
 receive = ["p0"]
 groups_of_at_least = 1
@@ -49,12 +56,15 @@ exact = "everyone may see single persons"
 """
 CONTRACT = parse_contract((HEAD + "".join(TABLES) + RULES).encode())
 
+HOUR = timedelta(hours=1)
 ROW = st.fixed_dictionaries({
     "id": st.one_of(st.none(), st.integers(0, 6)),
     "x": st.one_of(st.none(), st.integers(-9, 9)),
     "y": st.integers(-99, 99).map(lambda units: Decimal(units).scaleb(-1)),
     "f": st.sampled_from([None, True, False]),
     "c": st.sampled_from("uvw"),
+    "day": st.one_of(st.none(), st.integers(0, 19).map(lambda days: date(2026, 1, 1) + timedelta(days=days))),
+    "hour": st.one_of(st.none(), st.integers(0, 40).map(lambda steps: datetime(2026, 1, 1) + 11 * steps * HOUR)),
 })  # fmt: skip
 
 
@@ -62,6 +72,7 @@ def rows(unique=False):
     return st.lists(ROW, max_size=14, unique_by=(lambda row: row["id"]) if unique else None)
 
 
+@cache
 def numbers(table):
     leaf = st.sampled_from([f"{table}.x", f"{table}.y", "2", "0.5", "-3"])
     return st.recursive(
@@ -78,6 +89,7 @@ def numbers(table):
     )
 
 
+@cache
 def conditions(table):
     leaf = st.one_of(
         st.tuples(st.sampled_from("xy"), st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), st.integers(-9, 9)).map(
@@ -99,11 +111,46 @@ def conditions(table):
     )
 
 
+@cache
+def mixed_conditions(one, other):
+    """Conditions on two owners' rows of one person."""
+    signs = st.sampled_from(["=", "<>", "<", "<=", ">", ">="])
+    pair = st.sampled_from([(one, other), (other, one)])
+    days = st.integers(-3, 9)
+    leaf = st.one_of(
+        st.tuples(pair, st.sampled_from("xy"), signs, st.sampled_from("xy"), days).map(
+            lambda p: f"{p[0][0]}.{p[1]} {p[2]} {p[0][1]}.{p[3]} + {p[4]}"
+        ),
+        st.tuples(pair, signs).map(lambda p: f"{p[0][0]}.x * {p[0][1]}.y {p[1]} 3 - {p[0][1]}.x"),
+        st.tuples(pair, days, days).map(
+            lambda p: f"{p[0][0]}.day BETWEEN {p[0][1]}.day - {-min(p[1:])} AND {p[0][1]}.day + {max(p[1:])}"
+        ),
+        st.tuples(pair, signs, days).map(lambda p: f"{p[0][0]}.day - {p[0][1]}.day {p[1]} {p[2]}"),
+        st.tuples(pair, days).map(
+            lambda p: f"{p[0][0]}.hour BETWEEN {p[0][1]}.hour AND {p[0][1]}.hour + INTERVAL {abs(p[1])} DAY"
+        ),
+        st.tuples(pair, signs, days).map(lambda p: f"{p[0][0]}.hour {p[1]} {p[0][1]}.hour - INTERVAL {abs(p[2])} HOUR"),
+        st.tuples(pair, st.sampled_from(["=", "<>"])).map(lambda p: f"{p[0][0]}.c {p[1]} {p[0][1]}.c"),
+        st.tuples(pair, st.sampled_from(["=", "<>"])).map(lambda p: f"{p[0][0]}.f {p[1]} {p[0][1]}.f"),
+        st.tuples(conditions(one), conditions(other)).map(" OR ".join),
+    )  # fmt: skip
+    return st.recursive(
+        leaf.map("({})".format),
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["AND", "OR"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+            inner.map(lambda condition: f"NOT {condition}"),
+        ),
+        max_leaves=2,
+    )
+
+
 @st.composite
-def questions(draw, tables, source, joined):
-    """A statement over these tables."""
+def questions(draw, tables, source, joined, mixing=False):
+    """A statement over these tables. mixing: with conditions and sums that read two owners' columns."""
     one_of = [conditions(table) for table in tables]
     mixed = st.tuples(*one_of).map(" AND ".join) if joined else st.nothing()
+    if mixing:
+        mixed = st.one_of(mixed, mixed_conditions(*tables), mixed_conditions(*tables))
     condition = st.one_of(*one_of, mixed)
     values = [numbers(table) for table in tables]
     value = st.one_of(*values)
@@ -113,10 +160,14 @@ def questions(draw, tables, source, joined):
         value.map("COUNT({})".format), added.map("SUM({})".format), added.map("AVG({})".format),
         st.just(f"COUNT(DISTINCT {tables[0]}.id)") if joined else st.nothing(),
     )  # fmt: skip
+    if mixing:
+        aggregates = st.one_of(aggregates, st.tuples(*values).map(" - ".join).map("SUM({})".format))
     columns = []
     for number in range(draw(st.integers(1, 3))):
-        keep = draw(st.one_of(st.none(), condition))
-        columns.append(f"{draw(aggregates)}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
+        aggregate, keep = draw(aggregates), draw(st.one_of(st.none(), condition))
+        if mixing and " - " in aggregate and keep:
+            keep = draw(mixed_conditions(*tables))
+        columns.append(f"{aggregate}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
     where = draw(st.one_of(st.none(), condition))
     keys = [f"{table}.c AS {table}_c" for table in draw(st.lists(st.sampled_from(tables), unique=True))]
     places = ", ".join(str(number + 1) for number in range(len(keys)))
@@ -159,6 +210,10 @@ def applied(operator, values):
             return int(value)
         case "negate", [value]:
             return -value
+        case "days", [value]:
+            return (value - date(1970, 1, 1)).days
+        case "microseconds", [value]:
+            return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)
     one, other = values
     return {
         "+": lambda: one + other, "-": lambda: one - other, "*": lambda: one * other, "=": lambda: one == other,
@@ -196,6 +251,41 @@ def lines_of(query, table, label=None):
     return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
 
 
+def summed(source, total, one, other):
+    """What a matching id adds to a total."""
+    if not expressed(source.choices[total.choice], source, one, other):
+        return 0
+    if total.column is not None:
+        return expressed(source.columns[total.column], source, one, other)
+    return (1 if total.query is None else measured(source.query.measures[total.query], one)) * (
+        1 if total.table is None else measured(source.table.measures[total.table], other)
+    )
+
+
+def expressed(expression, source, one, other):
+    """An expression of both owners' columns for one matching id, checked against its range."""
+    kind = kind_of(expression)
+    match expression:
+        case Value(index):
+            value = measured(source.query.measures[index], one)
+        case Payload(_, index):
+            value = measured(source.table.measures[index], other)
+        case Match():
+            value = 1
+        case Public(number):
+            value = number
+        case Operation(operator, arguments):
+            parts = [expressed(argument, source, one, other) for argument in arguments]
+            value = {
+                "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
+                "multiply": lambda: parts[0] * parts[1], "not": lambda: not parts[0],
+                "less": lambda: parts[0] < parts[1], "equal": lambda: parts[0] == parts[1],
+                "within": lambda: parts[1] <= parts[0] <= parts[2], "and": lambda: all(parts), "or": lambda: any(parts),
+            }[operator]()  # fmt: skip
+    assert kind.low <= value <= kind.high
+    return value
+
+
 def computed(plan, tables):
     """The answer's rows, by the plan. tables: the rows of each party."""
     source = plan.source
@@ -208,11 +298,7 @@ def computed(plan, tables):
             for query in (source.query, source.table)
         ]
         totals = [[
-            sum(
-                (1 if total.query is None else measured(source.query.measures[total.query], one[key]))
-                * (1 if total.table is None else measured(source.table.measures[total.table], other[key]))
-                for key in one.keys() & other.keys()
-            )
+            sum(summed(source, total, one[key], other[key]) for key in one.keys() & other.keys())
             for one, other in product(*sides)
         ] for total in plan.totals]  # fmt: skip
     else:
@@ -229,14 +315,19 @@ def computed(plan, tables):
     return answer_of(plan, np.ones(groups, bool), np.array(opened, object).reshape(-1, groups)).rows
 
 
+TYPES = {
+    "id": "INTEGER", "x": "INTEGER", "y": "DECIMAL(4,1)", "f": "BOOLEAN", "c": "VARCHAR", "day": "DATE",
+    "hour": "TIMESTAMP",
+}  # fmt: skip
+
+
 def in_the_clear(question, tables):
     with duckdb.connect(":memory:") as database:
         for name, held in tables.items():
-            database.execute(f"CREATE TABLE {name} (id INTEGER, x INTEGER, y DECIMAL(4,1), f BOOLEAN, c VARCHAR)")
+            database.execute(f"CREATE TABLE {name} ({', '.join(map(' '.join, TYPES.items()))})")
             for row in held:
-                database.execute(
-                    f"INSERT INTO {name} VALUES (?, ?, ?, ?, ?)", [row[column] for column in ("id", "x", "y", "f", "c")]
-                )
+                marks = ", ".join("?" * len(TYPES))
+                database.execute(f"INSERT INTO {name} VALUES ({marks})", [row[column] for column in TYPES])
         return database.execute(question).fetchall()
 
 
@@ -307,3 +398,9 @@ def test_any_text_is_planned_or_refused(text):
 def test_no_depth_breaks_the_planner(text):
     with pytest.raises(GloveboxError):
         plan_question(CONTRACT, text, {}, 0)
+
+
+@QUICK
+@given(rows(unique=True), rows(unique=True), questions(("e", "b"), "e JOIN b USING (id)", True, True))
+def test_conditions_and_sums_of_both_owners_columns(e, b, question):
+    check(question, {0: e, 1: b}, {"e": e, "b": b})

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from glovebox.data.columns import column_type
 from glovebox.data.database import Parameters
-from glovebox.data.trees import Node, cast, compare, is_null, name, not_
+from glovebox.data.trees import Node, call, cast, compare, is_null, name, not_, string
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -132,6 +132,11 @@ def _call(operator: str, given: list[Typed]) -> Typed:
         case "integer", [value] if value.sort in {"boolean", "null"} or value.integral:
             node = value.node if value.integral else cast(value.node, "BIGINT")
             return Typed(node, "number", 0, True)
+        case "days", [value] if value.sort in {"date", "null"}:
+            first = cast(string("1970-01-01"), "DATE")
+            return Typed(compare(exp.Sub, cast(value.node, "DATE"), first), "number", 0, True)
+        case "microseconds", [value] if value.sort in {"timestamp", "null"}:
+            return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
         case "case", [_, _, *_] if len(given) % 2:
             return _case(given)
         case _, [left, right] if operator in COMPARISON:

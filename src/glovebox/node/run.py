@@ -206,11 +206,11 @@ class Run:
         plan, finishing = self.plan, finishing_of(self.plan)
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
-            case Joined(query, table, helper):
+            case Joined(query, _, helper) as joined:
                 rows = None if own is None else Rows(own.ids, own.values, own.groups)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
-                held = None if shares is None else by_group(query, table, shares)
+                held = None if shares is None else by_group(joined, shares)
                 return await secure_totals(
                     ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query.party, helper, held
                 )

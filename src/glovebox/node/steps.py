@@ -33,7 +33,7 @@ def join_shape(plan: Plan) -> JoinShape:
     """The public shape of a joined question's row-level run."""
     if not isinstance(plan.source, Joined):
         raise TypeError("only a joined question has a join")
-    return shape_of(plan.source.query, plan.source.table, plan.totals)
+    return shape_of(plan.source, plan.totals)
 
 
 def group_count(plan: Plan) -> int:

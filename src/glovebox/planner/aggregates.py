@@ -9,41 +9,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from sqlglot import exp
 
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
+from glovebox.planner.mixed import Mixing
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
+from glovebox.protocols import expression as shared
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
 
 ONE = Constant("integer", "1")
 
 
-@dataclass
+@dataclass(frozen=True)
+class Conditions:
+    """A condition as one of each owner alone, and bits of what mixes them, all to hold."""
+
+    own: dict[int, Typed] = field(default_factory=dict)
+    mixed: tuple[shared.Expression, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.own or self.mixed)
+
+
 class Totals:
     """The measures of each side, and the totals made of them, each once. Total 0 is the number of people.
 
     pivoted: sides of a join whose ids may have rows in several groups, so that no measure of a line is always 1.
+    choices, columns: as in the plan's `Joined`, with side 0 as its query.
     """
 
-    scope: Scope
-    typing: Typing
-    pivoted: frozenset[int] = frozenset()
-    measures: list[list[Measure]] = field(default_factory=list, init=False)
-    totals: list[Total] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.measures = [[] for _ in self.scope.sides]
-        self.total(self._people({}), self.scope.statement.tree)
+    def __init__(self, scope: Scope, typing: Typing, pivoted: frozenset[int] = frozenset()) -> None:
+        self.scope, self.typing, self.pivoted = scope, typing, pivoted
+        self.measures: list[list[Measure]] = [[] for _ in scope.sides]
+        self.totals: list[Total] = []
+        self.choices: list[shared.Expression] = []
+        self.columns: list[shared.Expression] = []
+        self._mixing = Mixing(scope, typing, self._place)
+        where = scope.statement.tree.args.get("where")
+        self._where = self.conditions(where.this if where else None)
+        self.total(self._people(Conditions()), scope.statement.tree)
 
     @property
     def joined(self) -> bool:
         """Whether two owners' tables are joined; else the owners' measures are added."""
         return len(self.scope.sides) == 2
+
+    def where(self, side: int) -> Expression | None:
+        """The part of WHERE that a side's owner applies alone."""
+        return self._where.own[side].expression if side in self._where.own else None
 
     def column(self, name: str, node: exp.Expr) -> Output:
         """The output column that an aggregate becomes. Refused for what is none."""
@@ -51,7 +70,7 @@ class Totals:
         inner = node
         if isinstance(node, exp.Round):
             inner, digits = node.this, _digits(self.scope, node)
-        filters: dict[int, Typed] = {}
+        filters = Conditions()
         if isinstance(inner, exp.Filter):
             filters = self.conditions(inner.expression.this)
             inner = inner.this
@@ -65,22 +84,29 @@ class Totals:
         hint = "COUNT, SUM or AVG, or a column of GROUP BY"
         return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
-    def conditions(self, node: exp.Expr | None) -> dict[int, Typed]:
-        """A condition as one of each side, both to hold. Refused where one part compares two owners' columns."""
+    def conditions(self, node: exp.Expr | None) -> Conditions:
+        """A condition, whose parts must all hold, by whose columns they are of."""
         found: dict[int, list[Typed]] = {}
+        mixed: list[shared.Expression] = []
         for part in conjuncts(node):
+            if self.joined and self._mixing.is_mixed(part):
+                mixed.append(self._mixing.condition(part))
+                continue
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
             found.setdefault(one.side or 0, []).append(one)
-        return {
+        own = {
             side: replace(parts[0], expression=Call("and", tuple(part.expression for part in parts)))
             if len(parts) > 1
             else parts[0]
             for side, parts in sorted(found.items())
         }
+        return Conditions(own, tuple(mixed))
 
-    def total(self, factors: Sequence[Measure | None], node: exp.Expr) -> int:
-        """The index of the total that is the product of one measure of each side; None counts as 1."""
+    def total(
+        self, factors: Sequence[Measure | None], node: exp.Expr, mixed: tuple[shared.Expression, ...] = ()
+    ) -> int:
+        """The index of the total that is the product of one measure of each side, where bits are set; None is 1."""
         places: list[int | None] = []
         low = high = 1
         for side, measure in enumerate(factors):
@@ -88,21 +114,40 @@ class Totals:
             if measure is not None:
                 corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
                 low, high = min(corners), max(corners)
+        counts = all(measure is None or measure.kind != "sum" for measure in factors)
+        return self._added_up(node, (places[0], places[1] if self.joined else None), (low, high), counts, mixed)
+
+    def _added_up(
+        self,
+        node: exp.Expr,
+        places: tuple[int | None, int | None],
+        ends: tuple[int, int],
+        counts: bool,
+        mixed: tuple[shared.Expression, ...],
+        column: int | None = None,
+    ) -> int:
+        """The index of a total of rows that are between two ends each."""
         tables = [side.table for side in self.scope.sides]
         most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
-        low, high = min(0, low) * most, max(0, high) * most
+        low, high = min(0, ends[0]) * most, max(0, ends[1]) * most
         if max(-low, high) >= TOTAL_LIMIT:
             sentence = f"This total could reach {max(-low, high):.1e}, and what is under 2^62 = 4.6e+18 fits"
             factor = max(-low, high) // TOTAL_LIMIT + 1
             hint = f"a contract whose ranges, rows or rows_per_id are smaller by a factor of {factor}"
             self.scope.statement.refuse(node, "columns", sentence, hint)
-        counts = all(measure is None or measure.kind != "sum" for measure in factors)
-        bits = 32 if counts and high < COUNT_LIMIT else 64
-        other = places[1] if self.joined else None
-        total = Total(places[0], other, bits, low, high)  # type: ignore[arg-type]
+        bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT else 64
+        total = Total(*places, bits, low, high, self._choice(mixed), column)
         if total not in self.totals:
             self.totals.append(total)
         return self.totals.index(total)
+
+    def _choice(self, mixed: tuple[shared.Expression, ...]) -> int:
+        """The index of the choice of rows that match and where WHERE's mixed parts and these bits hold."""
+        bits = (*self._where.mixed, *mixed)
+        choice: shared.Expression = shared.Operation("and", (shared.Match(0), *bits)) if bits else shared.Match(0)
+        if choice not in self.choices:
+            self.choices.append(choice)
+        return self.choices.index(choice)
 
     def _place(self, side: int, measure: Measure) -> int:
         if measure not in self.measures[side]:
@@ -114,44 +159,44 @@ class Totals:
         found = self.scope.sides[side]
         return rows_of_id(found.table, found.ids) if found.ids else found.table.rows
 
-    def _rows(self, filters: dict[int, Typed]) -> list[Measure | None]:
+    def _rows(self, filters: Conditions) -> list[Measure | None]:
         """The number of rows, of each side, that pass its filter."""
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
-            if side in filters:
-                measures.append(Measure("values", _where(filters[side], ONE), 0, 0, self._bound(side)))
+            if side in filters.own:
+                measures.append(Measure("values", _where(filters.own[side], ONE), 0, 0, self._bound(side)))
             elif self.joined and self._bound(side) == 1 and side not in self.pivoted:
                 measures.append(None)
             else:
                 measures.append(Measure("rows", None, 0, 0, self._bound(side)))
         return measures
 
-    def _people(self, filters: dict[int, Typed]) -> list[Measure | None]:
+    def _people(self, filters: Conditions) -> list[Measure | None]:
         """Distinct ids; in a stacked question people, who are ids or rows."""
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
             most = 1 if self.joined else self.scope.sides[side].table.rows
-            if side in filters:
-                measures.append(Measure("people", _where(filters[side], ONE), 0, 0, most))
+            if side in filters.own:
+                measures.append(Measure("people", _where(filters.own[side], ONE), 0, 0, most))
             else:
                 always = self.joined and side not in self.pivoted
                 measures.append(None if always else Measure("people", None, 0, 0, most))
         return measures
 
-    def _count(self, name: str, node: exp.Count, filters: dict[int, Typed]) -> Output:
+    def _count(self, name: str, node: exp.Count, filters: Conditions) -> Output:
         inside = node.this
         if isinstance(inside, exp.Star):
-            return Output(name, "count", total=self.total(self._rows(filters), node))
+            return Output(name, "count", total=self.total(self._rows(filters), node, filters.mixed))
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
                 found = self.scope.sides[0]
                 name = found.ids.name if found.ids else next(iter(self._ids()), "id")
                 sentence = "Only people can be counted as distinct, by their id"
                 self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
-            return Output(name, "count", total=self.total(self._people(filters), node))
+            return Output(name, "count", total=self.total(self._people(filters), node, filters.mixed))
         one = self.typing.typed(inside)
         self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
-        return Output(name, "count", total=self.total(self._present(one, filters), node))
+        return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
 
     def _is_person(self, node: exp.Expr) -> bool:
         if not isinstance(node, exp.Column):
@@ -165,16 +210,18 @@ class Totals:
         table = self.scope.sides[0].table
         return [column.name for column in table.columns if column.kind == "id" and table.person == "id"][:1]
 
-    def _present(self, one: Typed, filters: dict[int, Typed]) -> list[Measure | None]:
+    def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
         measures = self._rows(filters)
-        if one.side is not None and (one.nullable or one.side in filters):
-            expression = _where(filters.get(one.side), one.expression)
+        if one.side is not None and (one.nullable or one.side in filters.own):
+            expression = _where(filters.own.get(one.side), one.expression)
             measures[one.side] = Measure("values", expression, 0, 0, self._bound(one.side))
         return measures
 
-    def _added(self, node: exp.Expr, filters: dict[int, Typed], use: str) -> tuple[int, int, list[Typed]]:
+    def _added(self, node: exp.Expr, filters: Conditions, use: str) -> tuple[int, int, list[Typed]]:
         """The total of a sum, the total of its rows that are not NULL, and its factors."""
+        if self.joined and any(self._mixing.is_mixed(factor) for factor in chain(node, exp.Mul)):
+            return self._added_column(node, filters)
         factors = self._factors(node)
         measures, present = self._rows(filters), self._rows(filters)
         for one in factors:
@@ -184,12 +231,27 @@ class Totals:
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
             side = one.side or 0
             most = self._bound(side)
-            expression = _where(filters.get(side), one.expression)
+            expression = _where(filters.own.get(side), one.expression)
             low, high = min(0, one.low) * most, max(0, one.high) * most
             measures[side] = Measure("sum", expression, one.scale, low, high)
-            if one.nullable or side in filters:
+            if one.nullable or side in filters.own:
                 present[side] = Measure("values", expression, 0, 0, most)
-        return self.total(measures, node), self.total(present, node), factors
+        return self.total(measures, node, filters.mixed), self.total(present, node, filters.mixed), factors
+
+    def _added_column(self, node: exp.Expr, filters: Conditions) -> tuple[int, int, list[Typed]]:
+        """The same of a number that both owners' columns make, row by row."""
+        column, scale, present = self._mixing.number(node)
+        if filters.own:
+            hint = "conditions of both owners' columns, or a WHERE"
+            self.scope.statement.refuse(node, "sql", "A FILTER of one owner cannot stand with this sum yet", hint)
+        kind = shared.kind_of(column)
+        if column not in self.columns:
+            self.columns.append(column)
+        mixed = (*filters.mixed, *present)
+        ends, place = (kind.low, kind.high), self.columns.index(column)
+        total = self._added_up(node, (None, None), ends, False, mixed, place)
+        one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
+        return total, self.total(self._rows(Conditions()), node, mixed), [one]
 
     def _factors(self, node: exp.Expr) -> list[Typed]:
         """What is added up: an expression of one owner, or one of each, multiplied."""
@@ -204,7 +266,7 @@ class Totals:
             found[side] = self.typing.product(node, found[side], one) if side in found else one
         return list(found.values())
 
-    def _sum(self, name: str, node: exp.Sum, filters: dict[int, Typed]) -> Output:
+    def _sum(self, name: str, node: exp.Sum, filters: Conditions) -> Output:
         total, present, factors = self._added(node.this, filters, "sum")
         scale = sum(one.scale for one in factors)
         over: int | None = present
@@ -214,7 +276,7 @@ class Totals:
             over = None if not self._empty_shown() else 0 if self.joined else present
         return Output(name, "sum", total=total, over=over, scale=scale)
 
-    def _average(self, name: str, node: exp.Avg, filters: dict[int, Typed]) -> Output:
+    def _average(self, name: str, node: exp.Avg, filters: Conditions) -> Output:
         total, present, factors = self._added(node.this, filters, "avg")
         scale = sum(one.scale for one in factors)
         open_parts = all(

@@ -23,25 +23,35 @@ class Cost(NamedTuple):
     rounds: int
 
 
-def join_shape(query: LocalQuery, table: LocalQuery, totals: Sequence[Total]) -> JoinShape:
+def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     """The shape of a row-level run. A total of a pivoted side is one for each of its groups, as `by_group` expects."""
+    query, table = source.query, source.table
+    payloads = len(table.measures) * _pivots(table)
     return JoinShape(
         query.lines,
         table.lines,
-        len(table.measures) * _pivots(table),
+        payloads,
         tuple(
-            RowTotal(_pivoted(total.query, query, own), _pivoted(total.table, table, other), total.bits)
+            RowTotal(
+                _pivoted(total.query, query, own),
+                _pivoted(total.table, table, other) if total.column is None else payloads + total.column,
+                total.bits,
+                total.choice,
+            )
             for total in totals
             for own in range(_pivots(query))
             for other in range(_pivots(table))
         ),
         1 if query.pivoted else query.groups,
         1 if table.pivoted else table.groups,
+        source.choices,
+        source.columns,
     )
 
 
-def by_group(query: LocalQuery, table: LocalQuery, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A run's totals as those of the plan: (totals, groups), by the query's groups and within each by the table's."""
+    query, table = source.query, source.table
     own, other = _pivots(query), _pivots(table)
     apart = totals.reshape(-1, own, other, query.groups // own, table.groups // other)
     return apart.transpose(0, 1, 3, 2, 4).reshape(len(apart), query.groups * table.groups)
@@ -68,4 +78,4 @@ def plan_cost(plan: Plan) -> Cost:
     """What a plan's row-level run costs; nothing in a stacked question, whose owners share totals only."""
     if not isinstance(plan.source, Joined):
         return Cost(0, 0)
-    return join_cost(join_shape(plan.source.query, plan.source.table, plan.totals))
+    return join_cost(join_shape(plan.source, plan.totals))

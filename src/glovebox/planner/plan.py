@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from glovebox.protocols.expression import Expression, Match
 from glovebox.schema.local import Grouping, LocalQuery
 
 PLAN_FORMAT = 1
@@ -23,6 +24,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     number of matching ids. Stacked: query is the index of every owner's measure, table is None.
     bits: the ring it is summed in, 32 for counts (0 <= total < 2**31), 64 else (|total| < 2**62).
     low, high: bounds of the total, from the contract.
+    choice: of a joined question, which of its choices decides what rows are summed. column: a column of both owners'
+    that is summed in place of a measure of each.
     """
 
     query: int | None
@@ -30,17 +33,23 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     bits: Literal[32, 64]
     low: int
     high: int
+    choice: int = 0
+    column: int | None = None
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     """Two owners' tables joined on an id: one run of the row-level protocol.
 
-    The groups are numbered by those of the query, and within each by those of the table.
+    The groups are numbered by those of the query, and within each by those of the table. choices: conditions by which
+    matching rows are summed. columns: numbers of both owners' columns. Values are the query's measures, payloads the
+    table's.
     """
 
     query: LocalQuery
     table: LocalQuery
     helper: int
+    choices: tuple[Expression, ...] = (Match(0),)
+    columns: tuple[Expression, ...] = ()
 
 
 class Stacked(Struct, frozen=True, tag="stacked", forbid_unknown_fields=True):

@@ -21,7 +21,6 @@ from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
-from glovebox.schema.expressions import Expression
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:
@@ -61,10 +60,9 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     keys = group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
     totals = Totals(scope, Typing(scope, _parameters(approved, parameters)), pivoted)
-    where = _where(totals, parsed.tree.args.get("where"))
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
-    source, ordered = source_of(totals, where, keys, computing)
+    source, ordered = source_of(totals, keys, computing)
     outputs = tuple(_renumbered(output, scope, keys, source) for output in found)
     return Plan(
         plan_format=PLAN_FORMAT,
@@ -140,10 +138,6 @@ def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str
         hint = wanted or "constants in the text"
         raise Refused("the question is refused", code="parameters", step="question", detail=(sentence,), hint=hint)
     return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
-
-
-def _where(totals: Totals, node: exp.Expr | None) -> dict[int, Expression]:
-    return {side: one.expression for side, one in totals.conditions(node.this).items()} if node else {}
 
 
 def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | Stacked) -> Output:

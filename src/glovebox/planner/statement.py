@@ -34,7 +34,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
     exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
-    exp.If: "this true",
+    exp.If: "this true", exp.Interval: "this unit", exp.Var: "this",
 }  # fmt: skip
 SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP BY and ORDER BY"
 WORDS = {

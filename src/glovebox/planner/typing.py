@@ -74,10 +74,7 @@ class Typing:
             case exp.Cast():
                 return self._cast(node)
             case exp.Neg():
-                one = self._number(node.this)
-                return replace(
-                    one, expression=Call("negate", (one.expression,)), low=-one.high, high=-one.low, column=None
-                )
+                return self.added(node, None, self._number(node.this), -1)
             case exp.Case():
                 return self._case(node)
         if type(node) in ARITHMETIC:
@@ -177,7 +174,7 @@ class Typing:
             scale, low, high = left.scale + right.scale, min(corners), max(corners)
         else:
             scale = max(left.scale, right.scale)
-            (a, b), (c, d) = (_at_scale(side, scale) for side in (left, right))
+            (a, b), (c, d) = (at_scale(side, scale) for side in (left, right))
             low, high = (a + c, b + d) if operator == "+" else (a - d, b - c)
         if scale > MOST_SCALE:
             self._refuse(node, "sql", f"This has {scale} decimals", f"at most {MOST_SCALE}")
@@ -186,6 +183,15 @@ class Typing:
     def product(self, node: exp.Expr, left: Typed, right: Typed) -> Typed:
         """Two factors of one owner as one number."""
         return self._calculated(node, "*", left, right)
+
+    def added(self, node: exp.Expr, left: Typed | None, right: Typed, sign: int) -> Typed:
+        """The sum (1) or the difference (-1) of two numbers of one owner; nothing counts as zero."""
+        if left is not None:
+            return self._calculated(node, "+" if sign > 0 else "-", left, right)
+        if sign > 0:
+            return right
+        negated = Call("negate", (right.expression,))
+        return replace(right, expression=negated, low=-right.high, high=-right.low, column=None)
 
     def _case(self, node: exp.Case) -> Typed:
         arguments, branches = [], []
@@ -203,7 +209,7 @@ class Typing:
         if sorts != {"number"}:
             self._refuse(node, "sql", "CASE gives numbers here", "CASE WHEN … THEN 1 ELSE 0 END")
         scale = max(branch.scale for branch in branches)
-        ranges = [_at_scale(branch, scale) for branch in branches if branch.sort == "number"]
+        ranges = [at_scale(branch, scale) for branch in branches if branch.sort == "number"]
         whole = self._joined(node, "case", (*arguments, branches[-1]))
         return replace(
             whole, sort="number", scale=scale, low=min(r[0] for r in ranges), high=max(r[1] for r in ranges),
@@ -298,7 +304,8 @@ def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
         yield node
 
 
-def _at_scale(typed: Typed, scale: int) -> tuple[int, int]:
+def at_scale(typed: Typed, scale: int) -> tuple[int, int]:
+    """The range of a number in units of 10**-scale."""
     factor = 10 ** (scale - typed.scale)
     return typed.low * factor, typed.high * factor
 

@@ -14,9 +14,10 @@ Operator = Literal[
     "+", "-", "*", "negate",
     "=", "<>", "<", "<=", ">", ">=",
     "and", "or", "not", "is_null",
-    "case", "integer",
+    "case", "integer", "days", "microseconds",
 ]  # fmt: skip
-"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer."""
+"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer.
+`days` of a date, `microseconds` of a timestamp: since the beginning of 1970."""
 
 
 class ColumnRef(Struct, frozen=True, tag_field="node", tag="column", forbid_unknown_fields=True):
