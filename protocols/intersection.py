@@ -125,6 +125,7 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
         shares = await _shard(ctx.narrow(f"shard{index}"), shard_shape, piece)
         if shares is not None:
             sums += shares
+        ctx.progress(index + 1, number)
     return _fresh(ctx, shape, sums)
 
 

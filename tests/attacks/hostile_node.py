@@ -146,8 +146,8 @@ def attack_in_node() -> None:
         coordinator.Attempt._have_signed,
     )
 
-    async def never_ends(self, start, tell):
-        ended = await run_(self, start, tell)
+    async def never_ends(self, start, tell, *beat):
+        ended = await run_(self, start, tell, *beat)
         if attack() == "never ends":
             await asyncio.sleep(LONG_S)
         return ended

@@ -80,6 +80,17 @@ def test_rows_of_a_repeated_id_are_put_together(opened, parquet_file):
     assert loaded.snapshot == table_snapshot(opened(source), table_of(False), source, SALT)
 
 
+@pytest.mark.parametrize(
+    ("unique", "first", "last"), [(True, (6, 1000), (6, 1000)), (False, (1006, 3000), (2004, 3000))]
+)
+def test_how_many_rows_were_read_of_how_many_at_most(opened, parquet_file, unique, first, last):
+    source = parquet_file(DATA)
+    told = []
+    load_rows(opened(source), query(ROWS), table_of(unique), source, SALT, lambda *rows: told.append(rows))
+    assert (told[0], told[-1]) == (first, last)
+    assert told == sorted(told)
+
+
 @pytest.mark.parametrize("unique", [True, False])
 def test_rows_that_do_not_pass_are_as_if_they_were_not_there(opened, parquet_file, unique):
     source = parquet_file(DATA)

@@ -63,14 +63,14 @@ def hold_node() -> None:
         await hold_at("accepted")
         return acceptance
 
-    async def held_run(self, start, tell):
+    async def held_run(self, start, tell, *beat):
         @wraps(tell)
         async def held_tell(event):
             await tell(event)
             if event in ("started", "revealing", "answered"):
                 await hold_at(event)
 
-        return await run(self, start, held_tell)
+        return await run(self, start, held_tell, *beat)
 
     def held_endorse(self, receipt):
         block_at("endorsing")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from glovebox.errors import DataError, GloveboxError, PeerLost
 from glovebox.protocols import intersection, table
 from glovebox.protocols.intersection import JoinShape, joined_totals
 from glovebox.protocols.totals import Total
+from glovebox.runtime.context import Context
 from glovebox.runtime.world import World
 
 from .joins import COUNT, EVERYTHING, grouped, in_the_clear, opened, owner, two_tables
@@ -112,6 +115,20 @@ async def test_one_group_may_hold_all_rows_or_none(group, rows):
     everybody = type(query)(query.ids, query.values, np.full(rows, group))
     table_rows = type(query)(table_rows.ids, table_rows.values, np.full(128, group))
     assert await totals_of(shape, everybody, table_rows) == in_the_clear(shape, everybody, table_rows)
+
+
+async def test_every_party_says_how_far_it_is_by_shards(monkeypatch):
+    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    told = []
+
+    async def watched(ctx, shape, rows):
+        ground = replace(ctx._ground, progress=lambda *progress: told.append((ctx.party, *progress)))
+        return await joined_totals(Context(ground), shape, rows)
+
+    query, table_rows = two_tables(700, 20, 5)
+    async with World(seed=7) as world:
+        await world.run(watched, shape=JoinShape(700, 20, 1, (COUNT,)), query=query, table=table_rows)
+    assert sorted(told) == [(party, "", shard, 3) for party in range(3) for shard in (1, 2, 3)]
 
 
 async def test_a_shard_that_overflows_ends_the_run_and_says_nothing(monkeypatch):

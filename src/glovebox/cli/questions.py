@@ -43,17 +43,17 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Ask a question: SQL, or the name of an approved one. CONTRACT is a contract's name, or its file."""
-    from glovebox.node.local import Answered, Ask, Progress, talk
+    from glovebox.cli.progress import shown
+    from glovebox.node.local import Answered, Ask, talk
 
     request = Ask(contract, question, parameter or {}, wait, dry_run)
 
     async def run() -> Answered | None:
-        async for reply in talk(home_of(home), request):
-            match reply:
-                case Progress(event, party):
-                    _show_progress(event, party, json)
-                case Answered() as answered:
-                    return answered
+        with shown(json) as show:
+            async for reply in talk(home_of(home), request):
+                if isinstance(reply, Answered):
+                    return reply
+                show(reply)
         return None
 
     answered = asyncio.run(run())
@@ -116,17 +116,6 @@ def answers(session: str | None = None, *, home: HomeOption = None, json: JsonOp
     if session is not None and not json:
         receipt = state.receipt(found[0].session) or "there is no receipt yet\n"
         print(f"\n{rendered(found[0].answer, 'table')}\n\n{receipt}", end="")
-
-
-def _show_progress(event: str, party: str, json: bool) -> None:
-    if json:
-        import json as text
-
-        print(text.dumps({"event": event, "party": party}), file=sys.stderr, flush=True)
-    elif sys.stderr.isatty():
-        print(f"\r\033[K{party}: {event}", end="" if event != "signed" else "\r\033[K", file=sys.stderr, flush=True)
-    else:
-        print(f"{party}: {event}", file=sys.stderr, flush=True)
 
 
 def _print_answer(answered: Answered, format: Format, out: Path | None) -> None:

@@ -93,6 +93,7 @@ def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
     """Say what the node is doing."""
     import msgspec
 
+    from glovebox.cli.progress import in_words
     from glovebox.node.local import Status, StatusRequest, talk
 
     async def run() -> Status:
@@ -105,4 +106,8 @@ def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
     if json:
         print(msgspec.json.encode(found).decode())
         return
-    print(f"{found.name}, version {found.version}", *(found.sessions or ["no session runs"]), sep="\n")
+    print(f"{found.name}, version {found.version}")
+    for one in found.sessions:
+        print(f"session {one.session[:8]} under {one.contract}, asked by {one.asker}: {in_words(one)}")
+    if not found.sessions:
+        print("no session runs")

@@ -9,7 +9,7 @@ what is hashed is what is counted. No floating point anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import numpy as np
@@ -41,6 +41,16 @@ from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.local import Grouping, LocalQuery
+
+PASSES = 3
+"""Over a table that is kept: to keep it, to hash it, to group it."""
+
+Told = Callable[[int, int], None]
+"""Called with how many rows were read, of how many at most, over all passes."""
+
+
+def _untold(done: int, of: int) -> None:
+    """Progress that nobody follows."""
 
 
 class LoadedRows(Struct, frozen=True):
@@ -82,21 +92,23 @@ def table_snapshot(database: Database, table: Table, source: Source, salt: bytes
     return snapshot.digest()
 
 
-def load_rows(database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes) -> LoadedRows:
+def load_rows(
+    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = _untold
+) -> LoadedRows:
     """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should."""
     column = table.column(query.ids or "")
     if column is None or column.kind != "id":
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
     load = _unique_rows if column.unique else _repeated_rows
-    loaded = load(database, view, query, column, source, salt)
+    loaded = load(database, view, query, column, source, salt, told)
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
     return loaded
 
 
 def _unique_rows(
-    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes
+    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes, told: Told
 ) -> LoadedRows:
     """Every passing row is a line; duplicates are an error."""
     table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
@@ -112,8 +124,9 @@ def _unique_rows(
     ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
     values = np.empty((len(query.measures), table.rows), np.int64)
     groups = np.empty(table.rows, np.int64) if group else None
-    n = null_ids = formless = 0
+    n = null_ids = formless = read_rows = 0
     for batch in hashed(database, view, source, select, view.parameters, snapshot):
+        told(read_rows := read_rows + batch.num_rows, table.rows)
         keys, passes = batch.column(key_name), booleans(batch.column(passing))
         valid = validity(keys)
         if valid is not None:
@@ -137,11 +150,11 @@ def _unique_rows(
 
 
 def _repeated_rows(
-    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes
+    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes, told: Told
 ) -> LoadedRows:
     """A line is all passing rows of an id together."""
     table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
-    every, snapshot = kept_rows(database, view, source, salt)
+    every, snapshot = kept_rows(database, view, source, salt, told)
     null_ids, formless = _left_out(database, view, query, every, id_name)
     parameters = Parameters()
     groups = range(query.groups) if query.pivoted else [None]
@@ -162,6 +175,7 @@ def _repeated_rows(
             values[index, span] = line_units(measure, batch.column(f"m{index}"))
         above += int(np.count_nonzero(integers(batch.column("n"))[0] > (most or table.rows)))
         n += batch.num_rows
+        told(2 * table.rows + n, PASSES * table.rows)
     if above:
         raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
     values = np.ascontiguousarray(values[:, :n])
@@ -205,19 +219,22 @@ def hashed(
     raise DataError(f"the file of {view.table.name} changed while it was read", step="loaded")
 
 
-def kept_rows(database: Database, view: View, source: Source, salt: bytes) -> tuple[exp.Select, bytes]:
+def kept_rows(database: Database, view: View, source: Source, salt: bytes, told: Told) -> tuple[exp.Select, bytes]:
     """A SELECT from a temporary table of the cleaned rows, and their snapshot. Raises DataError as `hashed` does."""
     every = keep(database, view.checked(), view.parameters)
-    snapshot = SnapshotHash(salt, view.table)
-    for _ in hashed(database, view, source, every, Parameters(), snapshot):
-        pass
+    snapshot, most = SnapshotHash(salt, view.table), view.table.rows
+    read_rows = most  # the first pass, which DuckDB makes at once
+    for batch in hashed(database, view, source, every, Parameters(), snapshot):
+        told(read_rows := read_rows + batch.num_rows, PASSES * most)
     return every, snapshot.digest()
 
 
-def load_groups(database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes) -> LoadedGroups:
+def load_groups(
+    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = _untold
+) -> LoadedGroups:
     """The totals of one owner. Raises DataError for a table that is not as the contract says."""
     view = view_of(database, table, source)
-    every, snapshot = kept_rows(database, view, source, salt)
+    every, snapshot = kept_rows(database, view, source, salt, told)
     for column in table.columns:
         most = most_rows(table, column)
         if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):

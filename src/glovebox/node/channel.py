@@ -76,8 +76,18 @@ class Reached(Struct, frozen=True, tag="reached"):
     name: str
 
 
+class Doing(Struct, frozen=True):
+    """The step that a run is at, by its name in the plan's cost, and how much of how much of it is done."""
+
+    step: str
+    done: int = 0
+    of: int = 1
+
+
 class Alive(Struct, frozen=True, tag="alive"):
-    """Worker to node, each beat: it lives, however long a step takes."""
+    """Worker to node, each beat: it lives, however long a step takes, and this is what it does."""
+
+    doing: Doing
 
 
 class Store(Struct, frozen=True, tag="store"):

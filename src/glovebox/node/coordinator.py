@@ -59,6 +59,7 @@ EVENTS = (
 MOST_LINES = 12  # of what another party says of an error
 
 Emit = Callable[[str, str], Awaitable[None]]
+Watch = Callable[[Participant], None]
 
 
 @dataclass
@@ -72,11 +73,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-async def ask(node: Node, contract: Contract, question: Question, emit: Emit) -> Outcome:
-    """Ask, and again while a party is busy and there is time. emit: called with (event, party name)."""
+async def ask(node: Node, contract: Contract, question: Question, emit: Emit, watch: Watch) -> Outcome:
+    """Ask, and again while a party is busy and there is time.
+
+    emit: called with (event, party name) of every party; watch: each second with this party's own part of the session.
+    """
     began = time.monotonic()
     while True:
-        attempt = Attempt(node, contract, question, emit)
+        attempt = Attempt(node, contract, question, emit, watch)
         try:
             return await attempt.run()
         except Busy:
@@ -99,8 +103,8 @@ class Question:
 class Attempt:
     """One session from the asker's side."""
 
-    def __init__(self, node: Node, contract: Contract, question: Question, emit: Emit) -> None:
-        self.node, self.contract, self.question, self.emit = node, contract, question, emit
+    def __init__(self, node: Node, contract: Contract, question: Question, emit: Emit, watch: Watch) -> None:
+        self.node, self.contract, self.question, self.emit, self.watch = node, contract, question, emit, watch
         self.me = node.number_in(contract)
         self.session = secrets.token_bytes(SESSION_BYTES)
         self.links: dict[int, ControlLink] = {}
@@ -210,9 +214,10 @@ class Attempt:
         async def tell(name: str) -> None:
             await self.emit(name, self.node.name)
 
-        if self.own is None:
+        own = self.own
+        if own is None:
             raise GloveboxError("no session was proposed")
-        return await self.own.run(start, tell)
+        return await own.run(start, tell, lambda: self.watch(own))
 
     async def _follow_one(self, party: int, start: Signed) -> Ended:
         link, stated = self.links[party], self.contract.parties[party]

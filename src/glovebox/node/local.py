@@ -18,6 +18,8 @@ from glovebox.errors import GloveboxError, PeerError, UsageError
 from glovebox.node.contracts import find_contract
 from glovebox.node.coordinator import Question, ask
 from glovebox.node.home import Home
+from glovebox.node.participant import Participant
+from glovebox.node.progress import Running, running
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -69,7 +71,7 @@ class Status(Struct, frozen=True, tag="status"):
 
     name: str
     version: str
-    sessions: tuple[str, ...]
+    sessions: tuple[Running, ...]
     interrupted: int = 0  # sessions that its last stop cut off
 
 
@@ -86,7 +88,7 @@ class Problem(Struct, frozen=True, tag="problem"):
 
 
 Request = Ask | StatusRequest
-Reply = Progress | Answered | Status | Problem
+Reply = Progress | Running | Answered | Status | Problem
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
@@ -148,15 +150,17 @@ async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) ->
     try:
         match request:
             case Ask():
-                await reply(await _ask(node, request, reply))
+                await reply(await _ask(node, request, reply, writer))
             case StatusRequest():
-                sessions = tuple(repr(participant) for participant in node.participants.values())
+                sessions = tuple(running(participant) for participant in node.participants.values())
                 await reply(Status(node.name, glovebox.__version__, sessions, node.interrupted))
     except GloveboxError as problem:
         await reply(problem_of(problem))
 
 
-async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None]]) -> Answered:
+async def _ask(
+    node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None]], writer: asyncio.StreamWriter
+) -> Answered:
     contract = find_contract(node.home, request.contract)
     question = Question(request.statement, request.parameters, request.wait_s, request.dry_run)
 
@@ -164,7 +168,11 @@ async def _ask(node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None
         with contextlib.suppress(ConnectionError):
             await reply(Progress(event, party))
 
-    outcome = await ask(node, contract, question, emit)
+    def watch(participant: Participant) -> None:
+        if writer.transport.get_write_buffer_size() == 0:  # a command line that stands still holds up nothing
+            writer.write(msgspec.json.encode(running(participant)) + b"\n")
+
+    outcome = await ask(node, contract, question, emit, watch)
     stored = node.state.answer(outcome.session)
     figures = tuple(PartyFigures(contract.parties[end.party].name, end.bytes_sent) for end in outcome.ended)
     return Answered(
@@ -191,7 +199,7 @@ async def talk(home: Home, request: Request) -> AsyncIterator[Reply]:
                     raise error_of(told)
                 case other:
                     yield other
-                    if not isinstance(other, Progress):
+                    if not isinstance(other, Progress | Running):
                         return
         raise PeerError("this party's node ended before it answered", code="node_lost", hint="glovebox serve")
     finally:

@@ -15,7 +15,7 @@ import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.errors import DataError, GloveboxError, IntegrityError, PeerError, Refused
-from glovebox.node.channel import BoundTable, Broke, Completed, Job, Keys, Opened, Reached, Store
+from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
 from glovebox.node.messages import (
     NONCE_BYTES,
     SESSION_BYTES,
@@ -53,6 +53,8 @@ class Participant:
         self.acceptances: dict[int, Acceptance] = {}
         self.revealing = False
         self.step = "proposed"  # the last event that this party reached
+        self.doing: Doing | None = None  # what the worker said last
+        self.began = 0.0  # seconds of the monotonic clock
         self.expects_peers = True
         self._bound = _bound_table(node, contract, plan, self.me)
         self._commitment = b""
@@ -131,20 +133,21 @@ class Participant:
         self.node.state.move(self.session, "spent", run=run)
         self.node.log.write("started", session=self.session.hex(), run=run.hex())
 
-    async def run(self, start: Start, tell: Tell) -> Ended:
-        """Run the session to its end. tell: called with each event that this party reaches."""
+    async def run(self, start: Start, tell: Tell, beat: Callable[[], None] = lambda: None) -> Ended:
+        """Run the session to its end. tell: called with each event that this party reaches; beat: each second."""
 
         async def reached(event: str) -> None:
             self.step = event
             await tell(event)
 
         self.see_start(start)
+        self.began = time.monotonic()
         await reached("started")
         if self.worker is None:
             return Ended(self.session, self.me, b"", 0)
         with self._naming():
             await self.worker.run(self._job(start.acceptances))
-            return await self._attend_worker(self.worker, reached)
+            return await self._attend_worker(self.worker, reached, beat)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -156,10 +159,13 @@ class Participant:
                 lost.party, lost.step = self.node.name, self.step
             raise
 
-    async def _attend_worker(self, worker: Worker, tell: Tell) -> Ended:
+    async def _attend_worker(self, worker: Worker, tell: Tell, beat: Callable[[], None]) -> Ended:
         """Do what the worker asks for, until its run is over."""
         while True:
             match await worker.receive():
+                case Alive(doing):
+                    self.doing = doing
+                    beat()
                 case Reached(name):
                     self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
                     await tell(name)

@@ -8,6 +8,7 @@ import resource
 import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError, IntegrityError, PeerError
-from glovebox.node.channel import BoundTable, Channel, Completed, Job, Opened, Reached, Store
+from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
@@ -52,6 +53,7 @@ class Run:
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
         self._last = "started"  # the last event that this worker reached
+        self.doing = Doing("loading")  # set by the kernels' thread too
 
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
@@ -126,9 +128,8 @@ class Run:
         source = Source(bound.path, bound.format)
         database = open_database([source], Path(self.job.temporary), self.job.memory_mib, LOADING_THREADS)
         try:
-            if isinstance(self.plan.source, Joined):
-                return load_rows(database, query, bound.table, source, bound.salt)
-            return load_groups(database, query, bound.table, source, bound.salt)
+            load = load_rows if isinstance(self.plan.source, Joined) else load_groups
+            return load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))
         finally:
             database.close()
 
@@ -184,13 +185,17 @@ class Run:
                 executor=self._executor,
                 roles=row_roles(plan),
                 shamir=shamir,
+                progress=lambda path, done, of: self._does("matching", done, of),
             )
         )
 
     async def _compute(self, ctx: Context, own: Any) -> None:
         """The joint part: totals on shares, finished, stored, revealed."""
         plan, finishing = self.plan, finishing_of(self.plan)
+        if own is not None:  # who has no table waits for the others' first rows, which says that theirs are loaded
+            self._does("matching")
         totals = await self._totals(ctx, own)
+        self._does("finishing")
         await self._reached("matched")
         opening = await shares_for_opening(
             ctx.narrow("opening"), finishing, finish(ctx.narrow("finish"), finishing, totals)
@@ -224,6 +229,9 @@ class Run:
     async def _receive(self, opened: Any) -> None:
         answer = answer_of(self.plan, opened.shown, opened.parts)
         await self.channel.send(Opened(canonical_answer(answer), opened.salt))
+
+    def _does(self, step: str, done: int = 0, of: int = 1) -> None:
+        self.doing = Doing(step, done, of)
 
     async def _reached(self, event: str) -> None:
         self._last = event

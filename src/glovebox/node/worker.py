@@ -45,8 +45,9 @@ async def work(channel: Channel) -> None:
             packet, connection = await channel.receive()
             match packet:
                 case Job() as job:
-                    beating = asyncio.create_task(_beat(channel, job.deadline_s))
-                    running = asyncio.create_task(_run(Run(job, keys, sockets, channel, stored)))
+                    run = Run(job, keys, sockets, channel, stored)
+                    beating = asyncio.create_task(_beat(run))
+                    running = asyncio.create_task(_run(run))
                 case PeerSocket(party) if connection is not None:
                     if sockets.full():
                         connection.close()
@@ -60,10 +61,10 @@ async def work(channel: Channel) -> None:
             beating.cancel()
 
 
-async def _beat(channel: Channel, silence_s: float) -> None:
+async def _beat(run: Run) -> None:
     while True:
-        await channel.send(Alive())
-        await asyncio.sleep(min(BEAT_S, silence_s / 4))
+        await run.channel.send(Alive(run.doing))
+        await asyncio.sleep(min(BEAT_S, run.job.deadline_s / 4))
 
 
 async def _run(run: Run) -> None:

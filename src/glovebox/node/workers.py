@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from glovebox.errors import GloveboxError, PeerError
-from glovebox.node.channel import Alive, Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
+from glovebox.node.channel import Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
 WORKER_LOST = "worker_lost"
@@ -67,22 +67,19 @@ class Worker:
 
     async def receive(self) -> Packet:
         """The worker's next message; PeerError if the worker is gone, or says nothing for too long."""
-        while True:
-            receiving = asyncio.ensure_future(self._channel.receive())
-            try:
-                for _ in range(LISTENINGS):
-                    if not receiving.done():
-                        await asyncio.wait([receiving], timeout=self._silence_s / LISTENINGS)
+        receiving = asyncio.ensure_future(self._channel.receive())
+        try:
+            for _ in range(LISTENINGS):
                 if not receiving.done():
-                    raise _lost(f"This node's worker said nothing for {self._silence_s:g} s.")
-                packet, _ = receiving.result()
-            except EOFError as problem:
-                raise _lost() from problem
-            finally:
-                receiving.cancel()
-                await asyncio.wait([receiving])
-            if not isinstance(packet, Alive):
-                return packet
+                    await asyncio.wait([receiving], timeout=self._silence_s / LISTENINGS)
+            if not receiving.done():
+                raise _lost(f"This node's worker said nothing for {self._silence_s:g} s.")
+            return receiving.result()[0]
+        except EOFError as problem:
+            raise _lost() from problem
+        finally:
+            receiving.cancel()
+            await asyncio.wait([receiving])
 
     async def _tell(self, message: Packet, passed: socket.socket | None = None) -> None:
         try:

@@ -123,10 +123,14 @@ def session_parties(plan: Plan) -> list[int]:
     return sorted({*plan.computing, *plan.receivers, plan.asker})
 
 
+def local_queries(plan: Plan) -> tuple[LocalQuery, ...]:
+    """What each owner computes alone."""
+    return (plan.source.query, plan.source.table) if isinstance(plan.source, Joined) else plan.source.owners
+
+
 def local_query(plan: Plan, party: int) -> LocalQuery | None:
     """What a party computes alone, or None where it owns none of the tables."""
-    queries = (plan.source.query, plan.source.table) if isinstance(plan.source, Joined) else plan.source.owners
-    return next((query for query in queries if query.party == party), None)
+    return next((query for query in local_queries(plan) if query.party == party), None)
 
 
 def groupings_of(plan: Plan) -> tuple[Grouping, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 if sys.byteorder != "little":
     raise ImportError("arrays travel as they lie in memory, little-endian (psi.md 1); this machine is big-endian")
 
+Progress = Callable[[str, int, int], None]
 Result = TypeVar("Result")
 Item = TypeVar("Item", bound=np.generic)
 
@@ -40,12 +41,17 @@ class Role(enum.Enum):
     HELPER = "helper"
 
 
+def _unwatched(path: str, done: int, of: int) -> None:
+    """Progress that nobody follows."""
+
+
 @dataclass(frozen=True, repr=False)
 class Ground:
     """What all contexts of one party in one session stand on.
 
     secrets: 32 bytes for each other party, known to these two alone. seed: 32 fresh bytes that nobody else knows.
-    executor: one thread, where kernels run while the event loop stays live.
+    executor: one thread, where kernels run while the event loop stays live. progress: called with a step's path, and
+    how much of how much of it is done; it goes to this party's own people and to nobody else.
     """
 
     party: int
@@ -57,6 +63,7 @@ class Ground:
     executor: Executor
     roles: Mapping[Role, int] = field(default_factory=dict)
     shamir: Shamir | None = None
+    progress: Progress = _unwatched
     used: set[tuple[str, int, str]] = field(default_factory=set)
 
     def __repr__(self) -> str:
@@ -142,6 +149,10 @@ class Context:
     async def compute(self, kernel: Callable[..., Result], *args: Any) -> Result:
         """Run a local step in the session's one thread for it; the event loop goes on meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._ground.executor, kernel, *args)
+
+    def progress(self, done: int, of: int) -> None:
+        """Say how far this party is with this step; both numbers follow from public sizes."""
+        self._ground.progress(self._path, done, of)
 
     def blame(self, party: Role | int, what: str, hint: str = "") -> NoReturn:
         """End the run because of what a party sent at this step."""
