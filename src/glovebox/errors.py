@@ -68,6 +68,13 @@ class DataError(GloveboxError):
     exit_code = 4
 
 
+class Cancelled(GloveboxError):
+    """The asker gave its question up; `party` is the asker. 130 is what a shell makes of Ctrl-C."""
+
+    code = "cancelled"
+    exit_code = 130
+
+
 class PeerError(GloveboxError):
     """Another party's node could not be reached, failed, or broke the protocol."""
 

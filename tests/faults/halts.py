@@ -156,9 +156,8 @@ def kept(fleet: Fleet, party: str) -> Kept:
 
 def said(fleet: Fleet, party: str, before: Kept) -> list[Entry]:
     """What a party's log says since then of how a session ended."""
-    return [
-        entry for entry in kept(fleet, party).log[len(before.log) :] if entry.event in ("failed", "unsigned", "signed")
-    ]
+    ends = ("failed", "cancelled", "unsigned", "signed")
+    return [entry for entry in kept(fleet, party).log[len(before.log) :] if entry.event in ends]
 
 
 def status(fleet: Fleet, party: str) -> Status:
@@ -180,4 +179,5 @@ def assert_settled(fleet: Fleet, gone: set[int]) -> None:
         assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1, SETTLED_S), party
         assert set(kept(fleet, party).states.values()) <= set(ENDED), party
         verify_log(fleet.homes[party].log_file, fleet.keys[party])
+        assert not list(fleet.homes[party].temporary.iterdir()), party
     assert wait_until(lambda: not any(runs(pid) for pid in gone), SETTLED_S), gone

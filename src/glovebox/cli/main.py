@@ -1,7 +1,7 @@
 """The command line: `glovebox COMMAND …`. Commands are thin; what they need is imported when they run.
 
 Exit codes: 0 done, 2 usage, 3 refused by a contract or a party, 4 data problem, 5 a peer is unreachable or failed,
-6 budget exhausted, 7 integrity failure, 1 anything else.
+6 budget exhausted, 7 integrity failure, 130 cancelled (Ctrl-C), 1 anything else.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import cyclopts
 
 from glovebox import __version__
 from glovebox.cli import contracts, evidence, practice, questions, serving, tables
-from glovebox.errors import GloveboxError, UsageError
+from glovebox.errors import Cancelled, GloveboxError, UsageError
 
 app = cyclopts.App(
     name="glovebox",
     version=__version__,
+    suppress_keyboard_interrupt=False,
     help="Answers questions over data that no one may see.",
     help_epilogue=(
         "Exit codes: 0 done, 2 usage, 3 refused, 4 data problem, 5 a peer failed, 6 budget exhausted, "
-        "7 integrity failure, 1 anything else."
+        "7 integrity failure, 130 cancelled (Ctrl-C), 1 anything else."
     ),
 )
 for room in (serving, contracts, tables, questions, evidence, practice):
@@ -41,7 +42,7 @@ def main() -> None:
     except cyclopts.CycloptsError as error:
         code = _told(UsageError(str(error).strip(), hint=f"glovebox {' '.join(arguments[:1])} --help"), arguments)
     except KeyboardInterrupt:
-        code = 130
+        code = _told(Cancelled("cancelled"), arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

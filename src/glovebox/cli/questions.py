@@ -26,6 +26,7 @@ Parameters = Annotated[
 def register(app: cyclopts.App) -> None:
     """Add these commands."""
     app.command(ask)
+    app.command(cancel)
     app.command(explain)
     app.command(answers)
 
@@ -42,7 +43,10 @@ def ask(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask a question: SQL, or the name of an approved one. CONTRACT is a contract's name, or its file."""
+    """Ask a question: SQL, or the name of an approved one. CONTRACT is a contract's name, or its file.
+
+    Ctrl-C ends the session at every party, and this command with exit code 130.
+    """
     from glovebox.cli.progress import shown
     from glovebox.node.local import Answered, Ask, talk
 
@@ -67,6 +71,20 @@ def ask(
         print("every party would accept")
     else:
         _print_answer(answered, format, out)
+
+
+def cancel(session: str, *, home: HomeOption = None, json: JsonOption = False) -> None:
+    """End a session that this party asked for, at every party. SESSION: the first digits of its id in `status`."""
+    import msgspec
+
+    from glovebox.node.local import CancelDone, CancelRequest, talk
+
+    async def run() -> None:
+        async for reply in talk(home_of(home), CancelRequest(session)):
+            if isinstance(reply, CancelDone):
+                print(msgspec.json.encode(reply).decode() if json else f"session {reply.session} is cancelled")
+
+    asyncio.run(run())
 
 
 def explain(

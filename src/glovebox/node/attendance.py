@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from msgspec import Struct
 
-from glovebox.errors import GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.errors import BadFrame, Cancelled, GloveboxError, IntegrityError, PeerError, PeerLost
 from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -187,8 +187,12 @@ def _cancelled(message: Struct, participant: Participant) -> GloveboxError:
     """The asker's cancel as an error; whom it blames is only its word."""
     asker = participant.asker_name
     match message:
+        case Cancel(session) if session != participant.session:
+            return BadFrame(f"{asker} cancelled another session", party=asker, step=participant.step)
+        case Cancel(_, Cancelled.code):
+            return Cancelled(f"{asker} cancelled", party=asker, step=participant.step)
         case Cancel(_, reason, blamed, step) if participant.contract.number(blamed) is not None:
             summary, code = f"{asker} cancelled for a fault of {blamed}", words(reason)
             return PeerError(summary, code=code, party=blamed, step=words(step), detail=(f"{asker} says so",))
         case _:
-            return GloveboxError(f"{asker} cancelled", code="cancelled", step=participant.step)
+            return Cancelled(f"{asker} cancelled", party=asker, step=participant.step)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from glovebox.contract.model import Contract, Party
-from glovebox.errors import BadFrame, Busy, GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.errors import BadFrame, Busy, Cancelled, GloveboxError, IntegrityError, PeerError, PeerLost
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -81,13 +81,16 @@ async def ask(node: Node, contract: Contract, question: Question, emit: Emit, wa
     began = time.monotonic()
     while True:
         attempt = Attempt(node, contract, question, emit, watch)
+        node.asking[attempt.session] = asking = asyncio.ensure_future(attempt.run())
         try:
-            return await attempt.run()
+            return await asking
         except Busy:
             pause = random.uniform(0.05, 0.5)  # noqa: S311 - spreads retries, keeps no secret
             if time.monotonic() + pause > began + question.wait_s:
                 raise
-            await asyncio.sleep(pause)
+        finally:
+            del node.asking[attempt.session]
+        await asyncio.sleep(pause)
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,13 @@ class Attempt:
             if error is not problem:
                 raise error from problem
             raise
-        except asyncio.CancelledError:
-            error = GloveboxError("the asker cancelled the question", code="cancelled")
-            raise
+        except asyncio.CancelledError as problem:
+            step = self.own.step if self.own else "proposed"
+            error = Cancelled("cancelled", party=self.node.name, step=step, detail=self._had_left())
+            raise error from problem
         finally:
-            await self._leave(error)
+            leaving = asyncio.ensure_future(self._leave(error))
+            await asyncio.shield(leaving)  # whoever cancels twice does not leave a worker behind
 
     async def _propose(self) -> Start:
         """Ask every party whether it would take part; return all signed acceptances, or raise the refusal.
@@ -202,7 +207,11 @@ class Attempt:
             name = self.contract.parties[party].name
             tasks[name] = asyncio.ensure_future(self._follow_one(party, envelope))
         own, *others = tasks.values()
-        await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else others)
+        try:
+            await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else others)
+        finally:
+            for task in tasks.values():
+                task.cancel()
         if errors := _errors(tasks.values()):
             raise min(errors, key=_rank)  # of equal ones this node's own
         for name, task in tasks.items():
@@ -285,9 +294,12 @@ class Attempt:
         if error:
             envelope = signed(self.node.key, self.me, Cancel(self.session, error.code, error.party, error.step))
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
-        await asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
-        if self.own:
-            await self.node.end_session(self.own, error)
+        closing = asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
+        try:
+            if self.own:
+                await self.node.end_session(self.own, error)
+        finally:
+            await closing
 
 
 async def _wait_ended(tasks: Collection[asyncio.Task[Ended]], first: list[asyncio.Task[Ended]]) -> None:

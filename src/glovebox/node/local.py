@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 import glovebox
-from glovebox.errors import GloveboxError, PeerError, UsageError
+from glovebox.errors import GloveboxError, PeerError, Refused, UsageError
 from glovebox.node.contracts import find_contract
 from glovebox.node.coordinator import Question, ask
 from glovebox.node.home import Home
@@ -39,6 +39,18 @@ class Ask(Struct, frozen=True, tag="ask", forbid_unknown_fields=True):
 
 class StatusRequest(Struct, frozen=True, tag="status", forbid_unknown_fields=True):
     """What is the node doing?"""
+
+
+class CancelRequest(Struct, frozen=True, tag="cancel", forbid_unknown_fields=True):
+    """Give up a session that was asked for here. session: the first digits of its id."""
+
+    session: str
+
+
+class CancelDone(Struct, frozen=True, tag="cancelled"):
+    """The session is over."""
+
+    session: str
 
 
 class Progress(Struct, frozen=True, tag="progress"):
@@ -87,8 +99,8 @@ class Problem(Struct, frozen=True, tag="problem"):
     exit_code: int
 
 
-Request = Ask | StatusRequest
-Reply = Progress | Running | Answered | Status | Problem
+Request = Ask | StatusRequest | CancelRequest
+Reply = Progress | Running | Answered | Status | CancelDone | Problem
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
@@ -154,8 +166,28 @@ async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) ->
             case StatusRequest():
                 sessions = tuple(running(participant) for participant in node.participants.values())
                 await reply(Status(node.name, glovebox.__version__, sessions, node.interrupted))
+            case CancelRequest(session):
+                await reply(await _cancel(node, session))
     except GloveboxError as problem:
         await reply(problem_of(problem))
+
+
+async def _cancel(node: Node, begins: str) -> CancelDone:
+    """End a session that was asked for here, at every node."""
+    running = node.asking.keys() | node.participants.keys()
+    found = [session for session in running if session.hex().startswith(begins)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} running sessions begin with {begins!r}", hint="glovebox status")
+    (session,) = found
+    if session not in node.asking:
+        asker = node.participants[session].asker_name
+        raise Refused(
+            f"session {session.hex()[:8]} is of {asker}", code="not_asker", hint=f"only {asker} can cancel it"
+        )
+    asking = node.asking[session]
+    asking.cancel()
+    await asyncio.wait([asking])
+    return CancelDone(session.hex())
 
 
 async def _ask(

@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 from collections import Counter
+from typing import Any
 
 import structlog
 
@@ -57,6 +58,7 @@ class Node:
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
         self.participants: dict[bytes, Participant] = {}
+        self.asking: dict[bytes, asyncio.Task[Any]] = {}  # the sessions that were asked for here
         self.interrupted = 0  # sessions that the last stop of this node cut off
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
@@ -123,9 +125,10 @@ class Node:
                     self._welcome(connection)
             finally:
                 commands.close()
-                for task in list(self._tasks):
+                tasks = [*self._tasks, *self.asking.values()]
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await self.spares.end()
                 self.log.write("stopped")
                 self.log.close()

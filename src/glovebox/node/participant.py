@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
-from glovebox.errors import DataError, GloveboxError, IntegrityError, PeerError, Refused
+from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
 from glovebox.node.messages import (
     NONCE_BYTES,
@@ -58,6 +59,7 @@ class Participant:
         self.expects_peers = True
         self._bound = _bound_table(node, contract, plan, self.me)
         self._commitment = b""
+        self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
 
     def __repr__(self) -> str:
         state = self.node.state.state_of(self.session) or "new"
@@ -220,7 +222,7 @@ class Participant:
         ended = ENDS.get(self.node.state.state_of(self.session) or "")
         if error and ended:
             self.node.state.move(self.session, ended, error.code)
-            event = "unsigned" if ended == "unsigned" else "failed"
+            event = "unsigned" if ended == "unsigned" else "cancelled" if error.code == Cancelled.code else "failed"
             what = {"code": error.code, "party": error.party, "step": error.step}
             self.node.log.write(event, session=self.session.hex(), **what)
         if self.worker:
@@ -228,9 +230,11 @@ class Participant:
             if error:
                 worker.kill()
             await worker.end()
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _job(self, acceptances: tuple[Signed, ...]) -> Job:
         settings = self.node.settings
+        self._folder.mkdir(mode=0o700, parents=True)
         return Job(
             self.contract.text,
             self.proposal.statement,
@@ -242,7 +246,7 @@ class Participant:
             tuple(party.address for party in self.contract.parties),
             acceptances,
             self._bound,
-            str(self.node.home.temporary),
+            str(self._folder),
             settings.memory_mib,
             settings.deadline_s,
             settings.session_s,

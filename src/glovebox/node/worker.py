@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
 import socket
 import sys
 
@@ -80,6 +81,7 @@ async def _run(run: Run) -> None:
 def main() -> None:
     """Run one session."""
     harden()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is for the node, which ends its workers
     resource.setrlimit(resource.RLIMIT_DATA, (ADDRESS_SPACE, ADDRESS_SPACE))
     end = socket.socket(fileno=int(sys.argv[1]))
     preload()
