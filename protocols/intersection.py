@@ -49,8 +49,8 @@ MOST_SHARDS = 64  # keeps the sum of the shards' chances to have no table under 
 class JoinShape:
     """What all three know: padded rows of the two owners, payloads a row of TABLE, totals, and numbers of groups.
 
-    choices: bits of a row that totals choose by; what is no match must be chosen by none. columns: numbers of a row that
-    totals may name as payloads, after TABLE's own.
+    choices: bits of a row that totals choose by; none chooses what is no match. columns: numbers of a row that totals
+    may name as payloads, after TABLE's own.
     """
 
     n_query: int

@@ -314,4 +314,6 @@ def _counted(one: Typed, operator: Operator, units: int) -> Typed:
 
 
 def _scaled(whole: shared.Expression, factor: int) -> shared.Expression:
+    if isinstance(whole, shared.Constant):
+        return shared.Constant(whole.number * factor)
     return whole if factor == 1 else shared.Operation("multiply", (whole, shared.Constant(factor)))
