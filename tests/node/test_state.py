@@ -47,7 +47,7 @@ def test_a_session_ends_as_signed(state):
 
 def test_a_binding_replaces_the_one_before(state):
     for size in (1, 2):
-        state.bind(CONTRACT, "purchases", Binding("a.csv", "csv", 1, size, 3, b"salt", b"snapshot"))
+        state.bind(CONTRACT, "purchases", Binding("a.csv", "csv", "", 1, size, 3, b"salt", b"snapshot"))
     assert state.binding(CONTRACT, "purchases").size == 2
     assert state.binding(CONTRACT, "other") is None
 

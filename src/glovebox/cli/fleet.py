@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from glovebox.contract.signing import sign_contract
+from glovebox.data.sources import source_at
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
 from glovebox.node.binding import bind, own_table
@@ -51,7 +52,7 @@ class Fleet:
     def bind(self, party: str, table: str, source: Path) -> None:
         """Bind a party's file to a table of the contract."""
         home, contract = self.homes[party], read_contract(self.contract)
-        bind(home, contract, own_table(home, contract, table), source)
+        bind(home, contract, own_table(home, contract, table), source_at(source, relation=table))
 
     def start(self, party: str, command: list[str] | None = None) -> None:
         """Start a party's node and wait until it listens. command: what to run in place of `python -I -m glovebox`."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from glovebox.cli.serving import HomeOption, home_of
 
@@ -16,21 +18,38 @@ def register(app: cyclopts.App) -> None:
     app.command(data)
 
 
+RelationOption = Annotated[
+    str | None, Parameter(name="--relation", help="The table or view of a database to read [the contract's name].")
+]
+
+
 @data.command
-def add(contract: str, table: str, source: Path, *, home: HomeOption = None) -> None:
-    """Bind a contract's table to a CSV or Parquet file, if every row is as the contract says."""
+def add(contract: str, table: str, source: Path, *, relation: RelationOption = None, home: HomeOption = None) -> None:
+    """Bind a contract's table to a source, if every row is as the contract says.
+
+    SOURCE is a CSV, Parquet, DuckDB or SQLite file, or postgres:NAME for a server that node.toml names.
+    """
+    from glovebox.data.sources import source_at
     from glovebox.node.binding import bind, own_table
     from glovebox.node.contracts import find_contract
 
     place = home_of(home)
     found = find_contract(place, contract)
-    report = bind(place, found, own_table(place, found, table), source)
-    print("\n".join(report.lines()), f"bound {source.name} to {table} of {found.name}", sep="\n")
+    given = source_at(source, None, relation or table, place.settings().postgres)
+    report = bind(place, found, own_table(place, found, table), given)
+    print("\n".join(report.lines()), f"bound {given.title} to {table} of {found.name}", sep="\n")
 
 
 @data.command
-def check(contract: str, table: str, source: Path | None = None, *, home: HomeOption = None) -> int:
-    """Count what is not as the contract says, in the bound file or in another; never a value."""
+def check(
+    contract: str,
+    table: str,
+    source: Path | None = None,
+    *,
+    relation: RelationOption = None,
+    home: HomeOption = None,
+) -> int:
+    """Count what is not as the contract says, in the bound source or in another; never a value."""
     from glovebox.data.sources import source_at
     from glovebox.errors import DataError
     from glovebox.node.binding import check as checked
@@ -39,7 +58,7 @@ def check(contract: str, table: str, source: Path | None = None, *, home: HomeOp
 
     place = home_of(home)
     found = find_contract(place, contract)
-    given = None if source is None else source_at(source)
+    given = None if source is None else source_at(source, None, relation or table, place.settings().postgres)
     report = checked(place, found, own_table(place, found, table), given)
     print("\n".join(report.lines()))
     return DataError.exit_code if report.errors else 0

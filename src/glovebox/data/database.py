@@ -1,4 +1,4 @@
-"""The one way into DuckDB: a connection that reads the bound files and nothing else, and errors in own words.
+"""The one way into DuckDB: a connection that reads the bound sources and nothing else, and errors in own words.
 
 DuckDB runs with the node's rights, and by default its SQL reads any file, writes files, attaches databases and sees
 Python's variables as tables. `open_database` shuts all of that before the first byte of data is read, but for one
@@ -9,8 +9,9 @@ for a failed cast prints the cell.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,31 @@ import pyarrow as pa
 from sqlglot import exp
 
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, cast
+from glovebox.data.trees import Node, cast, string
+from glovebox.data.trees import name as column_name
 from glovebox.errors import DataError
 
 Database = duckdb.DuckDBPyConnection
 BATCH_ROWS = 1 << 16  # a batch of 24-byte ids and a few numbers stays in the second-level cache
 TABLE = exp.to_identifier("kept", quoted=True)
+ARRIVING = "arriving"
+_TEMPORARY = exp.Properties(expressions=[exp.TemporaryProperty()])
 _FAILURES = (duckdb.Error, pa.ArrowException, OSError, RuntimeError, ValueError)
 
 
 def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, threads: int) -> Database:
-    """An in-memory database that can read these files, spill to a new folder under `temporary`, and do no more.
+    """An in-memory database that can read these sources, spill to a new folder under `temporary`, and do no more.
 
-    The order matters: after external access is off, no path can be set (threats.md M27). What is spilled is not
-    encrypted, for DuckDB cannot do so without an extension; only this user can read the folder.
+    The order matters: after external access is off, no path can be set (threats.md M27); files of DuckDB's own are
+    attached after it, read-only. What is spilled is not encrypted, for DuckDB cannot do so without an extension; only
+    this user can read the folder. Raises DataError for a database file that cannot be opened.
     """
     folder = tempfile.mkdtemp(prefix="rows-", dir=temporary)  # 0700; one a process, for DuckDB's file names repeat
     settings: list[tuple[str, object]] = [
         ("temp_directory", folder),
         ("memory_limit", f"{memory_mib}MiB"),
         ("threads", threads),
-        ("allowed_paths", [source.path for source in sources]),
+        ("allowed_paths", [path for source in sources for path in _files(source)]),
         ("TimeZone", "UTC"),
         ("enable_external_access", False),
         ("allow_community_extensions", False),
@@ -52,7 +57,65 @@ def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, t
     database = duckdb.connect(":memory:")
     for name, value in settings:
         database.execute(f"SET {name} = ?", [value])
+    for source in sources:
+        if source.format == "duckdb":
+            _attach(database, source)
     return database
+
+
+def _files(source: Source) -> tuple[str, ...]:
+    """The files that DuckDB itself reads of a source."""
+    match source.format:
+        case "csv" | "parquet":
+            return (source.path,)
+        case "duckdb":
+            return (source.path, f"{source.path}.wal")  # what its writer has not yet moved into the file
+        case "sqlite" | "postgres":
+            return ()
+
+
+def _attach(database: Database, source: Source) -> None:
+    file = exp.alias_(string(source.path), attached_name(source), quoted=True)
+    statement = exp.Attach(this=file, expressions=[exp.AttachOption(this=exp.var("READ_ONLY"))])
+    try:
+        database.execute(statement.sql("duckdb"))
+        return
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    sentence = f"{source.title} cannot be opened as a DuckDB file"
+    hint = "end the program that writes to it, or copy it with this DuckDB: COPY FROM DATABASE"
+    raise DataError(sentence, detail=(f"the local database said {kind}",), hint=hint)
+
+
+def attached_name(source: Source) -> str:
+    """The name under which a DuckDB file is attached: no name of a contract or a file."""
+    return f"file {hashlib.sha256(source.path.encode()).hexdigest()[:16]}"
+
+
+def held(database: Database, source: Source, names: Sequence[str], read: Callable[[], pa.RecordBatchReader]) -> str:
+    """The temporary table that holds a source's rows, read when it is first asked for: columns h0, h1, ... as named.
+
+    One connection so sees one state of the source, however often it looks. A server gives rows in any order: they are
+    sorted by all columns, so that equal rows give equal snapshots (session.md).
+    """
+    table = f"rows {hashlib.sha256(repr((source.path, source.relation, names)).encode()).hexdigest()[:16]}"
+    place = exp.table_(table, quoted=True)
+    select = exp.select("*").from_(exp.table_(ARRIVING, quoted=True))
+    if source.format == "postgres":
+        select = select.order_by(*(column_name(f"h{index}") for index in range(len(names))))
+    create = exp.Create(this=place, kind="TABLE", expression=select, properties=_TEMPORARY)
+    try:
+        if database.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table]).fetchall():
+            return table
+        database.register(ARRIVING, read())
+        try:
+            database.execute(create.sql("duckdb"))
+        finally:
+            database.unregister(ARRIVING)
+        return table
+    except _FAILURES as problem:
+        kind = type(problem).__name__
+    raise failure(kind)
 
 
 class Parameters(dict[str, object]):

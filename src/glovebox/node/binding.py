@@ -1,4 +1,8 @@
-"""Binding a contract's table to a file: checked whole, hashed under a private salt, and noted with its fingerprint."""
+"""Binding a contract's table to a source: checked whole, hashed under a private salt, and noted.
+
+A file is noted with its fingerprint, so that a change is told before a session begins. Of a database's rows, and of a
+server's, it is told when they are read: their snapshot is another.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ from glovebox.contract.model import Contract
 from glovebox.data.database import Database, open_database
 from glovebox.data.loading import table_snapshot
 from glovebox.data.quality import Report, check_table, refuse_faults
-from glovebox.data.sources import Source, source_at
+from glovebox.data.sources import Source
 from glovebox.errors import DataError, Refused, UsageError
 from glovebox.identity import public_bytes
-from glovebox.node.home import Home
+from glovebox.node.home import Home, Settings
 from glovebox.node.state import Binding, State
 from glovebox.schema.columns import Table
 
@@ -39,7 +43,7 @@ def own_table(home: Home, contract: Contract, named: str) -> Table:
 
 @contextmanager
 def database_over(home: Home, source: Source) -> Iterator[Database]:
-    """A locked-down database that reads one file, and a folder for what does not fit in memory, gone afterwards."""
+    """A locked-down database that reads one source, and a folder for what does not fit in memory, gone afterwards."""
     home.temporary.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.temporary) as folder:
         database = open_database([source], Path(folder), home.settings().memory_mib, THREADS)
@@ -50,29 +54,52 @@ def database_over(home: Home, source: Source) -> Iterator[Database]:
 
 
 def check(home: Home, contract: Contract, table: Table, source: Source | None = None) -> Report:
-    """Count what a file does not hold as the contract says; without one, the file that is bound."""
+    """Count what a source does not hold as the contract says; without one, the source that is bound."""
     if source is None:
         state = State(home.state_file)
         bound = state.binding(contract.hash, table.name)
         state.close()
         if bound is None:
-            raise DataError(f"no file is bound to {table.name}", hint=f"glovebox data add CONTRACT {table.name} FILE")
-        source = Source(bound.path, bound.format)
+            raise DataError(f"nothing is bound to {table.name}", hint=f"glovebox data add CONTRACT {table.name} SOURCE")
+        source = bound_source(bound, home.settings(), table.name, changed=True)
     with database_over(home, source) as database:
         return check_table(database, table, source)
 
 
-def bind(home: Home, contract: Contract, table: Table, path: Path) -> Report:
-    """Check a file and bind it; raises DataError with the counts if it is not as the contract says."""
-    source = source_at(path)
+def bind(home: Home, contract: Contract, table: Table, source: Source) -> Report:
+    """Check a source and bind it; raises DataError with the counts if it is not as the contract says."""
     salt = secrets.token_bytes(SALT_BYTES)
-    status = Path(source.path).stat()
+    fingerprint = _fingerprint(source.path) if source.server is None else (0, 0, 0)
     with database_over(home, source) as database:
         report = check_table(database, table, source)
         refuse_faults(report)
         snapshot = table_snapshot(database, table, source, salt)
     state = State(home.state_file)
-    binding = Binding(source.path, source.format, status.st_ino, status.st_size, status.st_mtime_ns, salt, snapshot)
+    binding = Binding(source.path, source.format, source.relation, *fingerprint, salt, snapshot)
     state.bind(contract.hash, table.name, binding)
     state.close()
     return report
+
+
+def bound_source(binding: Binding, settings: Settings, table: str, changed: bool = False) -> Source:
+    """The source of a binding. Raises DataError if it is gone, or a file that changed since, unless that is allowed."""
+    again = f"glovebox data add CONTRACT {table} SOURCE"
+    if binding.format == "postgres":
+        server = settings.postgres.get(binding.path)
+        if server is None:
+            hint = f"[postgres.{binding.path}] in it"
+            raise DataError(f"node.toml no longer names the server of {table}", party=settings.name, hint=hint)
+        return Source(binding.path, binding.format, binding.relation, server)
+    try:
+        fingerprint = _fingerprint(binding.path)
+    except OSError as problem:
+        sentence = f"the file of {table} at {settings.name} is gone"
+        raise DataError(sentence, party=settings.name, hint=again) from problem
+    if not changed and fingerprint != (binding.inode, binding.size, binding.mtime_ns):
+        raise DataError(f"the file of {table} at {settings.name} has changed", party=settings.name, hint=again)
+    return Source(binding.path, binding.format, binding.relation)
+
+
+def _fingerprint(path: str) -> tuple[int, int, int]:
+    status = Path(path).stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError
 from glovebox.node.messages import Signed
 from glovebox.schema.columns import Table
@@ -39,8 +40,7 @@ class BoundTable(Struct, frozen=True):
     """A table of the question that this party owns, and where its rows are."""
 
     table: Table
-    path: str
-    format: Literal["csv", "parquet"]
+    source: Source
     salt: bytes
     snapshot: bytes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from glovebox.data.sources import Server
 from glovebox.errors import UsageError
 from glovebox.identity import new_key_file, read_key_file
 
@@ -21,7 +22,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
     deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: of one
-    session's local database.
+    session's local database. postgres: servers that tables may be bound to, by name.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline_s: float = 10.0
     session_s: float = 3600.0
     memory_mib: int = 2048
+    postgres: dict[str, Server] = {}
 
 
 class Home:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
+from glovebox.node.binding import bound_source
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
 from glovebox.node.messages import (
     NONCE_BYTES,
@@ -285,16 +285,11 @@ def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTa
         return None
     table = contract.table(query.table, me)
     binding = node.state.binding(contract.hash, table.name)
-    again = f"glovebox data add CONTRACT {table.name} FILE"
     if binding is None:
-        raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=again)
-    try:
-        status = Path(binding.path).stat()
-    except OSError as problem:
-        raise DataError(f"the file of {table.name} at {node.name} is gone", party=node.name, hint=again) from problem
-    if (status.st_ino, status.st_size, status.st_mtime_ns) != (binding.inode, binding.size, binding.mtime_ns):
-        raise DataError(f"the file of {table.name} at {node.name} has changed", party=node.name, hint=again)
-    return BoundTable(table, binding.path, binding.format, binding.salt, binding.snapshot)
+        hint = f"glovebox data add CONTRACT {table.name} SOURCE"
+        raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=hint)
+    source = bound_source(binding, node.settings, table.name)
+    return BoundTable(table, source, binding.salt, binding.snapshot)
 
 
 def now_text() -> str:

@@ -18,7 +18,6 @@ import numpy as np
 from glovebox.algebra.kernels import kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
-from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError, IntegrityError, PeerError
 from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
@@ -125,7 +124,7 @@ class Run:
         return loaded
 
     def _read(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
-        source = Source(bound.path, bound.format)
+        source = bound.source
         database = open_database([source], Path(self.job.temporary), self.job.memory_mib, LOADING_THREADS)
         try:
             load = load_rows if isinstance(self.plan.source, Joined) else load_groups

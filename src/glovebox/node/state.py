@@ -10,14 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from glovebox.data.sources import Format
 from glovebox.errors import IntegrityError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bindings (
-    contract BLOB NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL,
+    contract BLOB NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, relation TEXT NOT NULL,
     inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     salt BLOB NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (contract, name)) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
@@ -36,10 +37,11 @@ ENDED = ("signed", "unsigned", "failed", "released")
 
 
 class Binding(NamedTuple):
-    """A contract's table bound to a file, with the file's fingerprint and its snapshot at that time."""
+    """A contract's table bound to a source, with its snapshot at that time, and its fingerprint if it is a file."""
 
     path: str
-    format: Literal["csv", "parquet"]
+    format: Format
+    relation: str
     inode: int
     size: int
     mtime_ns: int
@@ -92,12 +94,13 @@ class State:
     def bind(self, contract: bytes, table: str, binding: Binding) -> None:
         """Bind a contract's table, in place of an earlier binding."""
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?)", (contract, table, *binding))
+            db.execute("INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?,?)", (contract, table, *binding))
 
     def binding(self, contract: bytes, table: str) -> Binding | None:
         """The binding of a contract's table, or None."""
         row = self._db.execute(
-            "SELECT path, format, inode, size, mtime_ns, salt, snapshot FROM bindings WHERE contract = ? AND name = ?",
+            "SELECT path, format, relation, inode, size, mtime_ns, salt, snapshot FROM bindings "
+            "WHERE contract = ? AND name = ?",
             (contract, table),
         ).fetchone()
         return Binding(*row) if row else None

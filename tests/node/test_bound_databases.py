@@ -1,0 +1,101 @@
+"""A question over a Postgres server's table and a SQLite file: bound by commands, asked over TLS, changed between."""
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from glovebox.errors import GloveboxError
+
+from ..data.postgres_server import PASSWORD, postgres_server
+from ..questions.fleets import agreed, ask
+
+TERMS = """
+[[table]]
+owner = "alpha"
+name = "sales"
+rows = 20
+rows_per_id = 4
+[table.columns]
+id = { type = "id", form = "integer" }
+amount = { type = "decimal(10,2)", range = [0, 100], may = ["sum"] }
+
+[[table]]
+owner = "beta"
+name = "members"
+rows = 20
+[table.columns]
+id = { type = "id", form = "integer", unique = true }
+
+[rules]
+join = [["sales.id", "members.id"]]
+ask = ["alpha"]
+receive = ["alpha"]
+groups_of_at_least = 1
+questions = "any"
+exact = "everyone may see single persons"
+"""
+QUESTION = "SELECT COUNT(*) AS n, SUM(amount) AS total FROM sales JOIN members USING (id)"
+
+
+def command(fleet, party, *words):
+    home = fleet.homes[party].root
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "glovebox", *map(str, words), "--home", str(home)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def bound(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("databases")
+    fleet = agreed(directory, ["alpha", "beta", "notary"], TERMS)
+    with postgres_server() as running:
+        running.admin(
+            "CREATE TABLE sales AS SELECT i % 5 AS id, (i * 0.5)::numeric(12,2) AS amount "
+            "FROM generate_series(1, 10) i",
+            "GRANT SELECT ON sales TO reader",
+        )
+        settings = fleet.homes["alpha"].settings_file
+        settings.write_text(
+            settings.read_text()
+            + f'[postgres.shop]\nhost = "127.0.0.1"\nport = {running.server.port}\ndatabase = "postgres"\n'
+            + f'user = "reader"\npassword_file = "{running.password_file}"\ntls = false\n'
+        )
+        with sqlite3.connect(directory / "crm.sqlite") as crm:
+            crm.execute("CREATE TABLE people (id INTEGER)")
+            crm.executemany("INSERT INTO people VALUES (?)", [(2,), (3,), (9,)])
+        done = command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop")
+        assert "bound sales in postgres:shop to sales of test" in done.stdout, done.stderr
+        crm_file = directory / "crm.sqlite"
+        done = command(fleet, "beta", "data", "add", "test", "members", crm_file, "--relation", "people")
+        assert "bound people in crm.sqlite to members of test" in done.stdout, done.stderr
+        with fleet:
+            yield fleet, running
+
+
+def test_a_question_is_answered_from_databases_and_a_change_stops_it(bound):
+    fleet, running = bound
+    assert [str(cell) for cell in ask(fleet, "alpha", QUESTION).rows[0]] == ["4", "10.00"]  # 2: 1, 3.5; 3: 1.5, 4
+    running.admin("UPDATE sales SET amount = 7 WHERE amount = 5")
+    with pytest.raises(GloveboxError, match="not those that were bound"):
+        ask(fleet, "alpha", QUESTION)
+    done = command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop")
+    assert done.returncode == 0
+    assert ask(fleet, "alpha", QUESTION).rows[0][0] == 4
+
+
+def test_what_is_not_there_is_said(bound):
+    fleet, _ = bound
+    done = command(fleet, "alpha", "data", "check", "test", "sales", "postgres:other")
+    assert done.returncode == 2
+    assert "its servers: shop" in done.stderr
+    done = command(fleet, "alpha", "data", "check", "test", "sales", "postgres:shop", "--relation", "nothing")
+    assert done.returncode == 4
+    assert "nothing in postgres:shop cannot be read" in done.stderr
+    done = command(fleet, "alpha", "data", "check", "test", "sales")
+    assert done.returncode == 0
