@@ -137,7 +137,11 @@ BAD = [
     ('values = ["DE", "other"], ', "", "contract_values"),
     (', form = "email" }\nx', " }\nx", "contract_form"),
     ('form = "email" }\nx', 'form = "mail" }\nx', "contract_form"),
-    ('form = "email" }\nx', 'form = "phone" }\nx', "contract_not_served"),
+    ('form = "email" }\nx', 'form = "phone", country = "XX" }\nx', "contract_country"),
+    ('form = "email" }\nx', 'form = "phone", country = "de" }\nx', "contract_country"),
+    ('form = "email" }\nx', 'form = "phone", max_bytes = 9 }\nx', "contract_column_key"),
+    ('form = "email" }\nx', 'form = "email", country = "DE" }\nx', "contract_column_key"),
+    ("x = {", 'x = { country = "DE",', "contract_column_key"),
     ('["group"]', '["sum"]', "contract_may"),
     ('form = "email" }\nx', 'form = "email", may = ["filter"] }\nx', "contract_may"),
     ('range = ["-0.50", 5000], may', "may", "contract_range"),
@@ -189,6 +193,12 @@ def test_the_good_contract_is_good():
     assert contract.tables[0].column("x").low == -50
     assert contract.tables[1].column("t").high - contract.tables[1].column("t").low == 364 * 86400 - 7200
     assert contract.names(contract.rules.receive) == ("one", "two")
+
+
+def test_phone_numbers_join_whatever_country_each_side_stands_in():
+    text = GOOD.replace('form = "email" }', 'form = "phone", country = "DE" }')
+    contract = parse_contract(text.replace('form = "email", unique', 'form = "phone", unique').encode())
+    assert [table.column("id").country for table in contract.tables] == ["DE", None]
 
 
 @pytest.mark.parametrize(("old", "new", "code"), BAD, ids=[f"{number}-{code}" for number, (*_, code) in enumerate(BAD)])

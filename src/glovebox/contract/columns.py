@@ -11,8 +11,9 @@ from typing import get_args
 from glovebox.contract.document import ColumnPart, Number
 from glovebox.contract.lines import Fault, Path, hidden_character
 from glovebox.schema.columns import Column, Form, Kind, Use
+from glovebox.schema.phones import MOST_DIGITS, PLANS
 
-MOST_DIGITS = 18  # 10**18 < 2**62, the most that a total may reach (psi.md 10)
+DECIMAL_DIGITS = 18  # 10**18 < 2**62, the most that a total may reach (psi.md 10)
 LABEL_BYTES = 200
 EPOCH = date(1970, 1, 1)
 
@@ -26,7 +27,7 @@ USES: dict[Kind, tuple[Use, ...]] = {
     "timestamp": ("filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
-    "id": frozenset({"form", "max_bytes", "unique"}),
+    "id": frozenset({"form", "max_bytes", "country", "unique"}),
     "integer": frozenset({"range"}),
     "decimal": frozenset({"range"}),
     "boolean": frozenset(),
@@ -55,6 +56,7 @@ def read_column(name: str, part: ColumnPart, path: Path) -> Column:
         kind=kind,
         form=_form(part.form, path) if kind == "id" else None,
         max_bytes=part.max_bytes,
+        country=_country(part, path),
         unique=part.unique,
         required=part.required,
         precision=precision,
@@ -72,9 +74,9 @@ def _type(text: str, path: Path) -> tuple[Kind, int, int]:
             return kind, 0, 0
     if found := re.fullmatch(r"decimal\(([0-9]{1,2}), ?([0-9]{1,2})\)", text):
         precision, scale = int(found[1]), int(found[2])
-        if 1 <= precision <= MOST_DIGITS and scale <= precision:
+        if 1 <= precision <= DECIMAL_DIGITS and scale <= precision:
             return "decimal", precision, scale
-        raise Fault("contract_column_type", path, f"{text} is too wide", f"decimal(p,s), s <= p <= {MOST_DIGITS}")
+        raise Fault("contract_column_type", path, f"{text} is too wide", f"decimal(p,s), s <= p <= {DECIMAL_DIGITS}")
     types = ", ".join("decimal(p,s)" if kind == "decimal" else kind for kind in KEYS)
     raise Fault("contract_column_type", path, f"there is no type {text[:40]!r}", f"the types are {types}")
 
@@ -101,9 +103,21 @@ def _form(form: str | None, path: Path) -> Form:
     forms = ", ".join(get_args(Form))
     if form is None:
         raise Fault("contract_form", path, "an id has no form", f"write form = one of {forms}")
-    if form == "phone":
-        raise Fault("contract_not_served", (*path, "form"), "phone ids are not served by this version", 'form = "text"')
     raise Fault("contract_form", (*path, "form"), f"there is no form {form[:40]!r}", f"the forms are {forms}")
+
+
+def _country(part: ColumnPart, path: Path) -> str | None:
+    """The country of phone numbers that name none. Raises Fault for one that is not known, and where none belongs."""
+    if part.form == "phone" and part.max_bytes is not None:
+        sentence = f"a phone number has at most {MOST_DIGITS} digits"
+        raise Fault("contract_column_key", (*path, "max_bytes"), sentence, "leave max_bytes out")
+    if part.country is not None and part.form != "phone":
+        raise Fault("contract_column_key", (*path, "country"), "country is for phone numbers", "leave country out")
+    if part.country is not None and part.country not in PLANS:
+        sentence = f"there is no country {part.country[:40]!r} here"
+        hint = 'its two letters, like "DE"; or leave it out, and only numbers with a country\'s code have a form'
+        raise Fault("contract_country", (*path, "country"), sentence, hint)
+    return part.country
 
 
 def _check_values(values: tuple[str, ...], path: Path) -> None:
@@ -149,7 +163,7 @@ def _end(kind: Kind, precision: int, scale: int, end: Number, path: Path) -> int
             return int(stamp.timestamp())
         case "integer" | "decimal", int() | str() if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", str(end)):
             scaled = Decimal(str(end)).scaleb(scale)
-            if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (precision or MOST_DIGITS):
+            if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (precision or DECIMAL_DIGITS):
                 return int(scaled)
     forms = {"date": "2026-12-01", "timestamp": "2026-12-01T00:00:00Z", "integer": "5000", "decimal": '5000 or "0.05"'}
     raise Fault("contract_range", path, f"an end of the range is no {kind} of this column", f"like {forms[kind]}")

@@ -38,6 +38,7 @@ class ColumnPart(Part):
     type: str
     form: str | None = None
     max_bytes: Annotated[int, Field(ge=1, le=4096)] | None = None
+    country: str | None = None
     unique: bool = False
     required: bool = False
     values: Annotated[list[str], Field(min_length=1, max_length=4096)] | None = None

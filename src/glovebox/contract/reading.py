@@ -8,6 +8,7 @@ from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import EXACT, Contract, JoinColumn
 from glovebox.identity import key_text
 from glovebox.schema.columns import Column, Table
+from glovebox.schema.phones import PLANS
 
 
 def reading(contract: Contract) -> str:
@@ -59,6 +60,8 @@ def _column(column: Column) -> str:
     if column.form:
         bound = f", at most {column.max_bytes} bytes" if column.max_bytes else ""
         words.append(f"in the form {column.form}{bound}")
+    if column.country:
+        words.append(f"of {column.country} (+{PLANS[column.country].code}) where it names no country")
     if column.unique:
         words.append("in one row each")
     if column.kind != "boolean" and column.low is not None and column.high is not None:

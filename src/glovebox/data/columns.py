@@ -57,6 +57,7 @@ READABLE: dict[str, tuple[TypeClass, ...]] = {
     "id exact": ("text", "integer", "uuid", "blob"),
     "id text": ("text", "integer", "uuid"),
     "id email": ("text",),
+    "id phone": ("text",),  # a number has lost its plus sign and its zeros
     "id integer": ("text", "integer"),  # no floats as ids: NaN would match NaN, and 2^53 + 1 is 2^53
 }
 NOT_FINITE = "(?i)[+-]?(nan|inf|infinity)"

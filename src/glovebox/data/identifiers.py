@@ -1,4 +1,4 @@
-"""Recipe `glovebox/ids/1`: how an id is brought to the one form under which two owners' ids may match.
+"""Recipe `glovebox/ids/2`: how an id is brought to the one form under which two owners' ids may match.
 
 form     canonical form
 exact    the bytes as they stand; an integer or a UUID by its text
@@ -7,6 +7,10 @@ text     invisible characters removed, Unicode NFC, lower case (ß as ss, final 
 email    the same but for ß and sigma; then it must be one "@" between a name and a domain with a dot, no blank in it,
          and at most 254 bytes. No folding of plus tags or dots: a+b@x.de is not a@x.de. An international domain stays
          as it is written
+phone    the international form of ITU-T E.164, a plus sign and 7 to 15 digits: blanks, dashes, dots, slashes and
+         brackets removed, and `(0)` behind a country's code. A number that begins with neither a plus sign nor the
+         digits dialled before a number abroad is one of the column's country, less that country's trunk prefix; where
+         the contract names no country, such a number has no form. Nor has one with letters or an extension
 integer  a number of at most 64 bits: 007, +7 and 7 are one; an id that is no such number has no canonical form
 
 The empty text is no id in any form, and an id longer than the column's `max_bytes` has no canonical form. NFC is not
@@ -20,12 +24,14 @@ import functools
 import hashlib
 
 import duckdb
+import msgspec
 from sqlglot import exp
 
-from glovebox.data.trees import Node, call, cast, full_match, name, number, string, try_cast, when
+from glovebox.data.trees import Node, call, cast, compare, full_match, name, number, string, try_cast, when
 from glovebox.schema.columns import Column, Form
+from glovebox.schema.phones import LEAST_DIGITS, MOST_DIGITS, PLANS, ZERO_DROPPED
 
-RECIPE = "glovebox/ids/1"
+RECIPE = "glovebox/ids/2"
 EMAIL_BYTES = 254  # RFC 5321: a path of at most 256 octets, less its angle brackets
 ANY_BYTES = (1 << 31) - 1
 DIGEST_BYTES = 32
@@ -44,6 +50,8 @@ _NAME, _LABEL = "[!-?A-~]+", r"[!-\-/-?A-~]+"  # ASCII without blank and @; with
 PLAIN_EMAIL = rf"{_NAME}@{_LABEL}(\.{_LABEL})+"
 EMAIL = r"([^@ ]+@[^@ .]+(\.[^@ .]+)+)"
 INTEGER = "[+-]?[0-9]+"
+DASHES = r"\-\x{2010}-\x{2015}\x{2212}\x{FE58}\x{FE63}\x{FF0D}"
+PHONE = f"[1-9][0-9]{{{LEAST_DIGITS - 1},{MOST_DIGITS - 1}}}"
 FOLDS = (("ß", "ss"), ("ς", "σ"))
 
 
@@ -61,6 +69,8 @@ def folded(column: Column, raw: Node, type: str) -> Node:
             return try_cast(raw, "BIGINT")
         case "text":
             return when(full_match(raw, PLAIN_TEXT), call("lower", raw), _clean(raw, FOLDS))
+        case "phone":
+            return when(full_match(raw, rf"\+{PHONE}"), raw, _dialled(column, raw))
         case "email":
             thorough = call("regexp_extract", _clean(raw), string(f"^{EMAIL}$"))
             return when(full_match(raw, PLAIN_EMAIL), call("lower", raw), thorough)
@@ -72,13 +82,18 @@ def canonical(column: Column, form: Node, type: str) -> Node:
     """The second step: the canonical form of what `folded` gave, or NULL where it is empty or longer than it may be."""
     if column.form == "integer":
         return form.copy()
+    if column.form == "phone":
+        return _international(column, form)
     size = call("octet_length" if type == "BLOB" else "strlen", form)
     most = min(column.max_bytes or ANY_BYTES, EMAIL_BYTES if column.form == "email" else ANY_BYTES)
     return when(exp.Between(this=size, low=number(1), high=number(most)), form)
 
 
 def key(column: Column, form: Node) -> Node:
-    """What is encoded of a canonical form: itself, or its SHA-256 where the column has no bound (psi.md 4)."""
+    """What is encoded of a canonical form: itself, of a phone number its digits alone, or the form's SHA-256 where the
+    column has no bound (psi.md 4)."""
+    if column.form == "phone":
+        return call("substr", form, number(2))
     if column.max_bytes is None and column.form != "integer":
         return call("unhex", call("sha256", form))
     return form.copy()
@@ -86,9 +101,45 @@ def key(column: Column, form: Node) -> Node:
 
 def key_bytes(column: Column) -> int:
     """w: the most bytes a key of this column has."""
-    if column.form == "integer":
-        return INTEGER_BYTES
+    if column.form in ("integer", "phone"):
+        return INTEGER_BYTES if column.form == "integer" else MOST_DIGITS
     return DIGEST_BYTES if column.max_bytes is None else column.max_bytes
+
+
+def _dialled(column: Column, raw: Node) -> Node:
+    """A phone number without what only helps the eye."""
+    abroad = PLANS[column.country].abroad if column.country else ""
+    begins = rf"\+|{abroad}" if abroad else r"\+"
+    text = call("regexp_replace", raw, string(rf"[{INVISIBLE}{BLANKS}./{DASHES}]+"), string(""), string("g"))
+    bare = call("regexp_replace", text, string(rf"^(\(?({begins})\)?[0-9()]*?)\(0\)"), string(r"\1"))
+    return when(call("contains", raw, string("(")), call("translate", bare, string("()"), string("")), text)
+
+
+def _international(column: Column, form: Node) -> Node:
+    """A number as it is dialled in E.164; NULL where it cannot be."""
+    plan = PLANS[column.country] if column.country else None
+    abroad = ["\\+", *([plan.abroad] if plan and plan.abroad else [])]
+    begins = f"({'|'.join(abroad)})"
+    ways = exp.case()
+    for size in (2, 3):  # of a calling code with a trunk prefix behind it
+        codes = f"({'|'.join(code for code in ZERO_DROPPED if len(code) == size)})"
+        rest = f"0[1-9][0-9]{{{LEAST_DIGITS - size - 1},{MOST_DIGITS - size - 1}}}"
+        number_ = call("regexp_replace", form, string(f"^{begins}{codes}0"), string(r"\2"))
+        ways = ways.when(full_match(form, begins + codes + rest), number_)
+    for prefix in abroad:
+        ways = ways.when(full_match(form, prefix + PHONE), _behind(form, prefix.removeprefix("\\")))
+    if plan:
+        first = "[1-9]" if plan.code in ZERO_DROPPED else "[0-9]"
+        own = f"{first}[0-9]{{{max(plan.least, LEAST_DIGITS - len(plan.code)) - 1},{plan.most - 1}}}"
+        code = string(plan.code)
+        if plan.trunk:
+            ways = ways.when(full_match(form, plan.trunk + own), compare(exp.DPipe, code, _behind(form, plan.trunk)))
+        ways = ways.when(full_match(form, own), compare(exp.DPipe, code, form))
+    return compare(exp.DPipe, string("+"), ways)
+
+
+def _behind(form: Node, prefix: str) -> Node:
+    return call("substr", form, number(len(prefix) + 1))
 
 
 def _clean(raw: Node, folds: tuple[tuple[str, str], ...] = ()) -> Node:
@@ -100,8 +151,8 @@ def _clean(raw: Node, folds: tuple[tuple[str, str], ...] = ()) -> Node:
     return call("trim", call("regexp_replace", text, string(f"[{BLANKS}]+"), string(" "), string("g")))
 
 
-VECTORS: tuple[tuple[Form, str, str | None], ...] = (
-    # form, id as it stands, canonical form (None: it has none)
+VECTORS: tuple[tuple[str, str, str | None], ...] = (
+    # form (with a phone's country), id as it stands, canonical form (None: it has none)
     ("exact", "007", "007"),
     ("exact", " a ", " a "),
     ("exact", "e\u0301", "e\u0301"),
@@ -143,6 +194,38 @@ VECTORS: tuple[tuple[Form, str, str | None], ...] = (
     ("email", "a" * 242 + "@example.org", "a" * 242 + "@example.org"),
     ("email", "a" * 243 + "@example.org", None),
     ("email", "", None),
+    ("phone", "+49 30 1234567", "+49301234567"),
+    ("phone", "030 1234567", None),  # of no country
+    ("phone", "0049 30 1234567", None),
+    ("phone DE", "030/1234567", "+49301234567"),
+    ("phone DE", "(030) 123-45.67", "+49301234567"),
+    ("phone DE", "0049 30 1234567", "+49301234567"),
+    ("phone DE", "+49 (0) 30 1234567", "+49301234567"),
+    ("phone DE", "+49 030 1234567", "+49301234567"),
+    ("phone DE", "(+49) 30\u20131234567", "+49301234567"),
+    ("phone DE", "\u202a+49\u00a030\u00a01234567\u202c", "+49301234567"),
+    ("phone DE", "30 1234567", "+49301234567"),
+    ("phone DE", "+43 1 234567", "+431234567"),
+    ("phone DE", "0043 1 234567", "+431234567"),
+    ("phone DE", "030 1234567 x12", None),
+    ("phone DE", "0800 CALLME", None),
+    ("phone DE", "++49 30 1234567", None),
+    ("phone DE", "+49 30", None),
+    ("phone DE", "+0301234567", None),
+    ("phone DE", "+1234567890123456", None),
+    ("phone DE", "\uff10\uff13\uff101234567", None),  # full-width digits
+    ("phone DE", "110", None),
+    ("phone DE", "n/a", None),
+    ("phone DE", "", None),
+    ("phone IT", "06 1234 5678", "+390612345678"),  # the 0 is part of the number
+    ("phone IT", "+39 06 1234 5678", "+390612345678"),
+    ("phone US", "(212) 555-0123", "+12125550123"),
+    ("phone US", "1-212-555-0123", "+12125550123"),
+    ("phone US", "011 49 30 1234567", "+49301234567"),
+    ("phone US", "555-0123", None),
+    ("phone RU", "8 (800) 200-00-00", "+78002000000"),
+    ("phone RU", "800 200-00-00", "+78002000000"),
+    ("phone HU", "06 1 234 5678", "+3612345678"),
     ("integer", "007", "7"),
     ("integer", " +7 ", "7"),
     ("integer", "-0", "0"),
@@ -158,13 +241,19 @@ VECTORS: tuple[tuple[Form, str, str | None], ...] = (
 )
 
 
+def vector_column(form: str) -> Column:
+    """The column of a vector."""
+    name, _, country = form.partition(" ")
+    return Column("id", "id", form=msgspec.convert(name, Form), country=country or None)
+
+
 @functools.cache
 def computed_vectors() -> tuple[str | None, ...]:
     """The canonical forms of the vectors as this installation computes them."""
     with duckdb.connect(":memory:") as database:
         found: list[str | None] = []
         for form, text, _ in VECTORS:
-            column = Column("id", "id", form=form)
+            column = vector_column(form)
             raw = exp.select(cast(exp.Parameter(this=exp.var("text")), "VARCHAR").as_("raw"))
             step = exp.select(folded(column, name("raw"), "VARCHAR").as_("step")).from_(raw.subquery("one"))
             value = canonical(column, name("step"), "VARCHAR")
@@ -174,8 +263,9 @@ def computed_vectors() -> tuple[str | None, ...]:
 
 
 def recipe_digest() -> bytes:
-    """SHA-256 over the recipe's name and what this installation makes of the vectors: 32 bytes that parties compare."""
-    digest = hashlib.sha256(RECIPE.encode() + b"\0")
+    """SHA-256 over the recipe's name, the numbering plans, and what this installation makes of the vectors: 32 bytes
+    that parties compare."""
+    digest = hashlib.sha256(RECIPE.encode() + b"\0" + repr(sorted(PLANS.items())).encode() + b"\0")
     for (form, text, _), found in zip(VECTORS, computed_vectors(), strict=True):
         for part in (form, text, "-" if found is None else "+" + found):
             data = part.encode()

@@ -7,14 +7,15 @@ from typing import Literal
 from msgspec import Struct
 
 Kind = Literal["id", "integer", "decimal", "boolean", "category", "date", "timestamp"]
-Form = Literal["exact", "text", "email", "integer"]
+Form = Literal["exact", "text", "email", "phone", "integer"]
 Use = Literal["sum", "avg", "group", "filter", "compare"]
 
 
 class Column(Struct, frozen=True, forbid_unknown_fields=True):
     """One column.
 
-    form, max_bytes, unique: of an id. max_bytes: longest id in canonical bytes; None: no bound, ids are hashed first.
+    form, max_bytes, country, unique: of an id. max_bytes: longest id in canonical bytes; None: no bound, ids are hashed
+    first. country: ISO 3166 code of the country of phone numbers that name none.
     required: no NULL may stand here; checked when data is bound and again at load.
     low, high: the range, both ends included, as the integers that the engine computes with: a decimal(p, s) times
     10**s, a date in days since 1970-01-01, a timestamp in seconds since then (UTC), a boolean as 0 and 1.
@@ -25,6 +26,7 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     form: Form | None = None
     max_bytes: int | None = None
+    country: str | None = None
     unique: bool = False
     required: bool = False
     precision: int = 0
