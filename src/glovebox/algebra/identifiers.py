@@ -6,15 +6,13 @@ Every function makes whole passes over all rows, so that its time tells nothing 
 from __future__ import annotations
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from glovebox.algebra.streams import SLICE_BYTES
+from glovebox.algebra.blocks import permuted
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-BLOCK = 16
 PIECE_ROWS = 1 << 15  # half a MiB of state stays in cache from block to block
 PSEUDONYM_BYTES = 13  # 104 bits: two of n ids are equal with n**2 / 2**105, 2**-65 at a million (psi.md 4)
 
@@ -27,16 +25,16 @@ def hash_ids(ids: U8, key: bytes) -> U64:
     hashes = np.empty((len(ids), 2), np.uint64)
     for begin in range(0, len(ids), PIECE_ROWS):
         blocks = ids[begin : begin + PIECE_ROWS].view(np.uint64)
-        state = _permuted(np.ascontiguousarray(blocks[:, :2]), key)
+        state = permuted(np.ascontiguousarray(blocks[:, :2]), key)
         for column in range(2, blocks.shape[1], 2):
-            state = _permuted(state ^ blocks[:, column : column + 2], key)
+            state = permuted(state ^ blocks[:, column : column + 2], key)
         hashes[begin : begin + PIECE_ROWS] = state
     return hashes
 
 
 def pseudonyms(hashes: U64, key: bytes) -> tuple[U64, U8]:
     """x: (n,) uint64 and y: (n, 5) uint8 of each id: AES of its hash, 104 bits of it."""
-    blocks = _permuted(hashes, key)
+    blocks = permuted(hashes, key)
     return blocks[:, 0].copy(), blocks.view(np.uint8)[:, 8:PSEUDONYM_BYTES].copy()
 
 
@@ -44,7 +42,7 @@ def masks(hashes: U64, keys: list[bytes], words: int) -> U64:
     """The first mask words of each id, two for each key: (words, n) uint64. Word 0 is the tag."""
     out = np.empty((words, len(hashes)), np.uint64)
     for index, key in enumerate(keys):
-        blocks = _permuted(hashes, key)
+        blocks = permuted(hashes, key)
         pair = out[2 * index : 2 * index + 2]
         pair[...] = blocks.T[: len(pair)]
     return out
@@ -67,16 +65,3 @@ def repeats(ids: U8, hashes: U64) -> int:
         return 0
     rows = np.ascontiguousarray(ids).view(f"V{ids.shape[1]}")
     return len(ids) - len(np.unique(rows.reshape(-1)))
-
-
-def _permuted(blocks: U64, key: bytes) -> U64:
-    """AES-128 of every 16-byte row, a C-contiguous (n, 2) array."""
-    # A bare permutation of hashes: equal ids are meant to have equal pseudonyms, for those who hold the key.
-    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
-    octets = blocks.reshape(-1).view(np.uint8).data
-    out = np.empty((len(blocks) + 1, 2), np.uint64)  # one row more: the cipher wants room for a block it never writes
-    room = out.reshape(-1).view(np.uint8).data
-    for start in range(0, len(octets), SLICE_BYTES):
-        piece = octets[start : start + SLICE_BYTES]
-        encryptor.update_into(piece, room[start : start + len(piece) + BLOCK])
-    return out[:-1]

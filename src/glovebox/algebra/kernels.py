@@ -11,6 +11,7 @@ import importlib
 import os
 import stat
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -49,15 +50,62 @@ class Kernels(Protocol):
         """The values of keys: (words, n)."""
 
 
+class TransferKernels(Protocol):
+    """What both forms offer for oblivious transfer. Bits, and nibbles, are packed with the first in the lowest bits."""
+
+    def fold(self, leaves: U64, v: U64, u: U64) -> None:
+        """v[j] = sum of the leaves with bit j in their place, u = sum of all; leaves (16, n), v (4, n), u (n,)."""
+
+    def transposed(self, bits: U64) -> U64:
+        """The bits of (64 a, b) words as (64 b, a) words: bit i of word w of row r is bit r of row 64 w + i."""
+
+    def tables(self, hashes: U64) -> U16:
+        """The masks of 1-of-16 transfers of a bit [NP99]: (n,), bit x for choice x.
+
+        hashes: (2, 4 n, 2), for both values of each bit of the choice; word 0 of each is used.
+        """
+
+    def pads(self, hashes: U64, choices: U8) -> U8:
+        """The chooser's mask bits, packed: (n / 8,); hashes (4 n, 2), choices (n / 2,) nibbles; n a multiple of 8."""
+
+    def offers(self, tables: U16, shifts: U8, own: U8, bits: U8) -> U16:
+        """For each nibble y of `own`, bit x is [x = y] ^ its bit ^ mask bit x ^ shift: (n,); shifts, own (n / 2,)."""
+
+    def taken(self, offers: U16, choices: U8, pads: U8) -> U8:
+        """Bit `choice` of each offer ^ the mask bit, packed: (n / 8,)."""
+
+    def lookup_sums(self, tables: U64, places: U8) -> U64:
+        """The sum over i of tables[i, places[:, i]]: (n, 2); tables (t, 256, 2), places (n, t)."""
+
+    def add_lookups(self, table: U64, planes: U64, sums: U64) -> None:
+        """sums[r] ^= table[places of row r], in place; planes (8, n / 64) are the bits of the places of n rows."""
+
+    def settle(self, places: U32, slots: int) -> U32:
+        """Give every key one of its places to itself: the key of each slot, (slots,), or 2^32 - 1 where it is free.
+
+        places: (n, 4). If some key got none, the result is empty.
+        """
+
+
 @functools.cache
 def kernels() -> Kernels:
     """The compiled form where numba's cache is private, else the numpy form."""
+    return cast(Kernels, _form("loops", "arrays"))
+
+
+@functools.cache
+def transfer_kernels() -> TransferKernels:
+    """The same for oblivious transfer."""
+    return cast(TransferKernels, _form("transfer_loops", "transfer_arrays"))
+
+
+def _form(compiled: str, plain: str) -> ModuleType:
     if not private_cache(CACHE):
-        return cast(Kernels, importlib.import_module("glovebox.algebra.arrays"))
+        return importlib.import_module(f"glovebox.algebra.{plain}")
     config = importlib.import_module("numba").config  # imported where it is used: it takes half a second
     before, config.CACHE_DIR = config.CACHE_DIR, str(CACHE)
     try:
-        return cast(Kernels, importlib.import_module("glovebox.algebra.loops"))
+        return importlib.import_module(f"glovebox.algebra.{compiled}")
     finally:
         config.CACHE_DIR = before
 
@@ -78,4 +126,6 @@ def _is_private(status: os.stat_result) -> bool:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    importlib.import_module("glovebox.algebra.kernels").kernels()
+    chosen = importlib.import_module("glovebox.algebra.kernels")
+    chosen.kernels()
+    chosen.transfer_kernels()

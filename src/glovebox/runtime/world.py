@@ -48,7 +48,7 @@ class Run:
 
 
 class World:
-    """Parties 0..parties-1 in one process; QUERY, TABLE and HELPER are 0, 1 and 2.
+    """Parties 0..parties-1 in one process; QUERY, TABLE and HELPER are 0, 1 and 2; of two parties, none is HELPER.
 
     seed: of all keys; each `run` is a session of its own with fresh ones. shamir: open the finishing engine too.
     tamper: a frame and a fault (`cut_short`, `too_long`, `sent_twice`, `from_another_session`). keep: keep the bytes
@@ -98,7 +98,7 @@ class World:
         for error in errors.values():
             error.add_note(f"{self!r}, run {self._runs}")
             raise error
-        return Outputs(*results[:3]) if roles else results
+        return Outputs(*[*results[:3], None][:3]) if roles else results
 
     async def fails(
         self, protocol: Protocol, *, inputs: Sequence[Any] | None = None, **arguments: Any
@@ -161,7 +161,7 @@ class World:
                 secrets=secrets[party],
                 seed=self._secret(f"private {party}"),
                 executor=self._executors[party],
-                roles=ROLES if self._parties >= 3 else {},
+                roles={role: party for role, party in ROLES.items() if party < self._parties},
             )
             for party in names
         ]

@@ -1,0 +1,65 @@
+"""Streams of the leaves of many trees, and the sums of them that make a vector of one party the other's multiple.
+
+Small-field vector OLE [Roy22, 3]: of a tree with leaves r_x, U = sum of all r_x and V_j = sum of the r_x whose x has
+bit j. Who lacks leaf alpha takes bit j of x ^ alpha in place of x, lacks nothing, and has V_j ^ alpha_j U.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+from glovebox.algebra.kernels import TransferKernels
+from glovebox.algebra.streams import ZEROS
+from glovebox.algebra.trees import DEPTH, LEAVES
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+PIECE_WORDS = 1 << 12  # of a leaf's stream: 16 leaves of 32 KiB stay in cache
+
+
+class Leaves:
+    """The streams of all leaves of some trees, read side by side from the front.
+
+    seeds: (trees, LEAVES, 2) from `trees`. missing: (trees,) the leaf that is not known, None where all are.
+    """
+
+    def __init__(self, seeds: U64, missing: U8 | None = None) -> None:
+        offset = np.zeros(len(seeds), np.uint8) if missing is None else missing
+        # the leaf at place x ^ missing comes at x, so that the missing one comes first, where no V_j has it
+        order = np.arange(LEAVES, dtype=np.uint8) ^ offset[:, None]
+        placed = np.take_along_axis(seeds, order[:, :, None].astype(np.int64), axis=1)
+        self._streams = [
+            [Cipher(algorithms.AES(key.tobytes()), modes.CTR(bytes(16))).encryptor() for key in tree] for tree in placed
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Leaves of {len(self._streams)} trees>"
+
+    def read(self, kernels: TransferKernels, words: int) -> tuple[U64, U64]:
+        """The next words of V, (trees DEPTH, words), and of U, (trees, words); U is noise where a leaf is missing."""
+        trees = len(self._streams)
+        v, u = np.empty((trees * DEPTH, words), np.uint64), np.empty((trees, words), np.uint64)
+        for begin in range(0, words, PIECE_WORDS):
+            piece = slice(begin, min(begin + PIECE_WORDS, words))
+            leaves = np.empty((LEAVES, piece.stop - begin), np.uint64)
+            zeros = memoryview(ZEROS)[: leaves[0].nbytes]
+            room = [row.view(np.uint8).data for row in leaves]
+            for tree, streams in enumerate(self._streams):
+                for stream, row in zip(streams, room, strict=True):
+                    stream.update_into(zeros, row)
+                kernels.fold(leaves, v[DEPTH * tree : DEPTH * (tree + 1), piece], u[tree, piece])
+        return v, u
+
+
+def corrected(v: U64, missing: U8, u: U64) -> None:
+    """Add bit j of a tree's missing place times its vector: what a correction of U changes in V_j, in place.
+
+    v: (trees DEPTH, words); missing: (trees,); u: (trees, words). Takes the same time whatever the places.
+    """
+    bits = missing[:, None] >> np.arange(DEPTH, dtype=np.uint8) & 1
+    masks = np.negative(bits.astype(np.uint64))
+    for tree, mask in enumerate(masks):
+        v[DEPTH * tree : DEPTH * (tree + 1)] ^= mask[:, None] & u[tree]

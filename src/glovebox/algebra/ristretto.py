@@ -1,0 +1,72 @@
+"""The group ristretto255 [RFC 9496], of prime order, by libsodium in constant time.
+
+Elements are their 32-byte encodings, scalars 32 little-endian bytes. An encoding is checked where it comes from a peer
+(`is_element`); with a prime order there is no small subgroup to look out for.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from glovebox.errors import GloveboxError
+
+ELEMENT_BYTES = 32
+UNIFORM_BYTES = 64  # reduced modulo the order, about 2^252.6: 2^-259 away from uniform
+IDENTITY = bytes(ELEMENT_BYTES)
+
+
+@functools.cache
+def _library() -> Any:
+    """rbcl, which carries libsodium and writes it to a file of its own at import; once loaded, the file can go."""
+    try:
+        library = importlib.import_module("rbcl")
+    except OSError as error:
+        raise GloveboxError(
+            "libsodium could not be loaded from the folder for temporary files",
+            step="ristretto255",
+            hint="set TMPDIR to a folder from which programs may be loaded",
+        ) from error
+    Path(sys.modules["rbcl._sodium"].lib_path).unlink(missing_ok=True)
+    return library
+
+
+def scalar(uniform: bytes) -> bytes:
+    """A uniform scalar from 64 uniform bytes."""
+    reduced: bytes = _library().crypto_core_ristretto255_scalar_reduce(uniform)
+    return reduced
+
+
+def is_element(encoding: bytes) -> bool:
+    """Whether this is the canonical encoding of an element other than the identity."""
+    return encoding != IDENTITY and bool(_library().crypto_core_ristretto255_is_valid_point(encoding))
+
+
+def base_times(factor: bytes) -> bytes:
+    """factor G; for a factor other than 0."""
+    element: bytes = _library().crypto_scalarmult_ristretto255_base(factor)
+    return element
+
+
+def times(factor: bytes, element: bytes) -> bytes:
+    """factor P. ValueError if that is the identity, or if the element is none."""
+    try:
+        product: bytes = _library().crypto_scalarmult_ristretto255(factor, element)
+    except RuntimeError:
+        raise ValueError("the product is the identity, or one factor is none of the group") from None
+    return product
+
+
+def plus(a: bytes, b: bytes) -> bytes:
+    """P + Q."""
+    total: bytes = _library().crypto_core_ristretto255_add(a, b)
+    return total
+
+
+def minus(a: bytes, b: bytes) -> bytes:
+    """P - Q."""
+    difference: bytes = _library().crypto_core_ristretto255_sub(a, b)
+    return difference

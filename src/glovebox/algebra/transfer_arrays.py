@@ -1,0 +1,104 @@
+"""The numpy form of the kernels of oblivious transfer. Import through `kernels` only, or to test it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glovebox.algebra.kernels import U8, U16, U32, U64
+
+FREE = 0xFFFFFFFF
+ROUNDS = 100_000
+PIECE_ROWS = 1 << 14
+ONE_BIT = np.array([[0x5555, 0x3333, 0x0F0F, 0x00FF], [0xAAAA, 0xCCCC, 0xF0F0, 0xFF00]], np.uint16)  # places by bit
+
+
+def fold(leaves: U64, v: U64, u: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    for bit in range(4):
+        np.bitwise_xor.reduce(leaves[[x for x in range(16) if x >> bit & 1]], axis=0, out=v[bit])
+    np.bitwise_xor.reduce(leaves, axis=0, out=u)
+
+
+def transposed(bits: U64) -> U64:
+    """See `kernels.TransferKernels`."""
+    single = np.unpackbits(np.ascontiguousarray(bits).view(np.uint8), axis=1, bitorder="little")
+    return np.packbits(np.ascontiguousarray(single.T), axis=1, bitorder="little").view(np.uint64)
+
+
+def tables(hashes: U64) -> U16:
+    """See `kernels.TransferKernels`."""
+    masks = hashes[:, :, 0].astype(np.uint16).reshape(2, -1, 4) & ONE_BIT[:, None, :]
+    out: U16 = np.bitwise_xor.reduce(masks[0] | masks[1], axis=1)
+    return out
+
+
+def pads(hashes: U64, choices: U8) -> U8:
+    """See `kernels.TransferKernels`."""
+    masks = np.bitwise_xor.reduce(hashes[:, 0].astype(np.uint16).reshape(-1, 4), axis=1)
+    return _packed(masks >> _nibbles(choices))
+
+
+def offers(tables: U16, shifts: U8, own: U8, bits: U8) -> U16:
+    """See `kernels.TransferKernels`."""
+    moved = tables.copy()
+    shift = _nibbles(shifts)
+    for j in range(4):
+        low, by = ONE_BIT[0, j], np.uint16(1 << j)
+        swapped = ((moved & low) << by) | (moved >> by & low)
+        moved ^= (moved ^ swapped) & np.negative(shift >> np.uint16(j) & np.uint16(1))
+    out: U16 = (
+        moved ^ (np.uint16(1) << _nibbles(own)) ^ np.negative(np.unpackbits(bits, bitorder="little").astype(np.uint16))
+    )
+    return out
+
+
+def taken(offers: U16, choices: U8, pads: U8) -> U8:
+    """See `kernels.TransferKernels`."""
+    return _packed(offers >> _nibbles(choices)) ^ pads
+
+
+def lookup_sums(tables: U64, places: U8) -> U64:
+    """See `kernels.TransferKernels`."""
+    out = np.zeros((len(places), 2), np.uint64)
+    for begin in range(0, len(places), PIECE_ROWS):
+        piece = slice(begin, begin + PIECE_ROWS)
+        for index, table in enumerate(tables):
+            out[piece] ^= table[places[piece, index]]
+    return out
+
+
+def add_lookups(table: U64, planes: U64, sums: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    bits = np.unpackbits(np.ascontiguousarray(planes).view(np.uint8), axis=1, bitorder="little")
+    sums ^= table[np.packbits(bits, axis=0, bitorder="little")[0]]
+
+
+def settle(places: U32, slots: int) -> U32:
+    """All homeless keys at once move where the label is lowest; of two in one slot the last stays [Khosla13]."""
+    owners, labels = np.full(slots, FREE, np.uint32), np.zeros(slots, np.int64)
+    moving = np.arange(len(places), dtype=np.uint32)
+    for _ in range(ROUNDS):
+        if not len(moving):
+            return owners
+        own = places[moving]
+        known = labels[own]
+        order = np.argsort(known, axis=1)
+        rows = np.arange(len(moving))
+        best = own[rows, order[:, 0]]
+        before = owners[best]
+        owners[best] = moving
+        stays = np.equal(owners[best], moving)
+        labels[best[stays]] = known[rows, order[:, 1]][stays] + 1
+        evicted = before[stays]
+        moving = np.concatenate([moving[~stays], evicted[evicted != FREE]])
+    return owners[:0]
+
+
+def _nibbles(octets: U8) -> U16:
+    out = np.empty(2 * len(octets), np.uint16)
+    out[0::2], out[1::2] = octets & 15, octets >> 4
+    return out
+
+
+def _packed(lowest: U16) -> U8:
+    return np.packbits((lowest & np.uint16(1)).astype(np.uint8), bitorder="little")

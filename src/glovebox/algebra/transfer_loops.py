@@ -1,0 +1,252 @@
+"""The compiled form of the kernels of oblivious transfer. Import through `kernels` only."""
+
+from __future__ import annotations
+
+import functools
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra.kernels import U8, U16, U32, U64
+
+READ_ONLY = functools.partial(numba.types.Array, readonly=True)  # as arrays of received bytes are
+LANES = 8  # 64 x 64 bit matrices that are transposed side by side, one in each lane of a vector register
+FREE = np.uint32(0xFFFFFFFF)
+MOST_MOVES = 1000  # a key moves 2 to 5 times on average; where none is left to move to, labels grow until this is spent
+
+
+def fold(leaves: U64, v: U64, u: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    _fold(leaves, v, u)
+
+
+def transposed(bits: U64) -> U64:
+    """See `kernels.TransferKernels`."""
+    out = np.empty((64 * bits.shape[1], len(bits) // 64), np.uint64)
+    _transposed(bits, out)
+    return out
+
+
+def tables(hashes: U64) -> U16:
+    """See `kernels.TransferKernels`."""
+    out = np.empty(hashes.shape[1] // 4, np.uint16)
+    _tables(hashes, out)
+    return out
+
+
+def pads(hashes: U64, choices: U8) -> U8:
+    """See `kernels.TransferKernels`."""
+    out = np.empty(len(hashes) // 32, np.uint8)
+    _pads(hashes, choices, out)
+    return out
+
+
+def offers(tables: U16, shifts: U8, own: U8, bits: U8) -> U16:
+    """See `kernels.TransferKernels`."""
+    out = np.empty(len(tables), np.uint16)
+    _offers(tables, shifts, own, bits, out)
+    return out
+
+
+def taken(offers: U16, choices: U8, pads: U8) -> U8:
+    """See `kernels.TransferKernels`."""
+    out = np.empty(len(pads), np.uint8)
+    _taken(offers, choices, pads, out)
+    return out
+
+
+def lookup_sums(tables: U64, places: U8) -> U64:
+    """See `kernels.TransferKernels`."""
+    out = np.empty((len(places), 2), np.uint64)
+    _lookup_sums(tables, places, out)
+    return out
+
+
+def add_lookups(table: U64, planes: U64, sums: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    _add_lookups(table, planes, sums)
+
+
+def settle(places: U32, slots: int) -> U32:
+    """See `kernels.TransferKernels`."""
+    owners = np.full(slots, FREE, np.uint32)
+    done = _settle(places, owners, np.zeros(slots, np.uint32))
+    return owners if done else owners[:0]
+
+
+@numba.njit(
+    numba.void(numba.uint64[:, ::1], numba.types.Array(numba.uint64, 2, "A"), numba.uint64[::1]),
+    nogil=True,
+    cache=True,
+)
+def _fold(leaves: U64, v: U64, u: U64) -> None:
+    for i in range(leaves.shape[1]):
+        # pairs, then pairs of pairs: the odd one of each pair is the one whose bit is set
+        v[0, i] = (
+            leaves[1, i] ^ leaves[3, i] ^ leaves[5, i] ^ leaves[7, i]
+            ^ leaves[9, i] ^ leaves[11, i] ^ leaves[13, i] ^ leaves[15, i]
+        )  # fmt: skip
+        b0, b1, b2, b3 = (
+            leaves[0, i] ^ leaves[1, i], leaves[2, i] ^ leaves[3, i],
+            leaves[4, i] ^ leaves[5, i], leaves[6, i] ^ leaves[7, i],
+        )  # fmt: skip
+        b4, b5, b6, b7 = (
+            leaves[8, i] ^ leaves[9, i], leaves[10, i] ^ leaves[11, i],
+            leaves[12, i] ^ leaves[13, i], leaves[14, i] ^ leaves[15, i],
+        )  # fmt: skip
+        v[1, i] = b1 ^ b3 ^ b5 ^ b7
+        v[2, i] = b2 ^ b3 ^ b6 ^ b7
+        v[3, i] = b4 ^ b5 ^ b6 ^ b7
+        u[i] = b0 ^ b1 ^ b2 ^ b3 ^ v[3, i]
+
+
+@numba.njit(numba.void(READ_ONLY(numba.uint64, 2, "C"), numba.uint64[:, ::1]), nogil=True, cache=True)
+def _transposed(bits: U64, out: U64) -> None:
+    square = np.empty((64, LANES), np.uint64)
+    for band in range(out.shape[1]):
+        for first in range(0, bits.shape[1], LANES):
+            lanes = min(LANES, bits.shape[1] - first)
+            for row in range(64):
+                for lane in range(lanes):
+                    square[row, lane] = bits[64 * band + row, first + lane]
+            step, mask = 32, np.uint64(0xFFFFFFFF)  # [Warren, Hacker's Delight 7-3]
+            while step:
+                shift = np.uint64(step)
+                for start in range(0, 64, 2 * step):
+                    for row in range(start, start + step):
+                        for lane in range(LANES):
+                            swap = ((square[row, lane] >> shift) ^ square[row + step, lane]) & mask
+                            square[row + step, lane] ^= swap
+                            square[row, lane] ^= swap << shift
+                step >>= 1
+                mask ^= mask << np.uint64(step)
+            for lane in range(lanes):
+                for row in range(64):
+                    out[64 * (first + lane) + row, band] = square[row, lane]
+
+
+@numba.njit(numba.void(numba.uint64[:, :, ::1], numba.uint16[::1]), nogil=True, cache=True)
+def _tables(hashes: U64, out: U16) -> None:
+    for i in range(len(out)):
+        at = 4 * i
+        mask = (hashes[0, at, 0] & np.uint64(0x5555)) | (hashes[1, at, 0] & np.uint64(0xAAAA))
+        mask ^= (hashes[0, at + 1, 0] & np.uint64(0x3333)) | (hashes[1, at + 1, 0] & np.uint64(0xCCCC))
+        mask ^= (hashes[0, at + 2, 0] & np.uint64(0x0F0F)) | (hashes[1, at + 2, 0] & np.uint64(0xF0F0))
+        mask ^= (hashes[0, at + 3, 0] & np.uint64(0x00FF)) | (hashes[1, at + 3, 0] & np.uint64(0xFF00))
+        out[i] = np.uint16(mask)
+
+
+@numba.njit(numba.void(numba.uint64[:, ::1], READ_ONLY(numba.uint8, 1, "C"), numba.uint8[::1]), nogil=True, cache=True)
+def _pads(hashes: U64, choices: U8, out: U8) -> None:
+    for i in range(len(out)):
+        octet = np.uint8(0)
+        for j in range(8):
+            at = 4 * (8 * i + j)
+            choice = np.uint64(choices[4 * i + j // 2] >> np.uint8(4 * (j & 1)) & np.uint8(15))
+            mask = hashes[at, 0] ^ hashes[at + 1, 0] ^ hashes[at + 2, 0] ^ hashes[at + 3, 0]
+            octet |= np.uint8(((mask >> choice) & np.uint64(1)) << np.uint64(j))
+        out[i] = octet
+
+
+@numba.njit(
+    numba.void(
+        READ_ONLY(numba.uint16, 1, "C"), READ_ONLY(numba.uint8, 1, "C"), READ_ONLY(numba.uint8, 1, "C"),
+        READ_ONLY(numba.uint8, 1, "C"), numba.uint16[::1],
+    ),
+    nogil=True,
+    cache=True,
+)  # fmt: skip
+def _offers(tables: U16, shifts: U8, own: U8, bits: U8, out: U16) -> None:
+    for i in range(len(out)):
+        half = np.uint8(4 * (i & 1))
+        shift = np.uint32(shifts[i // 2] >> half & np.uint8(15))
+        mine = np.uint32(own[i // 2] >> half & np.uint8(15))
+        bit = np.uint32(bits[i // 8] >> np.uint8(i & 7) & np.uint8(1))
+        mask = np.uint32(tables[i])
+        # bit x of the mask goes to x ^ shift: for each bit of the shift, halves swap places; no branch on it
+        for j, low in ((0, 0x5555), (1, 0x3333), (2, 0x0F0F), (3, 0x00FF)):
+            by, kept = np.uint32(1 << j), np.uint32(low)
+            swap = (mask ^ (((mask & kept) << by) | ((mask >> by) & kept))) & -(shift >> np.uint32(j) & np.uint32(1))
+            mask ^= swap
+        out[i] = np.uint16(mask ^ (np.uint32(1) << mine) ^ -bit)
+
+
+@numba.njit(
+    numba.void(
+        READ_ONLY(numba.uint16, 1, "C"), READ_ONLY(numba.uint8, 1, "C"), READ_ONLY(numba.uint8, 1, "C"),
+        numba.uint8[::1],
+    ),
+    nogil=True,
+    cache=True,
+)  # fmt: skip
+def _taken(offers: U16, choices: U8, pads: U8, out: U8) -> None:
+    for i in range(len(out)):
+        octet = pads[i]
+        for j in range(8):
+            choice = choices[4 * i + j // 2] >> np.uint8(4 * (j & 1)) & np.uint8(15)
+            octet ^= np.uint8((offers[8 * i + j] >> np.uint16(choice) & np.uint16(1)) << np.uint16(j))
+        out[i] = octet
+
+
+@numba.njit(
+    numba.void(READ_ONLY(numba.uint64, 3, "C"), READ_ONLY(numba.uint8, 2, "C"), numba.uint64[:, ::1]),
+    nogil=True,
+    cache=True,
+)
+def _lookup_sums(tables: U64, places: U8, out: U64) -> None:
+    for i in range(len(out)):
+        a = b = np.uint64(0)
+        for j in range(places.shape[1]):
+            a ^= tables[j, places[i, j], 0]
+            b ^= tables[j, places[i, j], 1]
+        out[i, 0] = a
+        out[i, 1] = b
+
+
+@numba.njit(
+    numba.void(READ_ONLY(numba.uint64, 2, "C"), numba.types.Array(numba.uint64, 2, "A"), numba.uint64[:, ::1]),
+    nogil=True,
+    cache=True,
+)
+def _add_lookups(table: U64, planes: U64, sums: U64) -> None:
+    for word in range(planes.shape[1]):
+        for part in range(8):  # 8 x 8 bits: byte j of the result is the place of row j
+            square = np.uint64(0)
+            for plane in range(8):
+                octet = (planes[plane, word] >> np.uint64(8 * part)) & np.uint64(255)
+                square |= octet << np.uint64(8 * plane)
+            swap = (square ^ (square >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+            square ^= swap ^ (swap << np.uint64(7))
+            swap = (square ^ (square >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+            square ^= swap ^ (swap << np.uint64(14))
+            swap = (square ^ (square >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+            square ^= swap ^ (swap << np.uint64(28))
+            for j in range(8):
+                place = (square >> np.uint64(8 * j)) & np.uint64(255)
+                row = 64 * word + 8 * part + j
+                sums[row, 0] ^= table[place, 0]
+                sums[row, 1] ^= table[place, 1]
+
+
+@numba.njit("boolean(uint32[:, ::1], uint32[::1], uint32[::1])", nogil=True, cache=True)
+def _settle(places: U32, owners: U32, labels: NDArray[np.uint32]) -> bool:
+    """Each key goes where the label is lowest, and leaves there one more than the next best it had [Khosla13]."""
+    budget = np.int64(MOST_MOVES) * np.int64(len(places)) + np.int64(10**6)
+    for key in range(len(places)):
+        moving = np.uint32(key)
+        while moving != FREE:
+            if budget == 0:
+                return False
+            budget -= 1
+            best, least, next_least = np.uint32(0), FREE, FREE
+            for function in range(4):
+                place = places[moving, function]
+                label = labels[place]
+                if label < least:
+                    best, least, next_least = place, label, least
+                elif label < next_least:
+                    next_least = label
+            labels[best] = next_least + np.uint32(1)
+            moving, owners[best] = owners[best], moving
+    return True
