@@ -73,13 +73,13 @@ async def sent_transfers(ctx: Context, nibbles: int, blocks: int) -> Sent:
     """The sender's part. nibbles: a multiple of 8."""
     peer = peer_of(ctx)
     secret = ctx.private("difference").read(TREES, np.uint8) & (trees.LEAVES - 1)
-    sides: U8 = (secret[:, None] >> np.arange(trees.DEPTH, dtype=np.uint8) & 1) ^ 1  # keys of the sides off the path
-    keys = await chosen_keys(ctx.narrow("base"), sides.reshape(-1))
+    path = (secret[:, None] >> np.arange(trees.DEPTH, dtype=np.uint8) & 1).reshape(-1).astype(np.uint8)
+    keys = await chosen_keys(ctx.narrow("base"), path ^ np.uint8(1))  # keys of the sides off the path
     shape = (TREES, trees.DEPTH, 2)
     corrections = await ctx.receive(peer, np.uint64, (*shape, 2), "trees")
     seeds = await ctx.compute(trees.punctured, secret, keys.reshape(shape), corrections)
     leaves = await ctx.compute(Leaves, seeds, secret)
-    difference = np.packbits(sides.reshape(-1) ^ 1, bitorder="little").view(np.uint64)
+    difference = np.packbits(path, bitorder="little").view(np.uint64)
     tables, rows = [np.empty(0, np.uint16)], [np.empty((0, 2), np.uint64)]
     for name, words, counter in _batches(nibbles, blocks):
         differences = await ctx.receive(peer, np.uint64, (TREES - 1, words), name)

@@ -46,10 +46,9 @@ def offers(tables: U16, shifts: U8, own: U8, bits: U8) -> U16:
         low, by = ONE_BIT[0, j], np.uint16(1 << j)
         swapped = ((moved & low) << by) | (moved >> by & low)
         moved ^= (moved ^ swapped) & np.negative(shift >> np.uint16(j) & np.uint16(1))
-    out: U16 = (
-        moved ^ (np.uint16(1) << _nibbles(own)) ^ np.negative(np.unpackbits(bits, bitorder="little").astype(np.uint16))
-    )
-    return out
+    moved ^= np.uint16(1) << _nibbles(own)
+    moved ^= np.negative(np.unpackbits(bits, bitorder="little").astype(np.uint16))
+    return moved
 
 
 def taken(offers: U16, choices: U8, pads: U8) -> U8:
@@ -87,10 +86,10 @@ def settle(places: U32, slots: int) -> U32:
         best = own[rows, order[:, 0]]
         before = owners[best]
         owners[best] = moving
-        stays = np.equal(owners[best], moving)
+        stays = np.flatnonzero(owners[best] == moving)
         labels[best[stays]] = known[rows, order[:, 1]][stays] + 1
         evicted = before[stays]
-        moving = np.concatenate([moving[~stays], evicted[evicted != FREE]])
+        moving = np.concatenate([np.delete(moving, stays), evicted[evicted != FREE]])
     return owners[:0]
 
 
