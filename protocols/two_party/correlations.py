@@ -170,3 +170,13 @@ def tweaked(rows: U64, first: int, purpose: int = 0) -> U64:
     out[:, 0] ^= np.arange(first, first + len(rows), dtype=np.uint64)
     out[:, 1] ^= np.uint64(purpose)
     return out
+
+
+def masks_of(keys: U64, first: int, count: int) -> U64:
+    """The first words that blocks hash to, two of a hash: (count, n). first: the number of the first block."""
+    out = np.empty((count, len(keys)), np.uint64)
+    for begin in range(0, len(keys), HASHED):
+        piece = slice(begin, begin + HASHED)
+        for word in range(0, count, 2):
+            out[word : word + 2, piece] = hashed(tweaked(keys[piece], first + begin, word)).T[: count - word]
+    return out

@@ -1,0 +1,130 @@
+"""TABLE's rows in a table that QUERY looks up: each bin's tag and words are shared, equal and right on a match.
+
+Functionality  word[j] = query + table = payload where the bin's id is TABLE's, random else; there, tags are equal
+Parties        TABLE holds ids and payloads, QUERY ids; both receive shares
+Security       semi-honest; masks.py; error 2^-44 a table (none found), 2^-64 a bin (false match)
+Leakage        n; the number of TABLE's rows
+Rounds         2
+Bytes          24 n + 8 W R; R rows of the table, 1.13 to 1.44 for one of TABLE's 4 keys an id, see okvs.layout_of
+Source         Pinkas, Schneider, Tkachenko, Yanai, EUROCRYPT 2019 (bins); tables as in psi.md 5; two-party.md 2.2
+
+Each of TABLE's ids is in the table at all four of its bins: tag[bin] and payload - word[bin], under the mask of that bin
+and id. QUERY knows a bin's masks at one id: it looks up that bin's tag if the id is there, and noise else. It receives
+a table of masked values, uniform but for the words that it unmasks, which are shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra import codes, cuckoo, identifiers, okvs
+from glovebox.algebra.kernels import kernels
+from glovebox.algebra.streams import Stream
+from glovebox.errors import GloveboxError
+from glovebox.protocols.two_party.base_transfers import peer_of
+from glovebox.protocols.two_party.masks import Functions, Trees, evaluated, functions, masks, values_at
+from glovebox.runtime.context import Context, Role
+
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Public sizes of one shard: bins, TABLE's rows, words of a row (the tag and payloads), and the shard's number."""
+
+    bins: int
+    rows: int
+    words: int
+    shard: int = 0
+
+    @property
+    def layout(self) -> okvs.Layout:
+        """Of the table."""
+        return okvs.layout_of(cuckoo.FUNCTIONS * self.rows)
+
+
+@dataclass(frozen=True, repr=False)
+class _Keys:
+    """What both parties derive from their secret: keys of the code and of the table."""
+
+    code: tuple[bytes, bytes]
+    slots: bytes
+
+
+async def looked_up(ctx: Context, planting: Trees, size: Size, hashes: U64) -> U64:
+    """QUERY's shares: (words, bins), the tag first. hashes: (bins, 2), of the id in each bin (`cuckoo.mixed`)."""
+    keys = _keys(ctx)
+    words = await ctx.compute(codes.code_words, hashes, keys.code)
+    values = await evaluated(ctx, planting, words)
+    table = await ctx.receive(Role.TABLE, np.uint64, (size.layout.rows, size.words), "rows")
+    return await ctx.compute(_unmasked, size, keys, hashes, values, table)
+
+
+async def programmed(
+    ctx: Context, planting: Trees, size: Size, hashes: U64, placed: U32, payloads: NDArray[np.int64]
+) -> U64:
+    """TABLE's shares: (words, bins), the tag first; random.
+
+    hashes: (rows, 2) and placed: (rows, 4), of its ids; payloads: (words - 1, rows).
+    """
+    keys = _keys(ctx)
+    shares = ctx.private("shares").read((size.words, size.bins), np.uint64)
+    inverse = await functions(ctx, planting, size.bins)
+    free = ctx.private("free")
+    table = await ctx.compute(_encoded, size, keys, inverse, hashes, placed, payloads, shares, free, ctx.path)
+    await ctx.send(Role.QUERY, table, "rows")
+    return shares
+
+
+def _keys(ctx: Context) -> _Keys:
+    peer = peer_of(ctx)
+    return _Keys((ctx.key(peer, "code0"), ctx.key(peer, "code1")), ctx.key(peer, "slots"))
+
+
+def _unmasked(size: Size, keys: _Keys, hashes: U64, values: U64, table: U64) -> U64:
+    x, y = identifiers.pseudonyms(hashes, keys.slots)
+    words = okvs.decode(kernels(), size.layout, table, x, y)
+    bins = np.arange(size.bins, dtype=np.uint32)
+    hidden = masks(values, bins, size.words, size.shard * size.bins)
+    words[0] ^= hidden[0]
+    words[1:] += hidden[1:]
+    return words
+
+
+def _encoded(
+    size: Size, keys: _Keys, inverse: Functions, hashes: U64, placed: U32, payloads: NDArray[np.int64], shares: U64,
+    free: Stream, step: str,
+) -> U64:  # fmt: skip
+    n = len(hashes)
+    x, y = np.empty(4 * n, np.uint64), np.empty((4 * n, 5), np.uint8)
+    values: U64 = np.empty((4 * n, size.words), np.uint64)
+    for function in range(cuckoo.FUNCTIONS):
+        part = slice(function * n, (function + 1) * n)
+        mixed = cuckoo.mixed(hashes, function)
+        x[part], y[part] = identifiers.pseudonyms(mixed, keys.slots)
+        bins = np.ascontiguousarray(placed[:, function])
+        known = values_at(inverse, bins, codes.code_words(mixed, keys.code))
+        hidden = masks(known, bins, size.words, size.shard * size.bins)
+        values[part, 0] = shares[0, bins] ^ hidden[0]
+        values[part, 1:] = (payloads.view(np.uint64) - shares[1:, bins] - hidden[1:]).T
+    table = free.read((size.layout.rows, size.words), np.uint64)
+    try:
+        okvs.encode(kernels(), size.layout, x, y, values, table)
+    except okvs.UnsolvableError as problem:
+        raise no_place("the table could not be built", step) from problem
+    return table
+
+
+def no_place(what: str, step: str) -> GloveboxError:
+    """The fixed error of a run that hashes alone end."""
+    return GloveboxError(
+        f"{what}, by a chance of less than 2^-40 that no data changes",
+        code="no_table",
+        step=step,
+        hint="ask again: a new session has new keys",
+    )
