@@ -9,9 +9,9 @@ Bytes          n s + 16 n D + 8 n C; C vectors, D = ceil(log2 labels) levels, s 
 Source         trees [GYWZXZ23]; a vector at a secret place from all leaves but one, as in [BGI17]; two-party.md 2.3
 
 Each row has a tree of 2^D leaves, of which QUERY lacks one, at random; it tells TABLE how its label differs from that.
-TABLE's share of row j at label g is leaf g; QUERY's is minus that leaf, and at its own label, whose leaf it lacks, it is
-the vector less all leaves (which TABLE sends) plus the leaves it has: vector - leaf. The shares add up to the vector at
-that label and to 0 elsewhere, and are summed over rows where they lie.
+At every label, the shares of TABLE and QUERY are a leaf and minus that leaf. But at the row's own label, whose leaf
+QUERY lacks, its share is the vector less all leaves (which TABLE sends) plus the leaves that it has: vector - leaf. So
+the shares add up to the vector there and to 0 elsewhere; they are summed over rows where they lie.
 
 What TABLE receives: label ^ a random place. What QUERY receives: a correction a level, which it can open for one side
 of each tree only, and vectors masked by leaves that it lacks.
@@ -20,6 +20,7 @@ of each tree only, and vectors masked by leaves that it lacks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,26 +48,44 @@ def needs_of(n: int, labels: int) -> Needs:
     return Needs(query_blocks=n * depth(labels) if labels > 1 else 0)
 
 
-async def sums_at_query(ctx: Context, prepared: Prepared, labels: int, own: U16, vectors: int) -> U64:
-    """QUERY's shares: (vectors, labels). own: (n,) the label of each row, below `labels`."""
-    n, levels = len(own), depth(labels)
-    blocks = [prepared.chosen_blocks(n) for _ in range(levels)]
-    bits = np.stack([unpacked(one.bits) for one in blocks]).astype(np.uint16)
-    missing = np.bitwise_or.reduce((1 - bits) << np.arange(levels, dtype=np.uint16)[:, None], axis=0)
+@dataclass(frozen=True, repr=False)
+class Labelled:
+    """QUERY's trees: what it chose, the leaf that it lacks of each, and how its labels differ from that."""
+
+    labels: int
+    blocks: list[ChosenBlocks]
+    missing: U16
+    shifts: U16
+
+    def __repr__(self) -> str:
+        return f"<Labelled: {len(self.missing)} rows>"
+
+
+async def labels_told(ctx: Context, prepared: Prepared, labels: int, own: U16) -> Labelled:
+    """QUERY's first part, which waits for nothing. own: (n,) the label of each row, below `labels`."""
+    blocks = [prepared.chosen_blocks(len(own)) for _ in range(depth(labels))]
+    missing = np.zeros(len(own), np.uint16)
+    for level, one in enumerate(blocks):
+        missing |= (unpacked(one.bits) ^ np.uint8(1)).astype(np.uint16) << np.uint16(level)
     shifts = own ^ missing
     await ctx.send(Role.TABLE, shifts.astype(_label_type(labels)), "labels")
-    corrections = await ctx.receive(Role.TABLE, np.uint64, (n, levels, 2), "trees")
+    return Labelled(labels, blocks, missing, shifts)
+
+
+async def sums_at_query(ctx: Context, labelled: Labelled, vectors: int) -> U64:
+    """QUERY's shares: (vectors, labels)."""
+    n = len(labelled.missing)
+    corrections = await ctx.receive(Role.TABLE, np.uint64, (n, len(labelled.blocks), 2), "trees")
     masked = await ctx.receive(Role.TABLE, np.uint64, (vectors, n), "vectors")
-    return await ctx.compute(_at_query, labels, blocks, missing, shifts, corrections, masked)
+    return await ctx.compute(_at_query, labelled, corrections, masked)
 
 
-async def sums_at_table(ctx: Context, prepared: Prepared, labels: int, vectors: U64) -> U64:
-    """TABLE's shares: (vectors, labels). vectors: (k, n)."""
-    n, levels = vectors.shape[1], depth(labels)
-    blocks = [prepared.sent_blocks(n) for _ in range(levels)]
+async def sums_at_table(ctx: Context, blocks: list[SentBlocks], labels: int, vectors: U64) -> U64:
+    """TABLE's shares: (vectors, labels). blocks: of each level; vectors: (k, n)."""
+    n = vectors.shape[1]
     roots = ctx.private("roots").read((n, 2), np.uint64)
     shifts = (await ctx.receive(Role.QUERY, _label_type(labels), n, "labels")).astype(np.uint16)
-    if int(shifts.max()) >> levels:
+    if int(shifts.max()) >> len(blocks):
         ctx.blame(Role.QUERY, "sent a label that no row has")
     sums, corrections, masked = await ctx.compute(_at_table, labels, blocks, roots, shifts, vectors)
     await ctx.send(Role.QUERY, corrections, "trees")
@@ -78,15 +97,16 @@ def _label_type(labels: int) -> type[np.unsignedinteger]:
     return np.uint8 if depth(labels) <= 8 else np.uint16
 
 
-def _at_query(labels: int, blocks: list[ChosenBlocks], missing: U16, shifts: U16, corrections: U64, masked: U64) -> U64:
-    sums = np.zeros((len(masked), labels), np.uint64)
-    for piece in _pieces(len(shifts), len(blocks)):
-        leaves = branches.punctured(missing[piece], _keys(blocks, piece), corrections[piece])
+def _at_query(labelled: Labelled, corrections: U64, masked: U64) -> U64:
+    sums = np.zeros((len(masked), labelled.labels), np.uint64)
+    for piece in _pieces(len(labelled.missing), len(labelled.blocks)):
+        missing = labelled.missing[piece]
+        leaves = branches.punctured(missing, _keys(labelled.blocks, piece), corrections[piece])
         words = branches.leaf_words(leaves, len(masked))
-        rows = np.arange(words.shape[1])
-        words[:, rows, missing[piece]] = 0
-        words[:, rows, missing[piece]] -= masked[:, piece] + words.sum(axis=2, dtype=np.uint64)
-        sums -= _by_label(words, shifts[piece], labels)
+        rows = np.arange(len(missing))
+        words[:, rows, missing] = 0
+        words[:, rows, missing] -= masked[:, piece] + words.sum(axis=2, dtype=np.uint64)
+        sums -= _by_label(words, labelled.shifts[piece], labelled.labels)
     return sums
 
 
@@ -115,4 +135,5 @@ def _keys(blocks: list[ChosenBlocks] | list[SentBlocks], piece: slice) -> U64:
 def _by_label(words: U64, shifts: U16, labels: int) -> U64:
     """The sum over rows of the leaf of each label: (vectors, labels)."""
     places = np.arange(labels, dtype=np.uint16) ^ shifts[:, None]
-    return np.take_along_axis(words, places[None].astype(np.int64), axis=2).sum(axis=1, dtype=np.uint64)
+    sums: U64 = np.take_along_axis(words, places[None].astype(np.int64), axis=2).sum(axis=1, dtype=np.uint64)
+    return sums

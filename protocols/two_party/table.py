@@ -1,16 +1,16 @@
 """TABLE's rows in a table that QUERY looks up: each bin's tag and words are shared, equal and right on a match.
 
-Functionality  word[j] = query + table = payload where the bin's id is TABLE's, random else; there, tags are equal
+Functionality  word[j] = query + table = payload (bits: query ^ table) where the bin's id is TABLE's; there, tags match
 Parties        TABLE holds ids and payloads, QUERY ids; both receive shares
 Security       semi-honest; masks.py; error 2^-44 a table (none found), 2^-64 a bin (false match)
 Leakage        n; the number of TABLE's rows
 Rounds         2
-Bytes          24 n + 8 W R; R rows of the table, 1.13 to 1.44 for one of TABLE's 4 keys an id, see okvs.layout_of
+Bytes          24 n + 8 W R; R rows of the table, 4.5 to 5.8 for one of TABLE's, see okvs.layout_of
 Source         Pinkas, Schneider, Tkachenko, Yanai, EUROCRYPT 2019 (bins); tables as in psi.md 5; two-party.md 2.2
 
-Each of TABLE's ids is in the table at all four of its bins: tag[bin] and payload - word[bin], under the mask of that bin
-and id. QUERY knows a bin's masks at one id: it looks up that bin's tag if the id is there, and noise else. It receives
-a table of masked values, uniform but for the words that it unmasks, which are shares.
+Each of TABLE's ids is in the table at all four of its bins: tag[bin] and payload - word[bin], masked by the function
+of that bin at that id. QUERY knows a bin's function at one id: it looks up that bin's tag if the id is there, and noise
+else. It receives a table of masked values, uniform but for the words that it unmasks, which are shares.
 """
 
 from __future__ import annotations
@@ -35,12 +35,26 @@ U64 = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Size:
-    """Public sizes of one shard: bins, TABLE's rows, words of a row (the tag and payloads), and the shard's number."""
+    """Public sizes of one shard, and its number.
+
+    bins; TABLE's rows; words of a row: the tag, payloads, and words of bits.
+    """
 
     bins: int
     rows: int
-    words: int
+    payloads: int
+    bit_words: int = 0
     shard: int = 0
+
+    @property
+    def words(self) -> int:
+        """Of a row in all."""
+        return 1 + self.payloads + self.bit_words
+
+    @property
+    def parts(self) -> tuple[slice, slice]:
+        """Where the payloads are, which are shared as sums, and the bits, which are shared as XORs."""
+        return slice(1, 1 + self.payloads), slice(1 + self.payloads, self.words)
 
     @property
     def layout(self) -> okvs.Layout:
@@ -65,18 +79,16 @@ async def looked_up(ctx: Context, planting: Trees, size: Size, hashes: U64) -> U
     return await ctx.compute(_unmasked, size, keys, hashes, values, table)
 
 
-async def programmed(
-    ctx: Context, planting: Trees, size: Size, hashes: U64, placed: U32, payloads: NDArray[np.int64]
-) -> U64:
+async def programmed(ctx: Context, planting: Trees, size: Size, hashes: U64, placed: U32, rows: U64) -> U64:
     """TABLE's shares: (words, bins), the tag first; random.
 
-    hashes: (rows, 2) and placed: (rows, 4), of its ids; payloads: (words - 1, rows).
+    hashes: (rows, 2) and placed: (rows, 4), of its ids; rows: (words - 1, rows), payloads and then bits.
     """
     keys = _keys(ctx)
     shares = ctx.private("shares").read((size.words, size.bins), np.uint64)
     inverse = await functions(ctx, planting, size.bins)
     free = ctx.private("free")
-    table = await ctx.compute(_encoded, size, keys, inverse, hashes, placed, payloads, shares, free, ctx.path)
+    table = await ctx.compute(_encoded, size, keys, inverse, hashes, placed, rows, shares, free, ctx.path)
     await ctx.send(Role.QUERY, table, "rows")
     return shares
 
@@ -92,15 +104,17 @@ def _unmasked(size: Size, keys: _Keys, hashes: U64, values: U64, table: U64) -> 
     bins = np.arange(size.bins, dtype=np.uint32)
     hidden = masks(values, bins, size.words, size.shard * size.bins)
     words[0] ^= hidden[0]
-    words[1:] += hidden[1:]
+    numbers, bits = size.parts
+    words[numbers] += hidden[numbers]
+    words[bits] ^= hidden[bits]
     return words
 
 
 def _encoded(
-    size: Size, keys: _Keys, inverse: Functions, hashes: U64, placed: U32, payloads: NDArray[np.int64], shares: U64,
+    size: Size, keys: _Keys, inverse: Functions, hashes: U64, placed: U32, rows: U64, shares: U64,
     free: Stream, step: str,
 ) -> U64:  # fmt: skip
-    n = len(hashes)
+    n, (numbers, bits) = len(hashes), size.parts
     x, y = np.empty(4 * n, np.uint64), np.empty((4 * n, 5), np.uint8)
     values: U64 = np.empty((4 * n, size.words), np.uint64)
     for function in range(cuckoo.FUNCTIONS):
@@ -111,7 +125,8 @@ def _encoded(
         known = values_at(inverse, bins, codes.code_words(mixed, keys.code))
         hidden = masks(known, bins, size.words, size.shard * size.bins)
         values[part, 0] = shares[0, bins] ^ hidden[0]
-        values[part, 1:] = (payloads.view(np.uint64) - shares[1:, bins] - hidden[1:]).T
+        values[part, numbers] = (rows[: size.payloads] - shares[numbers][:, bins] - hidden[numbers]).T
+        values[part, bits] = (rows[size.payloads :] ^ shares[bits][:, bins] ^ hidden[bits]).T
     table = free.read((size.layout.rows, size.words), np.uint64)
     try:
         okvs.encode(kernels(), size.layout, x, y, values, table)

@@ -1,6 +1,6 @@
 """Totals over matching rows, by transfers that were made before: additive shares of each row, then of their sums.
 
-Functionality  row k of bin j = b (b_Q ^ b_T) times a value of QUERY, a payload (p_Q + p_T) or both; shares of it
+Functionality  row k of bin j = bit (b_Q ^ b_T) times a value of QUERY, a payload (p_Q + p_T) or both; shares of it
 Parties        QUERY and TABLE hold and receive shares
 Security       semi-honest; perfect given the transfers and AES under a public key as an ideal permutation
 Leakage        n and the shape of the totals
@@ -19,7 +19,7 @@ plus a mask of which it knows the one half or the other. What QUERY receives: ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,55 +47,68 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The public shape: totals, and (low, high) of each value of QUERY, which a product with a payload needs."""
+    """The public shape: totals, by how many planes of bits each, and (low, high) of QUERY's values that are factors."""
 
     totals: tuple[Total, ...]
+    planes: int = 1
     spans: tuple[tuple[int, int], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What is chosen by TABLE's bit, each once, in the order of the totals."""
-        wanted = [Column(None if p is not None else v, p, bits) for v, p, bits in self.totals]
+        """What is chosen by TABLE's bits, each once, in the order of the totals."""
+        wanted = [Column(None if one.payload is not None else one.value, one.payload, one.bits) for one in self.totals]
         return tuple(dict.fromkeys(wanted))
 
     @property
     def payloads(self) -> tuple[Column, ...]:
-        """The columns that QUERY's bit chooses too."""
+        """The columns that QUERY's bits choose too."""
         return tuple(column for column in self.columns if column.payload is not None)
 
     @property
     def products(self) -> tuple[Total, ...]:
         """The totals of a value and a payload, each once."""
-        return tuple(dict.fromkeys(one for one in self.totals if one[0] is not None and one[1] is not None))
+        return tuple(dict.fromkeys(one for one in self.totals if one.value is not None and one.payload is not None))
 
     @property
-    def factors(self) -> tuple[int, ...]:
-        """The values of QUERY that are cut into bits, each once."""
-        return tuple(dict.fromkeys(value for value, _, _ in self.products if value is not None))
+    def digits(self) -> tuple[tuple[int, int], ...]:
+        """(value, bit) of every bit of QUERY's factors less their least."""
+        values = dict.fromkeys(one.value for one in self.products if one.value is not None)
+        return tuple((value, bit) for value in values for bit in range(self.width(value)))
+
+    @property
+    def choices(self) -> int:
+        """Bit vectors by which QUERY chooses: its shares of the planes, then digits."""
+        return (self.planes if self.payloads else 0) + len(self.digits)
 
     def width(self, value: int) -> int:
         """Bits of a value less its least."""
         low, high = self.spans[value]
         return max(1, (high - low).bit_length())
 
+    def jobs(self, digit: tuple[int, int]) -> list[tuple[int, Total, np.dtype[np.unsignedinteger[Any]]]]:
+        """What a digit chooses: plane, product, and the ring: of 2^i times a vector, only low bits count."""
+        value, bit = digit
+        return [
+            (plane, total, np.dtype(RINGS[32 if total.bits - bit <= 32 else 64]))
+            for plane in range(self.planes)
+            for total in self.products
+            if total.value == value
+        ]
+
     def needs(self, n: int) -> Needs:
         """Transfers of n bins."""
-        bits = bool(self.payloads) + sum(map(self.width, self.factors))
-        return Needs(query_blocks=bits * n, table_blocks=n)
+        return Needs(query_blocks=self.choices * n, table_blocks=self.planes * n)
 
     def traffic(self) -> dict[str, float]:
         """The sizes of the card: P, V."""
-        chosen = bool(self.payloads) + sum(map(self.width, self.factors))
-        vectors = sum(column.bits // 8 for column in (*self.columns, *self.payloads))
-        products = sum(
-            _ring(total, bit).itemsize for total in self.products for bit in range(self.width(total[0] or 0))
-        )
-        return {"P": int(bool(self.payloads)), "V": chosen / 8 + vectors + products}
+        vectors = self.planes * sum(column.bits // 8 for column in (*self.columns, *self.payloads))
+        products = sum(ring.itemsize for digit in self.digits for _, _, ring in self.jobs(digit))
+        return {"P": int(bool(self.payloads)), "V": self.choices / 8 + vectors + products}
 
 
 @dataclass(frozen=True, repr=False)
 class Shares:
-    """What a party brings: bits (n / 8,) packed, words (1 + payloads, n), and at QUERY values (k, n)."""
+    """What a party brings: bits (planes, n / 8) packed, words (1 + payloads or more, n), at QUERY values (k, n)."""
 
     bits: U8
     words: U64
@@ -105,98 +118,80 @@ class Shares:
         return f"<Shares of {self.words.shape[1]} bins>"
 
 
-async def rows_at_query(ctx: Context, wanted: Wanted, prepared: Prepared, shares: Shares) -> list[Ring]:
-    """QUERY's shares of each total's rows: (n,) in the total's ring."""
+Key = tuple[int, Column]  # a column under the bits of a plane
+
+
+async def rows_at_query(ctx: Context, wanted: Wanted, prepared: Prepared, shares: Shares) -> list[list[Ring]]:
+    """QUERY's shares of each plane's totals' rows: (n,) in the total's ring."""
     if shares.values is None:
         raise ValueError("QUERY has values")
-    n = shares.words.shape[1]
-    bits, blocks = unpacked(shares.bits), prepared.sent_blocks(n)
-    choices = await _choose(ctx, wanted, prepared, shares, n)
-    zero, one = await ctx.compute(_both_masks, blocks, len(wanted.columns))
-    mine: dict[Column, Ring] = {}
-    for index, column in enumerate(wanted.columns):
-        vector = _vector(column, shares, n)
-        masked, share = await ctx.compute(_offer, signed(bits, vector), zero[index], one[index])
-        await ctx.send(Role.TABLE, masked, f"column{index}")
-        mine[column] = share + kept(bits, vector)
-    if wanted.payloads:
-        own = masks_of(choices[0].keys, choices[0].first, len(wanted.payloads))
+    values, n = shares.values, shares.words.shape[1]
+    vectors = [*(shares.bits if wanted.payloads else ())]
+    vectors += [_digit(wanted, values, *digit) for digit in wanted.digits]
+    chosen = [prepared.chosen_blocks(n) for _ in vectors]
+    if vectors:
+        told = [bits ^ blocks.bits for bits, blocks in zip(vectors, chosen, strict=True)]
+        await ctx.send(Role.TABLE, np.stack(told), "choices")
+    bits = unpacked(shares.bits)
+    mine: dict[Key, Ring] = {}
+    for plane in range(wanted.planes):
+        zero, one = await ctx.compute(both_masks, prepared.sent_blocks(n), len(wanted.columns))
+        for index, column in enumerate(wanted.columns):
+            job = (_vector(column, shares, n), bits[plane], zero[index], one[index])
+            masked, mine[plane, column] = await ctx.compute(_offer_signed, *job)
+            await ctx.send(Role.TABLE, masked, f"plane{plane}column{index}")
+    for plane in range(wanted.planes if wanted.payloads else 0):
+        own = await ctx.compute(masks_of, chosen[plane].keys, chosen[plane].first, len(wanted.payloads))
         for index, column in enumerate(wanted.payloads):
-            masked = await ctx.receive(Role.TABLE, RINGS[column.bits], n, f"payload{index}")
-            mine[column] += _take(bits, masked, own[index])
-    products = {
-        total: as_ring(shares.values[total[0] or 0], RINGS[total[2]]) * mine[_of(total)] for total in wanted.products
-    }
-    at = 1
-    for value in wanted.factors:
-        jobs = [total for total in wanted.products if total[0] == value]
-        for bit in range(wanted.width(value)):
-            digit = unpacked(_bits_of(wanted, value, shares.values)[bit])
-            masks = masks_of(choices[at].keys, choices[at].first, len(jobs))
-            for index, total in enumerate(jobs):
-                ring = _ring(total, bit)
-                masked = await ctx.receive(Role.TABLE, ring.type, n, f"product{wanted.products.index(total)}bit{bit}")
-                part = _take(digit, masked, masks[index]).astype(products[total].dtype)
-                products[total] += part << part.dtype.type(bit)
-            at += 1
-    return [products[total] if total in products else mine[_of(total)] for total in wanted.totals]
+            masked = await ctx.receive(Role.TABLE, RINGS[column.bits], n, f"plane{plane}payload{index}")
+            mine[plane, column] += await ctx.compute(_take, bits[plane], masked, own[index])
+    products = _products(wanted, mine, lambda one: as_ring(values[one.value or 0], RINGS[one.bits]))
+    for digit, blocks in zip(wanted.digits, chosen[len(chosen) - len(wanted.digits) :], strict=True):
+        jobs = wanted.jobs(digit)
+        own = await ctx.compute(masks_of, blocks.keys, blocks.first, len(jobs))
+        ones = unpacked(_digit(wanted, values, *digit))
+        for index, (plane, total, ring) in enumerate(jobs):
+            masked = await ctx.receive(Role.TABLE, ring.type, n, _name(digit, index))
+            _add_digit(products[plane, total], await ctx.compute(_take, ones, masked, own[index]), digit[1])
+    return _in_order(wanted, mine, products)
 
 
 async def rows_at_table(
-    ctx: Context, wanted: Wanted, prepared: Prepared, shares: Shares, blocks: ChosenBlocks
-) -> list[Ring]:
-    """TABLE's shares of each total's rows: (n,) in the total's ring. Its bits are those of `blocks`."""
-    n = shares.words.shape[1]
-    bits = unpacked(shares.bits)
-    opened = await _opened_choices(ctx, wanted, prepared, n)
-    own = await ctx.compute(masks_of, blocks.keys, blocks.first, len(wanted.columns))
-    mine: dict[Column, Ring] = {}
-    for index, column in enumerate(wanted.columns):
-        masked = await ctx.receive(Role.QUERY, RINGS[column.bits], n, f"column{index}")
-        mine[column] = await ctx.compute(_take, bits, masked, own[index])
-    if wanted.payloads:
-        zero, one = await ctx.compute(_both_masks, opened[0], len(wanted.payloads))
+    ctx: Context, wanted: Wanted, prepared: Prepared, shares: Shares, blocks: list[ChosenBlocks]
+) -> list[list[Ring]]:
+    """TABLE's shares of each plane's totals' rows: (n,) in the total's ring. A plane's bits are those of its blocks."""
+    n, bits = shares.words.shape[1], unpacked(shares.bits)
+    sent = [prepared.sent_blocks(n) for _ in range(wanted.choices)]
+    if sent:
+        sent = await shifted(ctx, sent, "choices")
+    mine: dict[Key, Ring] = {}
+    for plane in range(wanted.planes):
+        own = await ctx.compute(masks_of, blocks[plane].keys, blocks[plane].first, len(wanted.columns))
+        for index, column in enumerate(wanted.columns):
+            masked = await ctx.receive(Role.QUERY, RINGS[column.bits], n, f"plane{plane}column{index}")
+            mine[plane, column] = await ctx.compute(_take, bits[plane], masked, own[index])
+    for plane in range(wanted.planes if wanted.payloads else 0):
+        zero, one = await ctx.compute(both_masks, sent[plane], len(wanted.payloads))
         for index, column in enumerate(wanted.payloads):
-            vector = _vector(column, shares, n)
-            masked, share = await ctx.compute(_offer, signed(bits, vector), zero[index], one[index])
-            await ctx.send(Role.QUERY, masked, f"payload{index}")
-            mine[column] += share + kept(bits, vector)
-    products = {total: _least(wanted, total) * mine[_of(total)] for total in wanted.products}
-    at = 1
-    for value in wanted.factors:
-        jobs = [total for total in wanted.products if total[0] == value]
-        for bit in range(wanted.width(value)):
-            zero, one = await ctx.compute(_both_masks, opened[at], len(jobs))
-            for index, total in enumerate(jobs):
-                vector = mine[_of(total)].astype(_ring(total, bit))
-                masked, share = await ctx.compute(_offer, vector, zero[index], one[index])
-                await ctx.send(Role.QUERY, masked, f"product{wanted.products.index(total)}bit{bit}")
-                products[total] += share.astype(products[total].dtype) << products[total].dtype.type(bit)
-            at += 1
-    return [products[total] if total in products else mine[_of(total)] for total in wanted.totals]
+            job = (_vector(column, shares, n), bits[plane], zero[index], one[index])
+            masked, share = await ctx.compute(_offer_signed, *job)
+            await ctx.send(Role.QUERY, masked, f"plane{plane}payload{index}")
+            mine[plane, column] += share
+    products = _products(wanted, mine, lambda one: _least(wanted, one))
+    for digit, of_digit in zip(wanted.digits, sent[len(sent) - len(wanted.digits) :], strict=True):
+        jobs = wanted.jobs(digit)
+        zero, one = await ctx.compute(both_masks, of_digit, len(jobs))
+        for index, (plane, total, ring) in enumerate(jobs):
+            vector = mine[plane, _of(total)].astype(ring)
+            masked, share = await ctx.compute(_offer, vector, zero[index], one[index])
+            await ctx.send(Role.QUERY, masked, _name(digit, index))
+            _add_digit(products[plane, total], share, digit[1])
+    return _in_order(wanted, mine, products)
 
 
-async def _choose(ctx: Context, wanted: Wanted, prepared: Prepared, shares: Shares, n: int) -> list[ChosenBlocks]:
-    """Tell TABLE how QUERY's bits, and those of its factors, differ from the random choices."""
-    if shares.values is None:
-        raise ValueError("QUERY has values")
-    vectors = [shares.bits] if wanted.payloads else []
-    for value in wanted.factors:
-        vectors += _bits_of(wanted, value, shares.values)
-    chosen = [prepared.chosen_blocks(n) for _ in vectors]
-    if vectors:
-        masked = [bits ^ blocks.bits for bits, blocks in zip(vectors, chosen, strict=True)]
-        await ctx.send(Role.TABLE, np.stack(masked), "choices")
-    return chosen
-
-
-async def _opened_choices(ctx: Context, wanted: Wanted, prepared: Prepared, n: int) -> list[SentBlocks]:
-    """Blocks whose keys are those of choice 0, as QUERY chooses."""
-    count = wanted.needs(n).query_blocks // n
-    sent = [prepared.sent_blocks(n) for _ in range(count)]
-    if not sent:
-        return []
-    shifts = await ctx.receive(Role.QUERY, np.uint8, (count, n // 8), "choices")
+async def shifted(ctx: Context, sent: list[SentBlocks], name: str) -> list[SentBlocks]:
+    """Blocks whose keys are those of choice 0, when QUERY has told how its bits differ from its random choices."""
+    shifts = await ctx.receive(Role.QUERY, np.uint8, (len(sent), len(sent[0].keys) // 8), name)
     return [await ctx.compute(_shifted, blocks, shift) for blocks, shift in zip(sent, shifts, strict=True)]
 
 
@@ -205,7 +200,7 @@ def _shifted(blocks: SentBlocks, shift: U8) -> SentBlocks:
     return blocks._replace(keys=blocks.keys ^ (masks & blocks.difference))
 
 
-def _both_masks(blocks: SentBlocks, count: int) -> tuple[U64, U64]:
+def both_masks(blocks: SentBlocks, count: int) -> tuple[U64, U64]:
     """The masks of choice 0 and of choice 1: (count, n) each."""
     return (
         masks_of(blocks.keys, blocks.first, count),
@@ -214,9 +209,16 @@ def _both_masks(blocks: SentBlocks, count: int) -> tuple[U64, U64]:
 
 
 def _offer(vector: Ring, zero: U64, one: U64) -> tuple[Ring, Ring]:
-    """The masked vector, and the sender's share of bit times vector."""
+    """The masked vector, and the sender's share of the other's bit times vector."""
     start = zero.astype(vector.dtype)
     return vector + start - one.astype(vector.dtype), np.negative(start)
+
+
+def _offer_signed(vector: Ring, bits: U8, zero: U64, one: U64) -> tuple[Ring, Ring]:
+    """The same of (1 - 2 bits) vector, and the share with what the sender knows alone, bits times vector."""
+    masked, share = _offer(signed(bits, vector), zero, one)
+    share += kept(bits, vector)
+    return masked, share
 
 
 def _take(bits: U8, masked: Ring, own: U64) -> Ring:
@@ -227,8 +229,28 @@ def _take(bits: U8, masked: Ring, own: U64) -> Ring:
 
 def _of(total: Total) -> Column:
     """The column that a total sums, or multiplies."""
-    value, payload, bits = total
-    return Column(None if payload is not None else value, payload, bits)
+    return Column(None if total.payload is not None else total.value, total.payload, total.bits)
+
+
+def _products(wanted: Wanted, mine: dict[Key, Ring], factor: Callable[[Total], Any]) -> dict[tuple[int, Total], Ring]:
+    """What a party multiplies alone."""
+    planes = range(wanted.planes)
+    return {(plane, one): factor(one) * mine[plane, _of(one)] for plane in planes for one in wanted.products}
+
+
+def _add_digit(rows: Ring, part: Ring, bit: int) -> None:
+    rows += part.astype(rows.dtype) << rows.dtype.type(bit)
+
+
+def _in_order(wanted: Wanted, mine: dict[Key, Ring], products: dict[tuple[int, Total], Ring]) -> list[list[Ring]]:
+    return [
+        [products[plane, one] if (plane, one) in products else mine[plane, _of(one)] for one in wanted.totals]
+        for plane in range(wanted.planes)
+    ]
+
+
+def _name(digit: tuple[int, int], index: int) -> str:
+    return f"value{digit[0]}bit{digit[1]}job{index}"
 
 
 def _vector(column: Column, shares: Shares, n: int) -> Ring:
@@ -249,16 +271,11 @@ def as_ring(values: NDArray[np.int64], ring: type[np.unsignedinteger[Any]]) -> R
 
 
 def _least(wanted: Wanted, total: Total) -> np.unsignedinteger[Any]:
-    return RINGS[total[2]](wanted.spans[total[0] or 0][0] % (1 << total[2]))
+    """The low end of a product's factor, which TABLE multiplies with."""
+    return RINGS[total.bits](wanted.spans[total.value or 0][0] % (1 << total.bits))
 
 
-def _bits_of(wanted: Wanted, value: int, values: NDArray[np.int64]) -> Sequence[U8]:
-    """The packed bits of a value less its least, the lowest first."""
-    low = np.uint64(wanted.spans[value][0] % (1 << 64))
-    above = values[value].view(np.uint64) - low
-    return [packed((above >> np.uint64(bit) & np.uint64(1)).astype(np.uint8)) for bit in range(wanted.width(value))]
-
-
-def _ring(total: Total, bit: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """Where bit i of a factor chooses, only the low bits of the vector count: 2^i of it is wanted."""
-    return np.dtype(RINGS[32 if total[2] - bit <= 32 else 64])
+def _digit(wanted: Wanted, values: NDArray[np.int64], value: int, bit: int) -> U8:
+    """A packed bit of a value less its least."""
+    above = values[value].view(np.uint64) - np.uint64(wanted.spans[value][0] % (1 << 64))
+    return packed((above >> np.uint64(bit) & np.uint64(1)).astype(np.uint8))

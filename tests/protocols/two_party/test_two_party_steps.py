@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovebox.algebra import cuckoo
-from glovebox.protocols.two_party import equality, groups, masks, prepared, table, totals
+from glovebox.protocols.totals import Total
+from glovebox.protocols.two_party import equality, groups, masks, planes, prepared, table, totals
 from glovebox.protocols.two_party.prepared import Needs
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Role
@@ -71,10 +72,10 @@ async def shared_words(ctx, own, size):
 @pytest.mark.parametrize(("rows", "payloads"), [(1, 0), (300, 3)])
 async def test_shares_of_a_looked_up_row_are_tag_and_payload(rows, payloads):
     rng = np.random.default_rng(rows)
-    size = table.Size(256, rows, 1 + payloads)
+    size = table.Size(256, rows, payloads, 1)
     hashes = rng.integers(0, 1 << 64, (rows, 2), dtype=np.uint64)
     placed = (rng.integers(0, 64, (rows, 4)) + 64 * np.arange(4)).astype(np.uint32)
-    values = rng.integers(-(10**9), 10**9, (payloads, rows))
+    values = rng.integers(-(10**9), 10**9, (payloads + 1, rows))
     in_bins = rng.integers(0, 1 << 64, (256, 2), dtype=np.uint64)
     owner, first_rows = {}, min(rows, 60)
     for row in range(first_rows):
@@ -84,14 +85,16 @@ async def test_shares_of_a_looked_up_row_are_tag_and_payload(rows, payloads):
         owner[bin_] = row
     async with World(2, seed=7) as world:
         got = await run_prepared(
-            world, masks.NEEDS, shared_words, (in_bins, None, None), (hashes, placed, values), size=size
+            world, masks.NEEDS, shared_words, (in_bins, None, None), (hashes, placed, values.view(np.uint64)), size=size
         )
     shape = {"n": 256, "W": size.words, "R": size.layout.rows}
     stated = [value_of(terms(table.__doc__)["Bytes"], shape), 24 * 1024]
     assert world.meter.size == sum(stated)
     np.testing.assert_array_equal(np.flatnonzero(got.query[0] == got.table[0]), sorted(owner))
     for bin_, row in owner.items():
-        np.testing.assert_array_equal((got.query[1:, bin_] + got.table[1:, bin_]).view(np.int64), values[:, row])
+        numbers = (got.query[1:-1, bin_] + got.table[1:-1, bin_]).view(np.int64)
+        np.testing.assert_array_equal(numbers, values[:-1, row])
+        assert got.query[-1, bin_] ^ got.table[-1, bin_] == values[-1, row].view(np.uint64)
 
 
 def test_an_id_alone_in_four_bins_is_found_in_one():
@@ -106,50 +109,88 @@ async def total_rows(ctx, own, wanted):
     if ctx.role is Role.QUERY:
         return await totals.rows_at_query(step, wanted, prepared, shares)
     words, n = shares, shares.shape[1]
-    blocks = prepared.chosen_blocks(n)
-    return blocks.bits, await totals.rows_at_table(step, wanted, prepared, totals.Shares(blocks.bits, words), blocks)
+    blocks = [prepared.chosen_blocks(n) for _ in range(wanted.planes)]
+    bits = np.stack([one.bits for one in blocks])
+    return bits, await totals.rows_at_table(step, wanted, prepared, totals.Shares(bits, words), blocks)
 
 
 total_rows.__module__ = totals.__name__
 SPANS = ((-5, 9), (-(1 << 40), 1 << 40))
+COUNT, VALUE, PAYLOAD, PRODUCT = (
+    Total(None, None, 32),
+    Total(0, None, 64),
+    Total(None, 0, 64),
+    Total(0, 0, 64),
+)
 TOTALS = [
-    ((None, None, 32),),
-    ((0, None, 64), (1, None, 32)),
-    ((None, 1, 64),),
-    ((0, 0, 64),),
-    ((None, None, 32), (None, 0, 64), (0, 0, 64), (1, 1, 64), (1, 0, 64), (1, 1, 32), (None, 1, 32), (None, 0, 64)),
+    (COUNT,),
+    (VALUE, Total(1, None, 32)),
+    (Total(None, 1, 64),),
+    (PRODUCT,),
+    (COUNT, PAYLOAD, PRODUCT, Total(1, 1, 64), Total(1, 0, 64), Total(1, 1, 32), Total(None, 1, 32), PAYLOAD, VALUE),
 ]
 
 
 @pytest.mark.parametrize("wanted", TOTALS)
-async def test_rows_of_totals_are_shared(wanted):
-    n, shape = 128, totals.Wanted(wanted, SPANS)
+@pytest.mark.parametrize("planes", [1, 3])
+async def test_rows_of_totals_are_shared(wanted, planes):
+    n, shape = 128, totals.Wanted(wanted, planes, SPANS)
     rng = np.random.default_rng(len(wanted))
     words = rng.integers(0, 1 << 64, (2, 3, n), dtype=np.uint64)
     values = np.stack([rng.integers(low, high + 1, n) for low, high in SPANS])
-    mine = rng.integers(0, 256, n // 8).astype(np.uint8)
+    mine = rng.integers(0, 256, (planes, n // 8)).astype(np.uint8)
     async with World(2, seed=7) as world:
-        needs = shape.needs(n)
-        got = await run_prepared(
-            world, needs, total_rows, totals.Shares(mine, words[0], values), words[1], wanted=shape
-        )
+        query = totals.Shares(mine, words[0], values)
+        got = await run_prepared(world, shape.needs(n), total_rows, query, words[1], wanted=shape)
     assert world.matches_card(total_rows, n=n, **shape.traffic())
     theirs, at_table = got.table
-    match = unpacked(mine ^ theirs).astype(np.uint64)
-    for index, (value, payload, width) in enumerate(wanted):
-        v = np.uint64(1) if value is None else values[value].view(np.uint64)
-        p = np.uint64(1) if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
-        ring = np.uint64((1 << width) - 1)
-        assert got.query[index].dtype.itemsize == width // 8
-        shares = got.query[index].astype(np.uint64) + at_table[index].astype(np.uint64)
-        np.testing.assert_array_equal(shares & ring, v * p * match & ring)
+    for plane in range(planes):
+        match = unpacked(mine[plane] ^ theirs[plane]).astype(np.uint64)
+        for index, (value, payload, width, _) in enumerate(wanted):
+            v = np.uint64(1) if value is None else values[value].view(np.uint64)
+            p = np.uint64(1) if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
+            ring = np.uint64((1 << width) - 1)
+            assert got.query[plane][index].dtype.itemsize == width // 8
+            shares = got.query[plane][index].astype(np.uint64) + at_table[plane][index].astype(np.uint64)
+            np.testing.assert_array_equal(shares & ring, v * p * match & ring)
+
+
+async def planes_of(ctx, own, count):
+    prepared, (bits, words) = own
+    if ctx.role is Role.QUERY:
+        return await planes.at_query(ctx, prepared, count, bits, words)
+    return await planes.at_table(ctx, prepared, count, bits, words)
+
+
+planes_of.__module__ = planes.__name__
+
+
+@pytest.mark.parametrize("count", [2, 70])
+async def test_bits_of_groups_where_a_row_matches(count):
+    n = 128
+    rng = np.random.default_rng(count)
+    bits = rng.integers(0, 256, (2, n // 8)).astype(np.uint8)
+    words = rng.integers(0, 1 << 64, (2, -(-count // 64), n), dtype=np.uint64)
+    async with World(2, seed=7) as world:
+        got = await run_prepared(
+            world, planes.needs_of(n, count), planes_of, (bits[0], words[0]), (bits[1], words[1]), count=count
+        )
+    assert world.matches_card(planes_of, n=n, P=count)
+    blocks = got.table
+    match = unpacked(bits[0] ^ bits[1])
+    for group in range(count):
+        hot = (words[0] ^ words[1])[group // 64] >> np.uint64(group % 64) & np.uint64(1)
+        shared = unpacked(got.query[group] ^ blocks[group].bits)
+        np.testing.assert_array_equal(shared, match & hot.astype(np.uint8))
 
 
 async def grouped(ctx, own, labels, vectors):
     prepared, mine = own
     if ctx.role is Role.QUERY:
-        return await groups.sums_at_query(ctx, prepared, labels, mine, vectors)
-    return await groups.sums_at_table(ctx, prepared, labels, mine)
+        labelled = await groups.labels_told(ctx, prepared, labels, mine)
+        return await groups.sums_at_query(ctx, labelled, vectors)
+    blocks = [prepared.sent_blocks(mine.shape[1]) for _ in range(groups.depth(labels))]
+    return await groups.sums_at_table(ctx, blocks, labels, mine)
 
 
 grouped.__module__ = groups.__name__
@@ -175,7 +216,7 @@ async def test_sums_by_label(monkeypatch, labels, vectors):
 async def test_a_label_that_no_tree_has_ends_the_run():
     async def hostile(ctx, own):
         if ctx.role is Role.TABLE:
-            return await groups.sums_at_table(ctx, own[0], 5, own[1])
+            return await groups.sums_at_table(ctx, [own[0].sent_blocks(8) for _ in range(3)], 5, own[1])
         await ctx.send(Role.TABLE, np.full(8, 8, np.uint8), "labels")
         return await ctx.receive(Role.TABLE, np.uint8, 1, "never")
 
