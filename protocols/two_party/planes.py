@@ -80,10 +80,10 @@ def _offer(secret: tuple[U8, U8, U8], match: list[U8], hot: list[U64]) -> U8:
     """Bit b + 2 h: (b ^ own b) & (h ^ own h) ^ the share, masked by what b's and h's transfers give for b and h."""
     bit, other, share = secret
     masks: U8 = (match[0] & np.uint8(0b0101)) | (match[1] & np.uint8(0b1010))
-    masks ^= (hot[0].astype(np.uint8) & 0b0011) | (hot[1].astype(np.uint8) & 0b1100)
+    masks ^= (hot[0].astype(np.uint8) & np.uint8(0b0011)) | (hot[1].astype(np.uint8) & np.uint8(0b1100))
     masks ^= PLACES[bit ^ 1 | (other ^ 1) << 1]
     masks ^= np.negative(share) & np.uint8(15)
-    nibbles: U8 = masks[0::2] | masks[1::2] << 4
+    nibbles: U8 = masks[0::2] | masks[1::2] << np.uint8(4)
     return nibbles
 
 
