@@ -1,6 +1,7 @@
 """From secure totals to what is opened: nothing of a group too small to show but that one bit.
 
-Functionality  row 0: shown, per group (`threshold.py`); then each part, times shown
+Functionality  row 0: shown, per group (`threshold.py`); then each part, times shown; all of totals with their noise, if
+               they get any (`noise.py`)
 Parties        all m computing parties hold and receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
@@ -16,9 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from glovebox.algebra.laplace import Decay
 from glovebox.errors import Refused
+from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import Ranges, quotient
-from glovebox.protocols.threshold import large_enough, zero
+from glovebox.protocols.threshold import judged_bits, large_enough, zero
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.shares import width
@@ -49,6 +52,7 @@ class Finishing:
 
     most: an upper bound of each total's absolute value. people: the total that threshold >= 1 is held against.
     zero_shown: an empty group shows as zero. parts: what is opened of each group, each listed once.
+    decays: of each total's noise, empty without any; m: how many parties compute, of which some draw noise.
     """
 
     groups: int
@@ -57,6 +61,15 @@ class Finishing:
     threshold: int
     zero_shown: bool
     parts: tuple[Part, ...]
+    decays: tuple[Decay | None, ...] = ()
+    m: int = 3
+
+    @property
+    def people_range(self) -> tuple[int, int]:
+        """Bounds of the number of people that the threshold is held against, with its noise."""
+        decay = self.decays[self.people] if self.decays else None
+        noise = most_noise(decay, self.m) if decay else 0
+        return -noise, self.most[self.people] + noise
 
     @property
     def bits(self) -> int:
@@ -71,10 +84,10 @@ class Finishing:
     @property
     def largest_frame(self) -> int:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
-        judged = max(self.most[self.people], self.threshold).bit_length() + 2
+        judged = judged_bits(self.threshold, *self.people_range) + 1
         zeros = [self.most[part.over].bit_length() for part in self.parts if part.kind == "null"]
         quotients = [self.ranges_of(part).widest for part in self.parts if part.kind == "quotient"]
-        widest = max(2 * len(self.most), self.rows, judged, *zeros, *quotients)
+        widest = max(2 * len(self.most), self.rows, judged, *zeros, *quotients, bits_of(self.decays))
         return widest * self.groups * width(modulus(self.bits)) + SALT
 
     def ranges_of(self, part: Part) -> Ranges:
@@ -82,15 +95,19 @@ class Finishing:
         return Ranges(part.low, part.high, self.most[part.over])
 
 
-def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
+async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     """Secure array (rows, groups): shown, then the parts, all 0 in a group that is not shown.
 
-    totals: secure array (totals, groups) of integers of `finishing.bits`.
+    totals: secure array (totals, groups) of integers of `finishing.bits`, without noise.
     """
     if finishing.threshold < 1 or totals.shape != (len(finishing.most), finishing.groups):
         raise Refused("a threshold of at least 1 and totals of the agreed shape are needed", step="finishing")
-    people, most = totals[finishing.people], finishing.most[finishing.people]
-    shown = large_enough(ctx, people, finishing.threshold, most, finishing.zero_shown)
+    if finishing.decays:
+        _check_noise(finishing)
+        totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
+    shown = large_enough(
+        ctx, totals[finishing.people], finishing.threshold, *finishing.people_range, finishing.zero_shown
+    )
     nulls: dict[int, Any] = {}
     quotients: dict[Part, Any] = {}
     for part in finishing.parts:
@@ -111,3 +128,11 @@ def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
             case "quotient":
                 opened.append(quotients[part])
     return ctx.shamir.runtime.np_stack(opened) * shown
+
+
+def _check_noise(finishing: Finishing) -> None:
+    """Return if nothing would be opened, or decided, of a total without noise."""
+    opened = {finishing.people, *(part.total for part in finishing.parts)}
+    exact = any(part.kind != "total" for part in finishing.parts) or finishing.zero_shown
+    if exact or len(finishing.decays) != len(finishing.most) or any(finishing.decays[one] is None for one in opened):
+        raise Refused("with noise nothing opens of a total that has none", step="finishing")

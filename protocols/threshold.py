@@ -23,11 +23,19 @@ from typing import Any
 from glovebox.runtime.context import Context
 
 
-def large_enough(ctx: Context, people: Any, threshold: int, high: int, zero_shown: bool) -> Any:
-    """Secure array of bits, as people: 1 where a group may show. 0 <= people <= high < 2^31, threshold >= 1."""
-    bits = max(high, threshold).bit_length() + 1  # -2^(bits-1) <= people - threshold < 2^(bits-1)
+def large_enough(ctx: Context, people: Any, threshold: int, low: int, high: int, zero_shown: bool) -> Any:
+    """Secure array of bits, as people: 1 where a group may show. low <= people <= high, threshold >= 1.
+
+    zero_shown: also 1 where people is 0; low is 0 then.
+    """
+    bits = judged_bits(threshold, low, high)
     shown = 1 - ctx.shamir.runtime.np_sgn(people - threshold, l=bits, LT=True)
     return shown + zero(ctx, people, high) if zero_shown else shown
+
+
+def judged_bits(threshold: int, low: int, high: int) -> int:
+    """b with -2^(b-1) <= people - threshold < 2^(b-1) for low <= people <= high."""
+    return max(high, threshold - low).bit_length() + 1
 
 
 def zero(ctx: Context, numbers: Any, high: int) -> Any:

@@ -14,9 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glovebox.algebra.laplace import decay, halves
 from glovebox.errors import Refused
 from glovebox.protocols import finishing as module
+from glovebox.protocols import noise
 from glovebox.protocols.finishing import Finishing, Part, finish
+from glovebox.protocols.noise import drawing
 from glovebox.protocols.quotient import MICRO
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.card import terms, value_of
@@ -32,7 +35,7 @@ async def finished(ctx, totals, *, finishing):
     mine = np.array(totals, dtype=np.int64) if ctx.party == 0 else np.zeros(np.shape(totals), np.int64)
     shape = (len(finishing.most), finishing.groups)
     secret = await stacked_totals(ctx, finishing.bits, shape, ctx.parties, mine)
-    return await ctx.shamir.shares(finish(ctx, finishing, secret))
+    return await ctx.shamir.shares(await finish(ctx, finishing, secret))
 
 
 async def run(totals, finishing, m=3):
@@ -92,6 +95,67 @@ async def test_opened_shares_are_fresh_also_to_somebody_who_sees_all():
         seen = [await world.run(finished, inputs=[[[9], [5], [1]]] * 3, finishing=finishing) for _ in range(2)]
     assert all(len({tuple(line) for line in zip(*outs, strict=True)}) == 4 for outs in seen)
     assert not set(seen[0][0]) & set(seen[1][0])
+
+
+NOISE = (decay(1, 3), decay(1, 10**4), None)
+TOTALS = tuple(Part("total", number) for number in range(2))
+
+
+async def noisy(totals, finishing, monkeypatch, m=3):
+    """Opened lines, and all noise that parties drew, (totals with noise, groups)."""
+    drawn = []
+
+    def noted(q, count, draw):
+        drawn.append(halves(q, count, draw))
+        return drawn[-1]
+
+    monkeypatch.setattr(noise, "halves", noted)
+    lines, meter = await run(totals, finishing, m)
+    return lines, np.array(drawn).reshape(drawing(m), 2, finishing.groups).sum(axis=0), meter
+
+
+@pytest.mark.parametrize("m", [3, 5])
+async def test_the_noisy_count_meets_the_threshold_and_only_noisy_totals_open(m, monkeypatch):
+    people = [0, 5, 9, 10, 11, 15, 30, 1000] * 4
+    totals = [people, [-(10**9), 10**9] * 16, people]
+    finishing = Finishing(32, MOST, 0, 10, False, TOTALS, NOISE, m)
+    (shown, counts, sums), added, _ = await noisy(totals, finishing, monkeypatch, m)
+    assert shown == [int(count >= 10) for count in people + added[0]]
+    assert shown != [int(count >= 10) for count in people]
+    assert counts == [int(count) * bit for count, bit in zip(people + added[0], shown, strict=True)]
+    assert sums == [int(total) * bit for total, bit in zip(totals[1] + added[1], shown, strict=True)]
+
+
+@pytest.mark.parametrize("edge", [-1, 0])
+async def test_the_threshold_holds_at_both_ends_of_the_noise(edge, monkeypatch):
+    reach = NOISE[0].reach
+    half = np.full(1, reach - 1 if edge else -reach)
+    monkeypatch.setattr(noise, "halves", lambda q, count, draw: half)
+    finishing = Finishing(1, (1000,), 0, 10, False, (Part("total"),), NOISE[:1])
+    for people in (0, 1000):
+        lines, _ = await run([[people]], finishing)
+        value = people + 3 * int(half[0])
+        assert lines == [[int(value >= 10)], [value * (value >= 10)]]
+        low, high = finishing.people_range
+        assert low <= value <= high
+
+
+@pytest.mark.parametrize(("parts", "zero_shown", "decays"), [
+    (PARTS, False, NOISE), (TOTALS, True, NOISE), (TOTALS, False, NOISE[:2]), (TOTALS, False, (None, *NOISE[:2])),
+    ((Part("total", 2),), False, NOISE), ((Part("quotient", 1, 2, 0, 10**6),), False, NOISE),
+])  # fmt: skip
+async def test_with_noise_nothing_exact_may_open(parts, zero_shown, decays):
+    finishing = Finishing(1, MOST, 0, 10, zero_shown, parts, decays)
+    async with World(shamir=True, deadline_s=5) as world:
+        with pytest.raises(Refused, match="noise"):
+            await world.run(finished, inputs=[[[1]] * 3] * 3, finishing=finishing)
+
+
+async def test_no_frame_of_noise_is_larger_than_is_said_beforehand(monkeypatch):
+    finishing = Finishing(3, MOST, 0, 10, False, TOTALS, NOISE)
+    _, _, meter = await noisy([[1, 0, 1]] * 3, finishing, monkeypatch)
+    largest = max(frame.size for frame in meter.frames)
+    assert largest <= finishing.largest_frame < 2.5 * largest
 
 
 @pytest.mark.parametrize("threshold", [0, -1])

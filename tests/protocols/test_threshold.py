@@ -25,10 +25,10 @@ from .opening import opened, sizes
 HIGH = 1000
 
 
-async def judged(ctx, people, *, k, high=HIGH, zero_shown=False, what="shown"):
+async def judged(ctx, people, *, k, low=0, high=HIGH, zero_shown=False, what="shown"):
     array = ctx.shamir.integers(64).array
     ((secret,),) = ctx.shamir.runtime.input([array(np.array(people, dtype=object))], senders=[0])
-    bits = zero(ctx, secret, high) if what == "zero" else large_enough(ctx, secret, k, high, zero_shown)
+    bits = zero(ctx, secret, high) if what == "zero" else large_enough(ctx, secret, k, low, high, zero_shown)
     return await ctx.shamir.shares(bits)
 
 
@@ -52,6 +52,12 @@ async def test_bounds_of_any_size_are_exact_at_both_ends(high):
     for k in {1, 2, high, high + 1}:
         assert (await run(3, people, k=k, high=high))[0] == [int(n >= k) for n in people]
     assert (await run(3, people, k=1, high=high, what="zero"))[0] == [int(n == 0) for n in people]
+
+
+@pytest.mark.parametrize("low", [-1, -1000, -(2**54)])
+async def test_a_count_with_noise_may_be_below_zero(low):
+    people = [low, low + 1, -1, 0, 4, 5, HIGH - low]
+    assert (await run(3, people, k=5, low=low, high=HIGH - low))[0] == [int(n >= 5) for n in people]
 
 
 @pytest.mark.parametrize("m", [3, 4, 5, 9])

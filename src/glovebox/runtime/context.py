@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -51,7 +52,8 @@ class Ground:
 
     secrets: 32 bytes for each other party, known to these two alone. seed: 32 fresh bytes that nobody else knows.
     executor: one thread, where kernels run while the event loop stays live. progress: called with a step's path, and
-    how much of how much of it is done; it goes to this party's own people and to nobody else.
+    how much of how much of it is done; it goes to this party's own people and to nobody else. entropy: so many bytes of
+    the system's randomness; a World's is repeatable.
     """
 
     party: int
@@ -64,6 +66,7 @@ class Ground:
     roles: Mapping[Role, int] = field(default_factory=dict)
     shamir: Shamir | None = None
     progress: Progress = _unwatched
+    entropy: Callable[[int], bytes] = os.urandom
     used: set[tuple[str, int, str]] = field(default_factory=set)
 
     def __repr__(self) -> str:
@@ -145,6 +148,10 @@ class Context:
         label = self._label(name)
         self._use("key", self.party, label)
         return Stream(derive(self._ground.seed, label))
+
+    def entropy(self, count: int) -> bytes:
+        """Bytes of the operating system's randomness, for what must not hang on any key: noise."""
+        return self._ground.entropy(count)
 
     async def compute(self, kernel: Callable[..., Result], *args: Any) -> Result:
         """Run a local step in the session's one thread for it; the event loop goes on meanwhile."""

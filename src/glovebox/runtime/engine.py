@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from glovebox.algebra.streams import Stream, derive
 from glovebox.errors import BadFrame, GloveboxError, PeerError, Refused
 from glovebox.runtime.coroutines import Running, fit_coroutines, running
 from glovebox.runtime.isolation import bare_process
@@ -273,6 +274,23 @@ class Shamir:
         share = await ready
         values: list[int] = share.value.reshape(-1).tolist()
         return values
+
+    async def are_bits(self, numbers: Sequence[Any]) -> list[bool]:
+        """Whether each of several secure arrays (n,) holds nothing but 0 and 1; which do is told to all. Two rounds.
+
+        A random combination of b^2 - b opens, which is 0 for bits and else with a chance of 2^-64. Its weights are of a
+        number that opens when every party has its shares of all b: whoever shared them did not know it.
+        """
+        runtime, shares = self.runtime, await self.runtime.gather(list(numbers))
+        field = type(numbers[0]).sectype.field
+        coin = await runtime.output(runtime._np_randoms(field, 1))
+        stream = Stream(derive(int(coin.value[0]).to_bytes(width(field.modulus), "little"), "are bits"))
+        combined = []
+        for share in shares:
+            weights = stream.read(len(share), np.uint64).astype(object)
+            combined.append(int((weights * (share.value * (share.value - 1) % field.modulus)).sum()))
+        zeros = await runtime.output(field.array(np.array(combined, dtype=object)), threshold=2 * self.threshold)
+        return [not value for value in zeros.value.tolist()]
 
     def close(self) -> None:
         """End what still runs and forget the keys."""

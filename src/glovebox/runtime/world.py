@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from glovebox.algebra.streams import Stream, derive
 from glovebox.errors import BadFrame, GloveboxError, PeerError
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Ground, Role
@@ -162,6 +163,7 @@ class World:
                 seed=self._secret(f"private {party}"),
                 executor=self._executors[party],
                 roles={role: party for role, party in ROLES.items() if party < self._parties},
+                entropy=Stream(derive(self._secret(f"entropy {party}"), "entropy")).bytes,
             )
             for party in names
         ]
