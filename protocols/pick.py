@@ -5,7 +5,7 @@ Parties        QUERY and HELPER hold and receive shares, QUERY has the indices; 
 Security       semi-honest, one corrupt party; perfect given the streams; HELPER refuses a repeated index
 Leakage        C, b and G
 Rounds         1
-Bytes          16 C b + 4 G; C columns, b blocks, G picks
+Bytes          2 w C b + 4 G; C columns of w bytes, b blocks, G picks
 Source         permutation correlation of Chase, Ghosh, Poburinnaya 2020, only G outputs used; psi.md 8 (step 2), 9
 
 TABLE deals a random permutation rho, known to QUERY, and two masks a, a' of the columns, known to HELPER: the places of
@@ -15,39 +15,47 @@ any other.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from glovebox.algebra.ring import Ring
 from glovebox.algebra.streams import Stream
 from glovebox.runtime.context import Context, Role
 
 U32 = NDArray[np.uint32]
-U64 = NDArray[np.uint64]
 Index = NDArray[np.int64]
 
 
 async def picked(
-    ctx: Context, shares: U64 | None, ends: Index | None, columns: int, blocks: int, picks: int
-) -> U64 | None:
-    """Fresh shares of the picked blocks, in QUERY's order: (columns, picks) uint64 at QUERY and HELPER, None at TABLE.
+    ctx: Context,
+    shares: Ring | None,
+    ends: Index | None,
+    columns: int,
+    blocks: int,
+    picks: int,
+    ring: type[np.unsignedinteger[Any]] = np.uint64,
+) -> Ring | None:
+    """Fresh shares of the picked blocks, in QUERY's order: (columns, picks) at QUERY and HELPER, None at TABLE.
 
-    shares: (columns, blocks) uint64 at QUERY and HELPER. ends: (picks,) distinct indices below `blocks` at QUERY.
-    Columns in a smaller ring are widened and reduced after; the shares of a pick are independent of those given.
+    shares: (columns, blocks) of the ring, uint16, uint32 or uint64, at QUERY and HELPER. ends: (picks,) distinct
+    indices below `blocks`, at QUERY. The shares of a pick are independent of those given.
     Raises BadFrame at HELPER if what QUERY names is repeated or out of range.
     """
     shape = columns, blocks
     match ctx.role:
         case Role.TABLE:
             masks = ctx.stream(Role.QUERY, "order"), ctx.stream(Role.HELPER, "before"), ctx.stream(Role.HELPER, "after")
-            await ctx.send(Role.QUERY, await ctx.compute(_correction, *masks, shape), "correction")
+            await ctx.send(Role.QUERY, await ctx.compute(_correction, *masks, shape, ring), "correction")
             return None
         case Role.QUERY:
             if shares is None or ends is None or shares.shape != shape or not _distinct(ends, blocks, picks):
                 raise ValueError("QUERY picks distinct blocks of its shares")
             places = await ctx.compute(_order, ctx.stream(Role.TABLE, "order"), blocks)
             await ctx.send(Role.HELPER, places[ends], "places")
-            masked = await ctx.receive(Role.HELPER, np.uint64, shape, "masked")
-            correction = await ctx.receive(Role.TABLE, np.uint64, shape, "correction")
+            masked = await ctx.receive(Role.HELPER, ring, shape, "masked")
+            correction = await ctx.receive(Role.TABLE, ring, shape, "correction")
             return await ctx.compute(_at_query, shares, masked, correction, ends, places[ends])
         case Role.HELPER:
             if shares is None or shares.shape != shape:
@@ -74,21 +82,23 @@ def _order(stream: Stream, blocks: int) -> U32:
             return order.astype(np.uint32)
 
 
-def _correction(order: Stream, before: Stream, after: Stream, shape: tuple[int, int]) -> U64:
+def _correction(
+    order: Stream, before: Stream, after: Stream, shape: tuple[int, int], ring: type[np.unsignedinteger[Any]]
+) -> Ring:
     """r[rho[k]] = a[k] - a'[rho[k]]: what turns the mask of a block into that of its place."""
-    correction = np.negative(after.read(shape, np.uint64))
-    correction[:, _order(order, shape[1])] += before.read(shape, np.uint64)
+    correction: Ring = np.negative(after.read(shape, ring))
+    correction[:, _order(order, shape[1])] += before.read(shape, ring)
     return correction
 
 
-def _at_query(shares: U64, masked: U64, correction: U64, ends: Index, places: U32) -> U64:
-    mine: U64 = shares.take(ends, axis=1) + masked.take(ends, axis=1) + correction.take(places, axis=1)
+def _at_query(shares: Ring, masked: Ring, correction: Ring, ends: Index, places: U32) -> Ring:
+    mine: Ring = shares.take(ends, axis=1) + masked.take(ends, axis=1) + correction.take(places, axis=1)
     return mine
 
 
-def _at_helper(shares: U64, before: Stream, after: Stream) -> tuple[U64, U64]:
-    masked: U64 = shares - before.read(shares.shape, np.uint64)
-    return masked, after.read(shares.shape, np.uint64)
+def _at_helper(shares: Ring, before: Stream, after: Stream) -> tuple[Ring, Ring]:
+    masked: Ring = shares - before.read(shares.shape, shares.dtype.type)
+    return masked, after.read(shares.shape, shares.dtype.type)
 
 
 def _distinct(places: U32 | Index, blocks: int, picks: int) -> bool:

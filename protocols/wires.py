@@ -148,8 +148,8 @@ def product(me: Role, x: Wire, y: Wire) -> Gate[Array]:
 
 def completed(me: Role, x: Wire, y: Wire, masks: Dealt) -> Array:
     """X Y + X b + Y a + <a b> of open wires X + a and Y + b; terms of open values only are QUERY's."""
-    share = plus(plus(times(x.value, y.mask), times(y.value, x.mask)), masks.share)
-    return plus(share, times(x.value, y.value)) if me is Role.QUERY else share
+    factor = plus(y.mask, y.value) if me is Role.QUERY else y.mask
+    return plus(plus(times(x.value, factor), times(y.value, x.mask)), masks.share)
 
 
 def scheduled(tasks: Sequence[Task]) -> Gate[list[Any]]:

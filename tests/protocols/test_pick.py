@@ -45,7 +45,7 @@ async def test_any_distinct_blocks_are_picked_in_any_order(data):
         got = await result(world, columns, ends)
     assert got.table is None
     np.testing.assert_array_equal(got.query + got.helper, columns[:, ends])
-    assert world.matches_card(picked, C=count, b=blocks, G=len(ends))
+    assert world.matches_card(picked, C=count, w=8, b=blocks, G=len(ends))
 
 
 @pytest.mark.parametrize("ends", [[3, 3], [0, 64], [-1, 0]])
