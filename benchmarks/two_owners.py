@@ -59,12 +59,18 @@ def main() -> int:
         best = min(runs, key=lambda pair: max(one.ahead_s + one.asked_s for one in pair))
         expected = [rows // 2, int(np.arange(rows // 2, rows).sum())]
         for pair in runs:
-            sums = [sum(shares) % (1 << total.bits) for total, *shares in zip(TOTALS, *(one.shares for one in pair))]
+            sums = [
+                sum(shares) % (1 << total.bits)
+                for total, *shares in zip(TOTALS, *(one.shares for one in pair), strict=True)
+            ]
             wrong += sums != expected
         ahead, asked = (max(getattr(one, name) for one in best) for name in ("ahead_s", "asked_s"))
         sent = [sum(getattr(one, name) for one in best) / rows for name in ("ahead_bytes", "asked_bytes")]
         peak = max(one.peak_mib for one in best)
-        print(f"{rows:>9}{ahead:>9.3f}{asked:>9.3f}{ahead + asked:>9.3f}{sent[0]:>9.1f}{sent[1]:>9.1f}{peak:>6}", flush=True)
+        print(
+            f"{rows:>9}{ahead:>9.3f}{asked:>9.3f}{ahead + asked:>9.3f}{sent[0]:>9.1f}{sent[1]:>9.1f}{peak:>6}",
+            flush=True,
+        )
     return 1 if wrong else 0
 
 
