@@ -25,9 +25,10 @@ from glovebox.algebra.kernels import transfer_kernels
 from glovebox.algebra.ring import Ring
 from glovebox.algebra.streams import Stream
 from glovebox.errors import DataError
-from glovebox.protocols.intersection import JoinShape, Rows, shards_of
+from glovebox.protocols.intersection import JoinShape, shards_of
 from glovebox.protocols.planes import group_words
 from glovebox.protocols.pseudonyms import with_padding
+from glovebox.protocols.shards import Rows
 from glovebox.protocols.two_party import equality, groups, masks, planes
 from glovebox.protocols.two_party.base_transfers import peer_of
 from glovebox.protocols.two_party.correlations import BATCH

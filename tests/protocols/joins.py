@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from glovebox.protocols.intersection import JoinShape, Rows
+from glovebox.protocols.intersection import JoinShape
+from glovebox.protocols.shards import Rows
 from glovebox.protocols.totals import Total
 
 COUNT = Total(None, None, 32)
@@ -42,17 +43,22 @@ def grouped(rows: Rows, groups: int, seed: int = 0) -> Rows:
     return Rows(rows.ids, rows.values, chosen)
 
 
-def in_the_clear(shape: JoinShape, query: Rows, table: Rows) -> list[list[int]]:
+def in_the_clear(shape: JoinShape, query: Rows, table: Rows, second: Rows | None = None) -> list[list[int]]:
     """The totals of each group, by a dictionary."""
-    rows = {bytes(one): index for index, one in enumerate(table.ids)}
-    pairs = [(index, rows[bytes(one)]) for index, one in enumerate(query.ids) if bytes(one) in rows]
+    tables = [table] if second is None else [table, second]
+    places = [{bytes(one): index for index, one in enumerate(each.ids)} for each in tables]
     sums = [[0] * shape.groups for _ in shape.totals]
-    for q, t in pairs:
-        group = 0 if query.groups is None else int(query.groups[q]) * shape.table_groups
-        group += 0 if table.groups is None else int(table.groups[t])
+    for q, one in enumerate(query.ids):
+        if not all(bytes(one) in rows for rows in places):
+            continue
+        matches = [rows[bytes(one)] for rows in places]
+        group = 0 if query.groups is None else int(query.groups[q])
+        group *= shape.planes
+        group += sum(int(each.groups[at]) for each, at in zip(tables, matches, strict=True) if each.groups is not None)
+        payloads = [int(value) for each, at in zip(tables, matches, strict=True) for value in each.values[:, at]]
         for index, (value, payload, *_) in enumerate(shape.totals):
             v = 1 if value is None else int(query.values[value, q])
-            sums[index][group] += v if payload is None else v * int(table.values[payload, t])
+            sums[index][group] += v if payload is None else v * payloads[payload]
     return sums
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from glovebox.algebra import arrays, okvs
 from glovebox.errors import DataError, GloveboxError, PeerLost
-from glovebox.protocols import intersection, table
-from glovebox.protocols.intersection import JoinShape, joined_totals
+from glovebox.protocols import intersection, shards, table
+from glovebox.protocols.alignment import TableSize
+from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.totals import Total
 from glovebox.runtime.context import Context
 from glovebox.runtime.world import World
@@ -91,7 +92,7 @@ async def test_shards_add_up_to_the_whole(monkeypatch, matches):
     query, table_rows = two_tables(1900, 1500, matches)
     shape = JoinShape(2000, 1600, 1, EVERYTHING)
     whole = await totals_of(shape, query, table_rows)
-    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     assert intersection.shards_of(shape)[0] == 7
     assert await totals_of(shape, query, table_rows) == whole == in_the_clear(shape, query, table_rows)
 
@@ -104,8 +105,32 @@ async def test_totals_of_groups_are_those_of_a_join(monkeypatch, of_query, of_ta
     table_rows = grouped(table_rows, of_table, 2) if of_table > 1 else table_rows
     shape = JoinShape(1000, 1000, 1, EVERYTHING, of_query, of_table)
     if sharded:
-        monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+        monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)
+
+
+THREE = (*EVERYTHING, Total(None, 1, 64), Total(0, 1, 64))
+
+
+def three_tables(n: int, seed: int = 0):
+    """Three owners' rows of ids that any two, and all, have in common here and there."""
+    rng = np.random.default_rng(seed)
+    return [owner(rng.permutation(2 * n)[:n], rng.integers(-999, 999, n)) for _ in range(3)]
+
+
+@pytest.mark.parametrize("groups", [(1, 1, 1), (4, 1, 1), (1, 3, 1), (3, 1, 5)])
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_totals_of_three_owners_are_those_of_a_join(monkeypatch, groups, sharded):
+    rows = [grouped(own, many, 4) if many > 1 else own for own, many in zip(three_tables(600), groups, strict=True)]
+    shape = JoinShape(640, 600, 1, THREE, groups[0], groups[1], second=TableSize(600, 1, groups[2]))
+    if sharded:
+        monkeypatch.setattr(shards, "SHARD_ROWS", 200)
+    async with World(seed=7) as world:
+        shares = await world.run(joined_totals, shape=shape, query=rows[0], table=rows[1], helper=rows[2])
+    assert shares.table is None
+    assert sharded or world.matches_card(joined_totals, **traffic(shape))
+    assert max(frame.size for frame in world.meter.frames) <= intersection.largest_frame(shape)
+    assert opened(shape, shares.query, shares.helper) == in_the_clear(shape, *rows)
 
 
 @pytest.mark.parametrize(("group", "rows"), [(0, 128), (2, 128), (3, 0), (1, 1)])
@@ -118,7 +143,7 @@ async def test_one_group_may_hold_all_rows_or_none(group, rows):
 
 
 async def test_every_party_says_how_far_it_is_by_shards(monkeypatch):
-    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     told = []
 
     async def watched(ctx, shape, rows):
@@ -132,8 +157,8 @@ async def test_every_party_says_how_far_it_is_by_shards(monkeypatch):
 
 
 async def test_a_shard_that_overflows_ends_the_run_and_says_nothing(monkeypatch):
-    monkeypatch.setattr(intersection, "SHARD_ROWS", 300)
-    monkeypatch.setattr(intersection.identifiers, "shard_numbers", lambda hashes, _: np.zeros(len(hashes), np.uint8))
+    monkeypatch.setattr(shards, "SHARD_ROWS", 300)
+    monkeypatch.setattr(shards.identifiers, "shard_numbers", lambda hashes, _: np.zeros(len(hashes), np.uint8))
     query, table_rows = two_tables(1000, 1000, 5)
     async with World() as world:
         errors = await world.fails(

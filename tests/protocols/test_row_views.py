@@ -23,7 +23,13 @@ totals/corrections  TABLE > HELPER, TABLE > QUERY: sums of products of masks - a
 pick/*          with groups of QUERY; as `test_pick.py` argues: prefix sums under masks of k_ST to QUERY, and to HELPER
                 as many distinct places as there are groups, a random set, for the order is of k_QT. How QUERY's rows
                 are laid out in blocks shows nowhere: HELPER sees pseudonyms, and blocks are as many for any data.
-any > TABLE     none: TABLE learns nothing, whatever it does.
+shard           with a second table, QUERY > HELPER: the key by which ids fall to shards. HELPER gets as many pseudonyms
+                of every shard whatever the ids are, and random ones.
+second/*        as ids/* and table/*, with TABLE and HELPER in each other's place: pseudonyms under the key of QUERY and
+                HELPER, which TABLE lacks, and words that look uniform to TABLE.
+move            TABLE > HELPER: what TABLE looked up under a mask of k_QT: uniform. HELPER knows QUERY's shares of its
+                own words, but not that mask, which QUERY's shares now hold too.
+any > TABLE     else none: without a second table TABLE learns nothing, whatever it does.
 the result      shares re-randomised under k_QS: each alone is uniform in its ring. QUERY and HELPER together have the
                 totals, as they must. TABLE knows the masks that made the shares; without this step, a TABLE that is
                 later shown both would see more than their sum.
@@ -39,6 +45,8 @@ import numpy as np
 import pytest
 
 from glovebox.protocols import intersection
+from glovebox.protocols import shards as sharding
+from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.totals import Shares, Total, matched_totals
@@ -64,6 +72,7 @@ WIDE = (
 )  # every word of every frame is a whole ring element
 SMALL = JoinShape(64, 16, 1, WIDE)
 GROUPED = JoinShape(64, 16, 1, WIDE, 3, 5)
+THREE = JoinShape(64, 16, 1, WIDE, second=TableSize(16, 1))
 RUNS = 40
 
 
@@ -85,12 +94,13 @@ def tables_of(kind: str):
 async def seen_in_many_runs(kind: str, shape: JoinShape) -> dict[tuple[int, int, str], np.ndarray]:
     """The bytes of each frame over many runs with fresh keys, and of the result at both."""
     query, table = tables_of(kind)
+    arguments = {"helper": table} if shape.second else {}
     if shape.groups > 1:
         query, table = one_group(query, shape.query_groups), one_group(table, shape.table_groups)
     seen: dict[tuple[int, int, str], list[np.ndarray]] = {}
     async with World(seed=11, keep=True) as world:
         for _ in range(RUNS):
-            shares = await world.run(joined_totals, shape=shape, query=query, table=table)
+            shares = await world.run(joined_totals, shape=shape, query=query, table=table, **arguments)
             frames = world.meter.seen | {
                 (QUERY, QUERY, "result"): shares.query,
                 (HELPER, HELPER, "result"): shares.helper,
@@ -105,7 +115,7 @@ def one_group(rows, groups: int):
     return type(rows)(rows.ids, rows.values, np.full(len(rows.ids), groups - 1))
 
 
-@pytest.mark.parametrize("shape", [SMALL, GROUPED], ids=["whole", "groups"])
+@pytest.mark.parametrize("shape", [SMALL, GROUPED, THREE], ids=["whole", "groups", "three"])
 @pytest.mark.parametrize("kind", ["no row", "all match", "no match, extreme values"])
 async def test_every_frame_is_noise_to_its_receiver(kind, shape):
     """Bytes, and XORs of neighbouring words, of each frame by itself are uniform over keys, whatever the data."""
@@ -188,7 +198,7 @@ async def test_two_runs_of_one_question_share_no_key():
 @pytest.mark.parametrize("groups", [(1, 1), (7, 3)])
 @pytest.mark.parametrize("shards", [1, 5])
 async def test_traffic_has_one_shape_whatever_the_data(monkeypatch, shards, groups):
-    monkeypatch.setattr(intersection, "SHARD_ROWS", 1000 // shards)
+    monkeypatch.setattr(sharding, "SHARD_ROWS", 1000 // shards)
     shape = JoinShape(1000, 900, 1, EVERYTHING, *groups)
     assert intersection.shards_of(shape)[0] == shards
     shapes = []

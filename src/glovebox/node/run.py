@@ -27,8 +27,9 @@ from glovebox.planner.cost import by_group
 from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
-from glovebox.protocols.intersection import Rows, joined_totals
+from glovebox.protocols.intersection import joined_totals
 from glovebox.protocols.reveal import reveal_from_parties, reveal_to_receivers, shares_for_opening
+from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.context import Context, Ground
 from glovebox.runtime.engine import modulus, open_shamir

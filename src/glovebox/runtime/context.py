@@ -7,6 +7,7 @@ names; a path is walked once, so no label is ever used twice.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import enum
 import math
 import os
@@ -115,6 +116,12 @@ class Context:
         path = self._label(step)
         self._use("step", self.party, path)
         return Context(self._ground, path)
+
+    def exchanged(self, one: Role, other: Role) -> Context:
+        """This context with two roles exchanged: a run in which their parties serve each other."""
+        roles = self._ground.roles
+        swapped = {**roles, one: roles[other], other: roles[one]}
+        return Context(dataclasses.replace(self._ground, roles=swapped), self._path)
 
     async def send(self, to: Role | int, array: NDArray[Any], name: str = "") -> None:
         """Send an array; it belongs to the link from here on and must not be changed."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovebox.errors import DataError, GloveboxError, PeerLost
-from glovebox.protocols import intersection as with_three
+from glovebox.protocols import shards as with_three
 from glovebox.protocols.intersection import JoinShape, Rows
 from glovebox.protocols.totals import Total
 from glovebox.protocols.two_party import intersection, table

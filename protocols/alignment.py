@@ -1,0 +1,119 @@
+"""QUERY's rows beside the matching rows of a table, or of two tables whose owners help each other: words in shares.
+
+Functionality  word[j] as `table` shares them, of one table; of two the tags' XOR, then payloads of both
+Parties        QUERY and TABLE own rows; HELPER owns the second table, if there are two; QUERY and HELPER get shares
+Security       semi-honest, one corrupt party; as `pseudonyms` and `table`
+Leakage        rows of QUERY and of the tables to the others
+Rounds         2 + T; T is 1 with a second table, else 0
+Bytes          13 n + 8 W R + 13 n T + 8 w r + 8 n w; W words a row and R rows of a table, w and r of the second
+Source         three owners without a helper, psi.md 12; psi.md 4, 5
+
+Of two tables each is looked up by the other's owner. TABLE then hands what it looked up to HELPER, under a mask that
+QUERY takes on: unmasked, HELPER would know its own values again, for it knows the masks that it dealt them with. TABLE
+deals from there; it knows HELPER's share of these words, but neither QUERY's nor anything that is opened later.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra import okvs
+from glovebox.algebra.streams import Stream
+from glovebox.protocols.planes import GROUPS_A_WORD
+from glovebox.protocols.pseudonyms import pseudonyms
+from glovebox.protocols.table import looked_up
+from glovebox.runtime.context import Context, Role
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+
+class TableSize(NamedTuple):
+    """What all know of a table: padded rows, payloads a row, and the groups of its column, 1 without one."""
+
+    rows: int
+    payloads: int
+    groups: int = 1
+
+    @property
+    def group_words(self) -> int:
+        """Words that hold a bit for each group, none if there is one group."""
+        return -(-self.groups // GROUPS_A_WORD) if self.groups > 1 else 0
+
+    @property
+    def words(self) -> int:
+        """Words of a row: the tag, the payloads, and a bit for each group."""
+        return 1 + self.payloads + self.group_words
+
+
+class OwnRows(NamedTuple):
+    """A party's padded rows: encoded ids, payloads of a table (payloads, rows), and words of its groups."""
+
+    ids: U8
+    payloads: NDArray[np.int64]
+    groups: U64 | None
+
+
+async def aligned(
+    ctx: Context, own: OwnRows | None, n: int, table: TableSize, second: TableSize | None = None
+) -> U64 | None:
+    """Shares of the words at QUERY's rows: (words, n) uint64 at QUERY and HELPER, None at TABLE.
+
+    The tag, which is equal at both where all tables match; payloads of the table, then of the second; words of groups
+    of the one that has them. own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows.
+    """
+    words = await _looked_up(ctx, own if ctx.role is not Role.HELPER else None, n, table)
+    if second is None:
+        return words
+    step = ctx.narrow("second").exchanged(Role.TABLE, Role.HELPER)
+    others = await _looked_up(step, own if ctx.role is not Role.TABLE else None, n, second)
+    others = await _moved(ctx.narrow("move"), others, n, second)
+    return None if words is None or others is None else _together(words, others, table, second)
+
+
+def traffic(n: int, table: TableSize, second: TableSize | None) -> dict[str, float]:
+    """The sizes of the card."""
+    sizes: dict[str, float] = {"n": n, "W": table.words, "R": okvs.layout_of(table.rows).rows, "T": 0, "w": 0, "r": 0}
+    if second is None:
+        return sizes
+    return sizes | {"T": 1, "w": second.words, "r": okvs.layout_of(second.rows).rows}
+
+
+async def _looked_up(ctx: Context, own: OwnRows | None, n: int, size: TableSize) -> U64 | None:
+    keys = await pseudonyms(ctx.narrow("ids"), own.ids if own else None, n, size.words)
+    payloads, groups = (own.payloads, own.groups) if own and ctx.role is Role.TABLE else (None, None)
+    return await looked_up(ctx.narrow("table"), keys, payloads, size.rows, size.words, groups)
+
+
+async def _moved(ctx: Context, words: U64 | None, n: int, size: TableSize) -> U64 | None:
+    """TABLE's shares become HELPER's, less a mask that QUERY adds to its own (psi.md 12)."""
+    match ctx.role:
+        case Role.TABLE if words is not None:
+            masked = await ctx.compute(_masked, words, ctx.stream(Role.QUERY), size, -1)
+            await ctx.send(Role.HELPER, masked)
+            return None
+        case Role.QUERY if words is not None:
+            return await ctx.compute(_masked, words, ctx.stream(Role.TABLE), size, 1)
+        case Role.HELPER:
+            return await ctx.receive(Role.TABLE, np.uint64, (size.words, n))
+    raise ValueError("QUERY and TABLE have words to move")
+
+
+def _masked(words: U64, stream: Stream, size: TableSize, sign: int) -> U64:
+    """Tags and groups are shared by XOR, payloads by addition."""
+    mask = stream.read(words.shape, np.uint64)
+    masked = words ^ mask
+    payloads = slice(1, 1 + size.payloads)
+    masked[payloads] = words[payloads] + mask[payloads] if sign > 0 else words[payloads] - mask[payloads]
+    return masked
+
+
+def _together(words: U64, others: U64, table: TableSize, second: TableSize) -> U64:
+    tag = words[:1] ^ others[:1]
+    (own, groups), (theirs, more) = (
+        np.split(each[1:], [size.payloads]) for each, size in ((words, table), (others, second))
+    )
+    return np.concatenate([tag, own, theirs, groups, more])
