@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import duckdb
@@ -41,13 +42,15 @@ TABLES = (
     "[[table]]\nowner = 'p1'\nname = 'b'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
     "[[table]]\nowner = 'p1'\nname = 'd'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
     "[[table]]\nowner = 'p0'\nname = 'e'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
+    "[[table]]\nowner = 'p2'\nname = 'g'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
+    "[[table]]\nowner = 'p2'\nname = 'h'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
     "[[table]]\nowner = ['p0', 'p1', 'p2']\nname = 's'\nrows = 99\nperson = 'row'\n" + COLUMNS.replace("UNIQUE", ""),
 )
 HEAD = "glovebox = 1\nname = 't'\nversion = 1\npurpose = 'A test.'\nfrom = 2026-01-01\nuntil = 2026-12-31\n" + "".join(
     f"[[party]]\nname = 'p{n}'\nkey = '{key_text(bytes([n]) * 32)}'\naddress = 'p{n}:1'\n" for n in range(3)
 )
 RULES = """[rules]
-join = [["a.id", "b.id"], ["a.id", "d.id"], ["e.id", "b.id"]]
+join = [["a.id", "b.id"], ["a.id", "d.id"], ["e.id", "b.id"], ["b.id", "g.id"], ["a.id", "h.id"], ["d.id", "h.id"]]
 ask = ["p0"]
 receive = ["p0"]
 groups_of_at_least = 1
@@ -251,31 +254,30 @@ def lines_of(query, table, label=None):
     return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
 
 
-def summed(source, total, one, other):
-    """What a matching id adds to a total."""
-    if not expressed(source.choices[total.choice], source, one, other):
+def summed(source, total, lines):
+    """What a matching id adds to a total. lines: its rows at each owner."""
+    if not expressed(source.choices[total.choice], source, lines):
         return 0
     if total.column is not None:
-        return expressed(source.columns[total.column], source, one, other)
-    return (1 if total.query is None else measured(source.query.measures[total.query], one)) * (
-        1 if total.table is None else measured(source.table.measures[total.table], other)
-    )
+        return expressed(source.columns[total.column], source, lines)
+    places = zip(source.owners, (total.query, total.table, total.second), lines, strict=False)
+    return prod(measured(query.measures[index], line) for query, index, line in places if index is not None)
 
 
-def expressed(expression, source, one, other):
-    """An expression of both owners' columns for one matching id, checked against its range."""
+def expressed(expression, source, lines):
+    """An expression of several owners' columns for one matching id, checked against its range."""
     kind = kind_of(expression)
     match expression:
         case Value(index):
-            value = measured(source.query.measures[index], one)
-        case Payload(_, index):
-            value = measured(source.table.measures[index], other)
+            value = measured(source.query.measures[index], lines[0])
+        case Payload(table, index):
+            value = measured(source.owners[1 + table].measures[index], lines[1 + table])
         case Match():
             value = 1
         case Public(number):
             value = number
         case Operation(operator, arguments):
-            parts = [expressed(argument, source, one, other) for argument in arguments]
+            parts = [expressed(argument, source, lines) for argument in arguments]
             value = {
                 "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
                 "multiply": lambda: parts[0] * parts[1], "not": lambda: not parts[0],
@@ -295,11 +297,11 @@ def computed(plan, tables):
                 lines_of(query, tables[query.party], label)
                 for label in (query.groupings or [Grouping((None,))])[0].labels
             ]
-            for query in (source.query, source.table)
+            for query in source.owners
         ]
         totals = [[
-            sum(summed(source, total, one[key], other[key]) for key in one.keys() & other.keys())
-            for one, other in product(*sides)
+            sum(summed(source, total, [line[key] for line in lines]) for key in set.intersection(*map(set, lines)))
+            for lines in product(*sides)
         ] for total in plan.totals]  # fmt: skip
     else:
         lines = [(query, lines_of(query, tables[query.party])) for query in source.owners]
@@ -349,6 +351,7 @@ def check(question, tables, clear):
         assert all(map(same, row, other)), (row, other)
 
 
+THREE = "e JOIN b ON e.id = b.id JOIN g ON g.id = b.id"
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -404,3 +407,24 @@ def test_no_depth_breaks_the_planner(text):
 @given(rows(unique=True), rows(unique=True), questions(("e", "b"), "e JOIN b USING (id)", True, True))
 def test_conditions_and_sums_of_both_owners_columns(e, b, question):
     check(question, {0: e, 1: b}, {"e": e, "b": b})
+
+
+def check_if_served(question, tables, clear):
+    """Groups of three owners are refused where they cannot be made, or would be too many totals."""
+    try:
+        check(question, tables, clear)
+    except GloveboxError as refused:
+        assert question.count("_c") == 3
+        assert "groups" in refused.detail[-1]
+
+
+@QUICK
+@given(rows(unique=True), rows(unique=True), rows(unique=True), questions(("e", "b", "g"), THREE, True))
+def test_three_owners_with_unique_ids(e, b, g, question):
+    check_if_served(question, {0: e, 1: b, 2: g}, {"e": e, "b": b, "g": g})
+
+
+@QUICK
+@given(rows(), rows(), rows(), questions(("a", "d", "h"), "a JOIN d USING (id) JOIN h USING (id)", True))
+def test_three_owners_with_repeated_ids(a, d, h, question):
+    check_if_served(question, {0: a, 1: d, 2: h}, {"a": a, "d": d, "h": h})

@@ -23,8 +23,8 @@ from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Op
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
-from glovebox.planner.cost import by_group
 from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
+from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
 from glovebox.protocols.intersection import joined_totals
@@ -211,7 +211,7 @@ class Run:
         plan, finishing = self.plan, finishing_of(self.plan)
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
-            case Joined(query, _, helper) as joined:
+            case Joined(query=query, helper=helper) as joined:
                 rows = None if own is None else Rows(own.ids, own.values, own.groups)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)

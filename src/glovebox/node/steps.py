@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from glovebox.planner.answer import parts_of
-from glovebox.planner.cost import join_shape as shape_of
 from glovebox.planner.plan import Joined, Plan, groupings_of, members
+from glovebox.planner.shape import join_shape as shape_of
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
@@ -16,7 +16,7 @@ from glovebox.runtime.context import Role
 def row_roles(plan: Plan) -> dict[Role, int]:
     """Who plays which role in the row engine; nobody in a stacked question."""
     match plan.source:
-        case Joined(query, table, helper):
+        case Joined(query=query, table=table, helper=helper):
             return {Role.QUERY: query.party, Role.TABLE: table.party, Role.HELPER: helper}
     return {}
 

@@ -57,8 +57,8 @@ class Totals:
 
     @property
     def joined(self) -> bool:
-        """Whether two owners' tables are joined; else the owners' measures are added."""
-        return len(self.scope.sides) == 2
+        """Whether owners' tables are joined; else the owners' measures are added."""
+        return len(self.scope.sides) > 1
 
     def where(self, side: int) -> Expression | None:
         """The part of WHERE that a side's owner applies alone."""
@@ -115,12 +115,12 @@ class Totals:
                 corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
                 low, high = min(corners), max(corners)
         counts = all(measure is None or measure.kind != "sum" for measure in factors)
-        return self._added_up(node, (places[0], places[1] if self.joined else None), (low, high), counts, mixed)
+        return self._added_up(node, places, (low, high), counts, mixed)
 
     def _added_up(
         self,
         node: exp.Expr,
-        places: tuple[int | None, int | None],
+        places: Sequence[int | None],
         ends: tuple[int, int],
         counts: bool,
         mixed: tuple[shared.Expression, ...],
@@ -136,7 +136,8 @@ class Totals:
             hint = f"a contract whose ranges, rows or rows_per_id are smaller by a factor of {factor}"
             self.scope.statement.refuse(node, "columns", sentence, hint)
         bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT else 64
-        total = Total(*places, bits, low, high, self._choice(mixed), column)
+        query, table, second = (*places, None, None, None)[:3]
+        total = Total(query, table, bits, low, high, self._choice(mixed), column, second)
         if total not in self.totals:
             self.totals.append(total)
         return self.totals.index(total)
@@ -249,7 +250,7 @@ class Totals:
             self.columns.append(column)
         mixed = (*filters.mixed, *present)
         ends, place = (kind.low, kind.high), self.columns.index(column)
-        total = self._added_up(node, (None, None), ends, False, mixed, place)
+        total = self._added_up(node, (), ends, False, mixed, place)
         one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
         return total, self.total(self._rows(Conditions()), node, mixed), [one]
 

@@ -5,17 +5,14 @@ Bytes and rounds are what the cards of the protocols say. Pure, and the same at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glovebox.contract.terms import Contract
-from glovebox.planner.plan import Joined, Plan, Total, local_queries
+from glovebox.planner.plan import Joined, Plan, groupings_of, local_queries
+from glovebox.planner.shape import join_shape
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, shards_of, traffic
-from glovebox.protocols.totals import Total as RowTotal
 from glovebox.runtime.card import terms, value_of
 from glovebox.schema.columns import Table
 from glovebox.schema.local import LocalQuery
@@ -41,49 +38,6 @@ class Cost(NamedTuple):
     rounds: int
 
 
-def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
-    """The shape of a row-level run. A total of a pivoted side is one for each of its groups, as `by_group` expects."""
-    query, table = source.query, source.table
-    payloads = len(table.measures) * _pivots(table)
-    return JoinShape(
-        query.lines,
-        table.lines,
-        payloads,
-        tuple(
-            RowTotal(
-                _pivoted(total.query, query, own),
-                _pivoted(total.table, table, other) if total.column is None else payloads + total.column,
-                total.bits,
-                total.choice,
-            )
-            for total in totals
-            for own in range(_pivots(query))
-            for other in range(_pivots(table))
-        ),
-        1 if query.pivoted else query.groups,
-        1 if table.pivoted else table.groups,
-        source.choices,
-        source.columns,
-    )
-
-
-def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A run's totals as those of the plan: (totals, groups), by the query's groups and within each by the table's."""
-    query, table = source.query, source.table
-    own, other = _pivots(query), _pivots(table)
-    apart = totals.reshape(-1, own, other, query.groups // own, table.groups // other)
-    return apart.transpose(0, 1, 3, 2, 4).reshape(len(apart), query.groups * table.groups)
-
-
-def _pivots(local: LocalQuery) -> int:
-    return local.groups if local.pivoted else 1
-
-
-def _pivoted(measure: int | None, local: LocalQuery, group: int) -> int | None:
-    """The index of a measure of one group."""
-    return None if measure is None else measure * _pivots(local) + group
-
-
 def join_cost(shape: JoinShape) -> Cost:
     """What the card of `intersection.py` says of a shape, over all its shards."""
     shards, _ = shards_of(shape)
@@ -101,8 +55,7 @@ def plan_cost(plan: Plan) -> Cost:
 
 def steps_of(plan: Plan, contract: Contract) -> tuple[Step, ...]:
     """The steps of every party's run, in order: who has no table waits while the owners load theirs."""
-    source = plan.source
-    groups = source.query.groups * source.table.groups if isinstance(source, Joined) else source.owners[0].lines
+    groups = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
     loading = max(_loading_s(query, contract.table(query.table, query.party)) for query in local_queries(plan))
     return (
         Step("loading", loading),

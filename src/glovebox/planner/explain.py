@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from glovebox.contract.terms import Contract
@@ -26,9 +27,11 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
     if isinstance(plan.source, Joined):
         query, table, helper = plan.source.query, plan.source.table, names[plan.source.helper]
         told["roles"] = {"query": names[query.party], "table": names[table.party], "helper": helper}
-        told["rows"] = {names[query.party]: query.lines, names[table.party]: table.lines}
-        told["groups"] = query.groups * table.groups
+        told["rows"] = {names[local.party]: local.lines for local in plan.source.owners}
+        told["groups"] = math.prod(local.groups for local in plan.source.owners)
         told["must_not_collude"] = [[names[query.party], helper], [names[table.party], helper]]
+        if plan.source.second:
+            told["must_not_collude"].append([names[query.party], names[table.party]])
     else:
         told["roles"] = {}
         told["groups"] = plan.source.owners[0].lines
@@ -42,16 +45,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
     told = explanation(plan, contract)
     lines = [f"allowed by {plan.clause}"]
     if isinstance(plan.source, Joined):
-        query, table = plan.source.query, plan.source.table
-        helper = told["roles"]["helper"]
-        lines += [
-            *(_local(local, names) for local in (query, table)),
-            f"{names[table.party]} hides its rows in a table for {helper}, and deals randomness (role: table)",
-            f"{names[query.party]} and {helper} look up, compare and add up on shares (roles: query, helper)",
-            f"the totals are finished by {', '.join(told['computing'])} together",
-            f"all learn the padded sizes, {query.lines} and {table.lines} rows; nobody learns which match, or how many",
-            f"{helper} together with {names[query.party]} or {names[table.party]} could test ids that they guess",
-        ]
+        lines += [*(_local(local, names) for local in plan.source.owners), *_matching(plan.source, names)]
+        lines.append(f"the totals are finished by {', '.join(told['computing'])} together")
     else:
         lines += [
             *(_local(local, names) for local in plan.source.owners),
@@ -70,10 +65,30 @@ def in_words(plan: Plan, contract: Contract) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def _matching(source: Joined, names: list[str]) -> list[str]:
+    """Who looks up what, and who together could learn more."""
+    query, table, helper = names[source.query.party], names[source.table.party], names[source.helper]
+    sizes = ", ".join(str(local.lines) for local in source.owners[:-1]) + f" and {source.owners[-1].lines}"
+    known = f"all learn the padded sizes, {sizes} rows; nobody learns which match, or how many"
+    if source.second is None:
+        return [
+            f"{table} hides its rows in a table for {helper}, and deals randomness (role: table)",
+            f"{query} and {helper} look up, compare and add up on shares (roles: query, helper)",
+            known,
+            f"{helper} together with {query} or {table} could test ids that they guess",
+        ]
+    return [
+        f"{table} and {helper} hide their rows in tables and look up in each other's",
+        f"{query} and {helper} compare and add up on shares, for which {table} deals randomness",
+        known,
+        f"any two of {query}, {table} and {helper} together could test ids that they guess against the third",
+    ]
+
+
 def _within(plan: Plan) -> list[str]:
     """That a threshold is held against a group's people, not against those whom a FILTER or CASE picks of them."""
     source = plan.source
-    queries = (source.query, source.table) if isinstance(source, Joined) else source.owners
+    queries = source.owners
     picking = any(isinstance(measure.expression, Call) for query in queries for measure in query.measures)
     if plan.threshold < 2 or not picking:
         return []

@@ -64,7 +64,7 @@ class Number:
 
 
 class Mixing:
-    """Turns mixed parts of a statement into expressions on shares, with QUERY as side 0; see `swapped`."""
+    """Turns mixed parts of a statement into expressions on shares, side 0 being QUERY's; see `shape.placed`."""
 
     def __init__(self, scope: Scope, typing: Typing, place: Place) -> None:
         self.scope, self.typing, self._place = scope, typing, place
@@ -122,7 +122,7 @@ class Mixing:
         index = self._place(side, measure)
         if side == 0:
             return shared.Value(index, measure.low, measure.high)
-        return shared.Payload(0, index, measure.low, measure.high)
+        return shared.Payload(side - 1, index, measure.low, measure.high)
 
     def _between(self, node: exp.Between, wanted: bool) -> shared.Expression:
         value, low, high = (self._number(node.args[part]) for part in ("this", "low", "high"))
@@ -282,18 +282,6 @@ class Mixing:
         self, node: exp.Expr, sentence: str, hint: str = "conditions of one owner each, or a comparison"
     ) -> NoReturn:
         self._refuse(node, "sql", sentence, hint)
-
-
-def swapped(expression: shared.Expression) -> shared.Expression:
-    """The expression with the roles of QUERY and TABLE exchanged."""
-    match expression:
-        case shared.Value(index, low, high):
-            return shared.Payload(0, index, low, high)
-        case shared.Payload(_, index, low, high):
-            return shared.Value(index, low, high)
-        case shared.Operation(operator, arguments):
-            return shared.Operation(operator, tuple(map(swapped, arguments)))
-    return expression
 
 
 def _from_zero(part: Typed, scale: int) -> tuple[Measure, int]:

@@ -20,11 +20,11 @@ PLAN_FORMAT = 1
 class Total(Struct, frozen=True, forbid_unknown_fields=True):
     """One hidden total of a group: the sum over matching ids of a product, or over owners of a measure.
 
-    Joined: query and table are indexes of measures of the two owners; a missing one counts as 1, both missing is the
-    number of matching ids. Stacked: query is the index of every owner's measure, table is None.
+    Joined: query, table and second are indexes of measures of these owners; a missing one counts as 1, all missing is
+    the number of matching ids. Stacked: query is the index of every owner's measure, the others are None.
     bits: the ring it is summed in, 32 for counts (0 <= total < 2**31), 64 else (|total| < 2**62).
     low, high: bounds of the total, from the contract.
-    choice: of a joined question, which of its choices decides what rows are summed. column: a column of both owners'
+    choice: of a joined question, which of its choices decides what rows are summed. column: a column of several owners'
     that is summed in place of a measure of each.
     """
 
@@ -35,14 +35,16 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     high: int
     choice: int = 0
     column: int | None = None
+    second: int | None = None
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
-    """Two owners' tables joined on an id: one run of the row-level protocol.
+    """Two or three owners' tables joined on an id: one run of the row-level protocol.
 
-    The groups are numbered by those of the query, and within each by those of the table. choices: conditions by which
-    matching rows are summed. columns: numbers of both owners' columns. Values are the query's measures, payloads the
-    table's.
+    second: the helper's own table, if three are joined. The groups are numbered by those of the query, within each by
+    those of the table, and then of the second. choices: conditions by which matching rows are summed. columns: numbers
+    of several owners' columns. Values are the query's measures, payloads of table 0 and 1 those of the table and the
+    second.
     """
 
     query: LocalQuery
@@ -50,6 +52,12 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     helper: int
     choices: tuple[Expression, ...] = (Match(0),)
     columns: tuple[Expression, ...] = ()
+    second: LocalQuery | None = None
+
+    @property
+    def owners(self) -> tuple[LocalQuery, ...]:
+        """Every owner's local part: the query's, the table's and the second's."""
+        return (self.query, self.table) if self.second is None else (self.query, self.table, self.second)
 
 
 class Stacked(Struct, frozen=True, tag="stacked", forbid_unknown_fields=True):
@@ -125,7 +133,7 @@ def session_parties(plan: Plan) -> list[int]:
 
 def local_queries(plan: Plan) -> tuple[LocalQuery, ...]:
     """What each owner computes alone."""
-    return (plan.source.query, plan.source.table) if isinstance(plan.source, Joined) else plan.source.owners
+    return plan.source.owners
 
 
 def local_query(plan: Plan, party: int) -> LocalQuery | None:
@@ -136,7 +144,7 @@ def local_query(plan: Plan, party: int) -> LocalQuery | None:
 def groupings_of(plan: Plan) -> tuple[Grouping, ...]:
     """The groupings of the answer, which outputs of kind group are numbered by; its groups are in row-major order."""
     if isinstance(plan.source, Joined):
-        return plan.source.query.groupings + plan.source.table.groupings
+        return tuple(grouping for local in plan.source.owners for grouping in local.groupings)
     return plan.source.owners[0].groupings
 
 

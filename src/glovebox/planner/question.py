@@ -144,7 +144,7 @@ def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | 
     """An output of a group key by its place among the source's groupings, the query's before the table's."""
     if output.kind != "group" or not isinstance(source, Joined):
         return output
-    parts = (source.query.party, source.table.party)
+    parts = [local.party for local in source.owners]
     ordered = sorted(keys, key=lambda key: parts.index(scope.sides[key.side].owners[0]))
     return replace(output, index=ordered.index(keys[output.index]))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 from msgspec.structs import replace
 
 from glovebox.planner.aggregates import Totals
-from glovebox.planner.cost import join_cost, join_shape
+from glovebox.planner.cost import join_cost
 from glovebox.planner.grouping import Key
-from glovebox.planner.mixed import swapped
 from glovebox.planner.plan import Joined, Stacked, Total
+from glovebox.planner.shape import join_shape, placed
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.schema.local import LocalQuery
 
@@ -42,32 +43,43 @@ def source_of(
 
 
 def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tuple[Joined, tuple[Total, ...]]:
-    """Of the two ways to give the roles, the one that sends less; of equal ones the contract's order decides."""
+    """Of all ways to give the roles, the one that sends least; of equal ones the contract's order decides."""
     scope = totals.scope
     for side in scope.sides:
         if side.table.rows > MOST_ROWS:
             sentence = f"A join of {side.table.rows} rows would match two ids wrongly with more than 2^-40"
             hint = f"a contract whose tables have at most {MOST_ROWS} rows"
             scope.statement.refuse(scope.statement.tree, "rows", sentence, hint)
-    first, second = (_local(totals, keys, number) for number in range(2))
-    helper = next(party for party in computing if party not in (first.party, second.party))
-    choices, columns = tuple(totals.choices), tuple(totals.columns)
-    ways = [
-        (Joined(first, second, helper, choices, columns), tuple(totals.totals)),
-        (
-            Joined(second, first, helper, tuple(map(swapped, choices)), tuple(map(swapped, columns))),
-            tuple(replace(total, query=total.table, table=total.query) for total in totals.totals),
-        ),
-    ]
-    ways.sort(key=lambda way: way[0].query.party)
+    locals_ = [_local(totals, keys, number) for number in range(len(scope.sides))]
+    ways = [_way(totals, locals_, order, computing) for order in permutations(range(len(locals_)))]
+    ways = [way for way in ways if sum(not local.pivoted and local.groups > 1 for local in way[0].owners[1:]) < 2]
+    if not ways:
+        group, sentence = scope.statement.tree.args["group"], "Three owners' columns cannot all make groups"
+        scope.statement.refuse(group, "sql", sentence, "GROUP BY columns of two of them")
+    ways.sort(key=lambda way: [local.party for local in way[0].owners])
     shapes = [join_shape(*way) for way in ways]
-    sizes = [len(shape.totals) * shape.table_groups for shape in shapes]
+    sizes = [len(shape.totals) * shape.planes for shape in shapes]
     if min(sizes) > MOST_TOTALS:
         group = scope.statement.tree.args["group"]
         sentence = f"These groups are {min(sizes)} totals of every row"
         scope.statement.refuse(group, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
-    best = min((place for place in range(2) if sizes[place] <= MOST_TOTALS), key=lambda n: join_cost(shapes[n]).size)
-    return ways[best]
+    able = [place for place, size in enumerate(sizes) if size <= MOST_TOTALS]
+    return ways[min(able, key=lambda place: join_cost(shapes[place]).size)]
+
+
+def _way(
+    totals: Totals, locals_: list[LocalQuery], order: tuple[int, ...], computing: tuple[int, ...]
+) -> tuple[Joined, tuple[Total, ...]]:
+    """The source and the totals with the roles given in this order of the sides."""
+    query, table, *third = (locals_[side] for side in order)
+    helper = third[0].party if third else next(one for one in computing if one not in (query.party, table.party))
+    choices, columns = (tuple(placed(one, order) for one in many) for many in (totals.choices, totals.columns))
+    reordered = []
+    for total in totals.totals:
+        measures = (total.query, total.table, total.second)
+        own, other, second = (*(measures[side] for side in order), None)[:3]
+        reordered.append(replace(total, query=own, table=other, second=second))
+    return Joined(query, table, helper, choices, columns, third[0] if third else None), tuple(reordered)
 
 
 def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:

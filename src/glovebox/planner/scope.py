@@ -12,6 +12,8 @@ from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
 
+MOST_JOINED = 3
+
 
 @dataclass(frozen=True)
 class Side:
@@ -31,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Scope:
-    """The sides of a statement: two of a joined question, one of a stacked one."""
+    """The sides of a statement: two or three of a joined question, one of a stacked one."""
 
     statement: Statement
     contract: Contract
@@ -46,11 +48,11 @@ class Scope:
             if (not qualifier or qualifier in side.called) and (column := side.table.column(name))
         ]
         joined = [place for place in found if self.sides[place[0]].ids == place[1]]
-        if len(found) == 1 or (len(found) == 2 and len(joined) == 2):
+        if len(found) == 1 or (found and len(found) == len(joined)):
             return found[0]
         if found:
             hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
-            self.statement.refuse(node, "sql", f"Both tables have a column {name}", hint)
+            self.statement.refuse(node, "sql", f"Several tables have a column {name}", hint)
         called = sorted(set().union(*(side.called for side in self.sides)))
         if qualifier and qualifier not in called:
             hint = near(qualifier, called, "they are called")
@@ -87,11 +89,11 @@ def scope_of(statement: Statement, contract: Contract) -> Scope:
     sides = [_side(statement, contract, source.this)]
     for join in joins:
         sides.append(_side(statement, contract, join.this))
-    if len(sides) > 2:
-        statement.refuse(joins[1], "sql", "Three tables cannot be joined yet", "join two of them")
+    if len(sides) > MOST_JOINED:
+        statement.refuse(joins[MOST_JOINED - 1], "sql", "Four tables cannot be joined yet", "join three of them")
     scope = Scope(statement, contract, tuple(sides))
-    if len(sides) == 2:
-        return _joined(scope, joins[0])
+    if joins:
+        return _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope
 
@@ -133,42 +135,54 @@ def _side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
     return Side(found[0], table, owners, frozenset(called))
 
 
-def _joined(scope: Scope, join: exp.Join) -> Scope:
-    """Check how two tables are joined, by USING or by ON one equality, and that the contract has that join."""
+def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
+    """Check how tables are joined, by USING or by ON one equality, and that the contract has these joins."""
     statement, contract = scope.statement, scope.contract
     for side in scope.sides:
         if len(side.owners) != 1:
             sentence = f"{side.table.name} has several owners and cannot be joined yet"
-            statement.refuse(join, "sql", sentence, "ask of it alone")
-    if join.kind and join.kind.upper() != "INNER":
-        statement.refuse(join, "sql", "Only inner joins can be asked yet", "JOIN … USING (…)")
-    columns = _using(scope, join) or _on(scope, join)
-    wanted = {JoinColumn(side.index, column.name) for side, column in zip(scope.sides, columns, strict=True)}
-    if not any(wanted == set(pair) for pair in contract.rules.join):
-        _no_such_join(scope, join, columns)
+            statement.refuse(joins[0], "sql", sentence, "ask of it alone")
+    if len({side.owners for side in scope.sides}) < len(scope.sides):
+        statement.refuse(joins[0], "sql", "Two of these tables are one owner's", "tables of different owners")
+    ids: dict[int, Column] = {}
+    for number, join in enumerate(joins, 1):
+        if join.kind and join.kind.upper() != "INNER":
+            statement.refuse(join, "sql", "Only inner joins can be asked yet", "JOIN … USING (…)")
+        found = _using(scope, join, number) or _on(scope, join, number)
+        if not any(_is_joined(scope, number, found, pair) for pair in contract.rules.join):
+            _no_such_join(scope, join, found)
+        for side_number, column in found.items():
+            if ids.setdefault(side_number, column) != column:
+                statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
     sides = tuple(
-        Side(side.index, side.table, side.owners, side.called, column)
-        for side, column in zip(scope.sides, columns, strict=True)
+        Side(side.index, side.table, side.owners, side.called, ids[number]) for number, side in enumerate(scope.sides)
     )
     return Scope(statement, contract, sides)
 
 
-def _using(scope: Scope, join: exp.Join) -> list[Column] | None:
+def _is_joined(scope: Scope, new: int, found: dict[int, Column], pair: tuple[JoinColumn, JoinColumn]) -> bool:
+    """Whether a pair of the contract joins the new table with one before it."""
+    columns = {number: JoinColumn(scope.sides[number].index, column.name) for number, column in found.items()}
+    return columns[new] in pair and set(pair) <= set(columns.values())
+
+
+def _using(scope: Scope, join: exp.Join, new: int) -> dict[int, Column] | None:
+    """The columns of USING, of the new table and of those before it that have one of that name."""
     using = join.args.get("using")
     if not using:
         return None
     if len(using) > 1:
         scope.statement.refuse(join, "rules.join", "Joins on several columns cannot be asked yet", _joins(scope))
-    found = [side.table.column(using[0].name.lower()) for side in scope.sides]
-    for side_number, (column, side) in enumerate(zip(found, scope.sides, strict=True)):
-        if column is None:
-            name = using[0].name[:40]
-            sentence = f"{side.table.name} has no column {name}"
-            scope.statement.refuse(using[0], "rules.join", sentence, _joins(scope), scope.owner(side_number))
-    return [column for column in found if column is not None]
+    name = using[0].name.lower()
+    found = {n: column for n, side in enumerate(scope.sides[: new + 1]) if (column := side.table.column(name))}
+    for number in (0, new):
+        if number not in found and (number or len(found) < 2):
+            sentence = f"{scope.sides[number].table.name} has no column {using[0].name[:40]}"
+            scope.statement.refuse(using[0], "rules.join", sentence, _joins(scope), scope.owner(number))
+    return found
 
 
-def _on(scope: Scope, join: exp.Join) -> list[Column]:
+def _on(scope: Scope, join: exp.Join, new: int) -> dict[int, Column]:
     parts = list(conjuncts(join.args.get("on")))
     if len(parts) != 1 or not isinstance(parts[0], exp.EQ):
         scope.statement.refuse(join, "rules.join", "Tables are joined on one id being equal", _joins(scope))
@@ -177,13 +191,13 @@ def _on(scope: Scope, join: exp.Join) -> list[Column]:
         if isinstance(end, exp.Column):
             number, column = scope.find(end)
             ends[number] = column
-    if len(ends) != 2:
+    if len(ends) != 2 or new not in ends:
         scope.statement.refuse(join, "rules.join", "A join names one id of each table", _joins(scope))
-    return [ends[0], ends[1]]
+    return ends
 
 
-def _no_such_join(scope: Scope, join: exp.Join, columns: list[Column]) -> None:
-    one, other = (f"{side.table.name}.{column.name}" for side, column in zip(scope.sides, columns, strict=True))
+def _no_such_join(scope: Scope, join: exp.Join, found: dict[int, Column]) -> None:
+    one, *_, other = (f"{scope.sides[number].table.name}.{column.name}" for number, column in sorted(found.items()))
     where = join.args.get("on") or join.args["using"][0]
     scope.statement.refuse(where, "rules.join", f"The contract does not join {one} with {other}", _joins(scope))
 
@@ -193,7 +207,7 @@ def _joins(scope: Scope) -> str:
     contract, indexes = scope.contract, {side.index for side in scope.sides}
     texts = []
     for pair in contract.rules.join:
-        if {place.table for place in pair} == indexes:
+        if {place.table for place in pair} <= indexes:
             left, right = pair
             if left.column == right.column:
                 texts.append(f"JOIN … USING ({left.column})")

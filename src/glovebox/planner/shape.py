@@ -1,0 +1,120 @@
+"""From a joined source to the shape of its row-level run, and from that run's totals back to the plan's groups."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.planner.plan import Joined, Total
+from glovebox.protocols.alignment import TableSize
+from glovebox.protocols.expression import Expression, Operation, Payload, Value
+from glovebox.protocols.intersection import JoinShape
+from glovebox.protocols.totals import Total as RowTotal
+from glovebox.schema.local import LocalQuery
+
+
+def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
+    """The shape of a row-level run.
+
+    A total is one for each group of the owners whose measures are pivoted, in the order that `by_group` expects. The
+    payloads of all tables stand in one row, the table's before the second's, and before columns of several owners.
+    """
+    _, *tables = source.owners
+    counts = [len(local.measures) * pivots(local) for local in tables]
+    columns = [_side_by_side(column, counts[0]) for column in source.columns]
+    found = []
+    for total in totals:
+        for groups in itertools.product(*(range(pivots(local)) for local in source.owners)):
+            places = [
+                None if measure is None else measure * pivots(local) + group
+                for measure, local, group in zip(_measures(total), source.owners, groups, strict=False)
+            ]
+            payload = _payload(total, places[1:], counts, columns, source)
+            found.append(RowTotal(places[0], payload, total.bits, total.choice))
+    return JoinShape(
+        source.query.lines,
+        source.table.lines,
+        counts[0],
+        tuple(found),
+        _groups(source.query),
+        _groups(source.table),
+        tuple(_side_by_side(choice, counts[0]) for choice in source.choices),
+        tuple(columns),
+        None if source.second is None else TableSize(source.second.lines, counts[1], _groups(source.second)),
+    )
+
+
+def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A run's totals as those of the plan: (totals, groups), by the query's groups, within each by the table's, .."""
+    owners = source.owners
+    apart = totals.reshape(-1, *(pivots(local) for local in owners), *(_groups(local) for local in owners))
+    axes = [axis for place in range(len(owners)) for axis in (1 + place, 1 + len(owners) + place)]
+    return apart.transpose(0, *axes).reshape(len(apart), math.prod(local.groups for local in owners))
+
+
+def pivots(local: LocalQuery) -> int:
+    """How many measures one measure of an owner becomes: one for each group if it is pivoted."""
+    return local.groups if local.pivoted else 1
+
+
+def _groups(local: LocalQuery) -> int:
+    return 1 if local.pivoted else local.groups
+
+
+def _measures(total: Total) -> tuple[int | None, ...]:
+    return total.query, total.table, total.second
+
+
+def _payload(
+    total: Total, places: Sequence[int | None], counts: Sequence[int], columns: list[Expression], source: Joined
+) -> int | None:
+    """The payload of a total: a table's, a column of several owners', or the product of both tables' payloads."""
+    if total.column is not None:
+        return sum(counts) + total.column
+    factors = [(table, place) for table, place in enumerate(places) if place is not None]
+    if not factors:
+        return None
+    payloads = [sum(counts[:table]) + place for table, place in factors]
+    if len(payloads) == 1:
+        return payloads[0]
+    bounds = [source.owners[1 + table].measures[place // pivots(source.owners[1 + table])] for table, place in factors]
+    product = Operation(
+        "multiply",
+        tuple(Payload(0, at, bound.low, bound.high) for at, bound in zip(payloads, bounds, strict=True)),
+    )
+    if product not in columns:
+        columns.append(product)
+    return sum(counts) + columns.index(product)
+
+
+def _side_by_side(expression: Expression, before: int) -> Expression:
+    """The expression with the second table's payloads after the first's."""
+    match expression:
+        case Payload(1, index, low, high):
+            return Payload(0, before + index, low, high)
+        case Operation(operator, arguments):
+            return Operation(operator, tuple(_side_by_side(argument, before) for argument in arguments))
+    return expression
+
+
+def placed(expression: Expression, order: Sequence[int]) -> Expression:
+    """An expression over a statement's sides, of which 0 has values and k the payloads of table k - 1, for roles.
+
+    order: the sides of the query, the table and the second.
+    """
+    match expression:
+        case Value(index, low, high):
+            return _leaf(order.index(0), index, low, high)
+        case Payload(table, index, low, high):
+            return _leaf(order.index(table + 1), index, low, high)
+        case Operation(operator, arguments):
+            return Operation(operator, tuple(placed(argument, order) for argument in arguments))
+    return expression
+
+
+def _leaf(place: int, index: int, low: int, high: int) -> Expression:
+    return Payload(place - 1, index, low, high) if place else Value(index, low, high)
