@@ -197,9 +197,8 @@ class Run:
         totals = await self._totals(ctx, own)
         self._does("finishing")
         await self._reached("matched")
-        opening = await shares_for_opening(
-            ctx.narrow("opening"), finishing, finish(ctx.narrow("finish"), finishing, totals)
-        )
+        finished = await finish(ctx.narrow("finish"), finishing, totals)
+        opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)
         await self._reached("finished")
         await self.channel.send(Store(opening))
         await self._stored.wait()
