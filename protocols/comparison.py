@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.bits import planes, unpacked
+from glovebox.algebra.bits import narrowed, planes, unpacked
 from glovebox.protocols.flights import evaluated
 from glovebox.protocols.wires import Dealt, Flight, Gate, Wire, completed, part, product
 from glovebox.runtime.context import Context, Role
@@ -54,14 +54,15 @@ def window(me: Role, differences: Array, bits: int, low: int, high: int) -> Gate
     width, every = high - low + 1, (1 << bits) - 1
     if not 0 < width <= every:
         raise ValueError("a window holds at least one number, and not all")
-    ring = np.uint64(every)
+    d = narrowed(differences, bits)
+    word = d.dtype.type
     if me is Role.HELPER:
-        s = planes(~differences, bits)
+        s = planes(~d, bits)
         f = np.broadcast_to(s, (2, *s.shape))  # the shape alone counts here
         aliased: Array = np.zeros((), np.uint8)
     else:
-        first = (np.uint64(low & every) - differences) & ring  # -z, z = d - low
-        past = (first + np.uint64(width)) & ring
+        first = (word(low & every) - d) & word(every)  # -z, z = d - low
+        past = (first + word(width)) & word(every)
         f = planes(np.stack([first, past]), bits)
         s = f[0]
         aliased = np.packbits(past < first, bitorder="little")
@@ -80,7 +81,8 @@ def negative(me: Role, numbers: Array, bits: int) -> Gate[Array]:
 
 def zero(me: Role, numbers: Array, bits: int) -> Gate[Array]:
     """[x = 0 mod 2^bits] packed: whether HELPER's share is minus QUERY's, bit by bit."""
-    own = ~planes(np.negative(numbers), bits) if me is Role.QUERY else planes(numbers, bits)
+    narrow = narrowed(numbers, bits)
+    own = ~planes(np.negative(narrow), bits) if me is Role.QUERY else planes(narrow, bits)
     return (yield from all_of(me, own))
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,8 @@ def cost_of(gate: Gate[Any]) -> Cost:
     return Cost(rounds, opened / 8, dealt / 8, frame / 8)
 
 
-class _End(NamedTuple, Generic[Result]):
+@dataclass(frozen=True, repr=False)
+class _End(Generic[Result]):
     """What a gate came to."""
 
     result: Result

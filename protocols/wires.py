@@ -66,10 +66,11 @@ class Wire:
         return wire.open(self.value[..., planes, :])
 
     def __xor__(self, other: Wire) -> Wire:
-        """The XOR of two open wires is open: its mask is the XOR of theirs."""
-        wire = Wire(self.share ^ other.share)
+        """The XOR of two open wires is open: its mask is the XOR of theirs. It is not made to be opened: no share."""
+        value = self.value ^ other.value
+        wire = Wire(value[..., :0])
         wire.mask, wire.whole = self.mask ^ other.mask, self.whole ^ other.whole
-        return wire.open(self.value ^ other.value)
+        return wire.open(value)
 
 
 class Dealt:

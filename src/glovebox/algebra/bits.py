@@ -41,22 +41,27 @@ def unpacked(octets: U8) -> U8:
     return np.unpackbits(octets, axis=-1, bitorder="little")
 
 
+def narrowed(numbers: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Unsigned numbers mod 2^8, 2^16, 2^32 or 2^64, the smallest of these with so many bits."""
+    width = next(size for size in (8, 16, 32, 64) if bits <= size)
+    return numbers.astype(f"u{width // 8}", copy=False)
+
+
 def planes(numbers: NDArray[Any], bits: int) -> U8:
     """Bit i of every row's number in a plane of its own, packed in row order: (.., bits, n / 8) from (.., n).
 
     numbers: unsigned; n a multiple of 64; bits at most 64. Transposes squares of bits [Warren, Hacker's Delight, 7-3].
     """
-    width = next(size for size in (8, 16, 32, 64) if bits <= size)
-    *lead, n = numbers.shape
-    squares = numbers.astype(f"u{width // 8}").reshape(*lead, n // width, width)
-    rows = np.ascontiguousarray(squares.swapaxes(-1, -2))  # row i of every square
+    narrow = narrowed(numbers, bits)
+    (*lead, n), width, word = narrow.shape, 8 * narrow.itemsize, narrow.dtype.type
+    rows = narrow.reshape(*lead, n // width, width).swapaxes(-1, -2).copy()  # row i of every square
     step, every = width // 2, (1 << width) - 1
     while step:
         pairs = rows.reshape(*lead, width // (2 * step), 2, step, n // width)
         above, below = pairs[..., 0, :, :], pairs[..., 1, :, :]
-        low = rows.dtype.type(every // ((1 << step) + 1))  # the lower half of each 2 step bits
-        moved = ((above >> rows.dtype.type(step)) ^ below) & low
+        low = word(every // ((1 << step) + 1))  # the lower half of each 2 step bits
+        moved = ((above >> word(step)) ^ below) & low
         below ^= moved
-        above ^= moved << rows.dtype.type(step)
+        above ^= moved << word(step)
         step //= 2
     return rows[..., :bits, :].view(np.uint8)
