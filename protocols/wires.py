@@ -149,8 +149,10 @@ def product(me: Role, x: Wire, y: Wire) -> Gate[Array]:
 
 def completed(me: Role, x: Wire, y: Wire, masks: Dealt) -> Array:
     """X Y + X b + Y a + <a b> of open wires X + a and Y + b; terms of open values only are QUERY's."""
-    factor = plus(y.mask, y.value) if me is Role.QUERY else y.mask
-    return plus(plus(times(x.value, factor), times(y.value, x.mask)), masks.share)
+    share = times(x.value, plus(y.mask, y.value) if me is Role.QUERY else y.mask)
+    for term in (times(y.value, x.mask), masks.share):
+        (np.bitwise_xor if share.dtype == np.uint8 else np.add)(share, term, out=share)
+    return share
 
 
 def scheduled(tasks: Sequence[Task]) -> Gate[list[Any]]:
