@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from glovebox.cli.exercises import pair
 from glovebox.cli.fleet import Fleet
+from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import PeerLost
 from glovebox.node.contracts import read_contract
 from glovebox.node.control import ControlLink, open_control
@@ -129,7 +130,16 @@ class Hostile:
         keys = SessionKeys(session, self.number)
         plan = plan_hash(plan_question(self.contract, QUESTION, {}, 0))
         good = Acceptance(
-            session, self.number, plan, PLAN_FORMAT, secrets.token_bytes(32), keys.exchange, keys.certificate, b"", "0"
+            session,
+            self.number,
+            plan,
+            PLAN_FORMAT,
+            secrets.token_bytes(32),
+            keys.exchange,
+            keys.certificate,
+            b"",
+            recipe_digest(),
+            "0",
         )
         return replace(good, **changes)
 

@@ -220,11 +220,13 @@ def starts(fleet, session, own, folder):
 
     other = start(left.sign(left.acceptance(session, plan=secrets.token_bytes(32))), theirs, own)
     older = start(left.sign(left.acceptance(session, plan_format=0)), theirs, own)
+    strange = start(left.sign(left.acceptance(session, recipe=bytes(32))), theirs, own)
     body = evil(folder)
     return {
         "a pickle": (Signed(0, body, sign(left.key, "message/start", body)), "bad_frame"),
         "another plan": (other, "plan_differs"),
         "another plan format": (older, "plan_differs"),
+        "another recipe for ids": (strange, "recipe_differs"),
         "one missing": (start(mine, own), "integrity"),
         "own missing": (start(mine, theirs), "integrity"),
         "another order": (start(theirs, mine, own), "integrity"),

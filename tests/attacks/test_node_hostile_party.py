@@ -137,6 +137,7 @@ def acceptances(hostile, session):
     other = hostile.acceptance(session).certificate
     return {
         "another plan": (hostile.acceptance(session, plan=secrets.token_bytes(32)), "plan_differs"),
+        "another recipe for ids": (hostile.acceptance(session, recipe=bytes(32)), "recipe_differs"),
         "a key of small order": (hostile.acceptance(session, exchange=bytes(32)), "bad_frame"),
         "no key": (hostile.acceptance(session, exchange=b""), "bad_frame"),
         "no certificate": (hostile.acceptance(session, certificate=b""), "bad_frame"),

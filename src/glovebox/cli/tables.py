@@ -50,6 +50,7 @@ def check(
     home: HomeOption = None,
 ) -> int:
     """Count what is not as the contract says, in the bound source or in another; never a value."""
+    from glovebox.data.identifiers import RECIPE, recipe_digest
     from glovebox.data.sources import source_at
     from glovebox.errors import DataError
     from glovebox.node.binding import check as checked
@@ -60,5 +61,5 @@ def check(
     found = find_contract(place, contract)
     given = None if source is None else source_at(source, None, relation or table, place.settings().postgres)
     report = checked(place, found, own_table(place, found, table), given)
-    print("\n".join(report.lines()))
+    print("\n".join(report.lines()), f"ids by the recipe {RECIPE}, {recipe_digest().hex()[:16]}", sep="\n")
     return DataError.exit_code if report.errors else 0

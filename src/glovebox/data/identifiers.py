@@ -250,18 +250,21 @@ def vector_column(form: str) -> Column:
 @functools.cache
 def computed_vectors() -> tuple[str | None, ...]:
     """The canonical forms of the vectors as this installation computes them."""
+    found: dict[tuple[str, str], str | None] = {}
     with duckdb.connect(":memory:") as database:
-        found: list[str | None] = []
-        for form, text, _ in VECTORS:
+        for form in {form for form, _, _ in VECTORS}:
+            texts = [text for own, text, _ in VECTORS if own == form]
             column = vector_column(form)
-            raw = exp.select(cast(exp.Parameter(this=exp.var("text")), "VARCHAR").as_("raw"))
+            raw = exp.select(call("unnest", exp.Parameter(this=exp.var("texts"))).as_("raw"))
             step = exp.select(folded(column, name("raw"), "VARCHAR").as_("step")).from_(raw.subquery("one"))
             value = canonical(column, name("step"), "VARCHAR")
             select = exp.select(cast(value, "VARCHAR")).from_(step.subquery("two"))
-            found += database.execute(select.sql("duckdb"), {"text": text}).fetchall()[0]
-    return tuple(found)
+            rows = database.execute(select.sql("duckdb"), {"texts": texts}).fetchall()
+            found.update(((form, text), row[0]) for text, row in zip(texts, rows, strict=True))
+    return tuple(found[form, text] for form, text, _ in VECTORS)
 
 
+@functools.cache
 def recipe_digest() -> bytes:
     """SHA-256 over the recipe's name, the numbering plans, and what this installation makes of the vectors: 32 bytes
     that parties compare."""

@@ -40,7 +40,8 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     """A party takes part, with key material made for this session alone.
 
     exchange: an X25519 public key; certificate: DER of the session's TLS certificate; both empty for a party that
-    only asks. snapshot: of this party's table, empty where it has none.
+    only asks. snapshot: of this party's table, empty where it has none. recipe: the digest of how this party brings ids
+    to their forms (data.identifiers).
     """
 
     session: bytes
@@ -51,6 +52,7 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     exchange: bytes
     certificate: bytes
     snapshot: bytes
+    recipe: bytes
     version: str
 
 

@@ -16,6 +16,7 @@ import structlog
 
 from glovebox.audit.log import Log
 from glovebox.contract.model import Contract, parse_contract
+from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
 from glovebox.node.attendance import attend
@@ -60,6 +61,7 @@ class Node:
         self.participants: dict[bytes, Participant] = {}
         self.asking: dict[bytes, asyncio.Task[Any]] = {}  # the sessions that were asked for here
         self.interrupted = 0  # sessions that the last stop of this node cut off
+        recipe_digest()  # computed once, before the first session waits for it
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._links: Counter[bytes] = Counter()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
+from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.binding import bound_source
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
@@ -28,6 +29,7 @@ from glovebox.node.messages import (
     Start,
     claimed,
     open_signed,
+    words,
 )
 from glovebox.node.receipt import receipt_for, run_id
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
@@ -86,6 +88,7 @@ class Participant:
             exchange,
             certificate,
             self._bound.snapshot if self._bound else b"",
+            recipe_digest(),
             glovebox.__version__,
         )
 
@@ -121,19 +124,26 @@ class Participant:
             if acceptance.session != self.session or acceptance.party != envelope.party:
                 raise IntegrityError("an acceptance of another session was sent for this one", step="started")
             if acceptance.plan_format != PLAN_FORMAT or acceptance.plan != plan_hash(self.plan):
-                name = self.contract.parties[acceptance.party].name
-                raise Refused(
-                    f"the plan of {name} differs from this node's",
-                    code="plan_differs",
-                    step="started",
-                    detail=(f"{name} runs version {acceptance.version}, this node {glovebox.__version__}",),
-                    hint="the same version at every party",
-                )
+                raise self._differs(acceptance, "plan_differs", "the plan of {} differs from this node's")
+            if acceptance.recipe != recipe_digest():
+                sentence = "{} brings ids to other forms than this node, so that the same id might not match"
+                raise self._differs(acceptance, "recipe_differs", sentence)
             acceptances[acceptance.party] = acceptance
         self.acceptances = acceptances
         run = run_id(self.contract, self.proposal, self.acceptances)
         self.node.state.move(self.session, "spent", run=run)
         self.node.log.write("started", session=self.session.hex(), run=run.hex())
+
+    def _differs(self, acceptance: Acceptance, code: str, sentence: str) -> Refused:
+        """The refusal of a party whose program is another than this one's."""
+        name = self.contract.parties[acceptance.party].name
+        return Refused(
+            sentence.format(name),
+            code=code,
+            step="started",
+            detail=(f"{name} runs version {words(acceptance.version)}, this node {glovebox.__version__}",),
+            hint="the same version at every party",
+        )
 
     async def run(self, start: Start, tell: Tell, beat: Callable[[], None] = lambda: None) -> Ended:
         """Run the session to its end. tell: called with each event that this party reaches; beat: each second."""
