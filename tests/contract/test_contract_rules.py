@@ -40,6 +40,7 @@ rows_per_id = 10
 id = {{ type = "id", form = "email" }}
 x = {{ type = "decimal(10,2)", range = ["-0.50", 5000], may = ["sum"] }}
 c = {{ type = "category", values = ["DE", "other"], may = ["group"] }}
+n = {{ type = "integer" }}
 
 [[table]]
 owner = "two"
@@ -48,6 +49,7 @@ rows = 1000
 [table.columns]
 id = {{ type = "id", form = "email", unique = true }}
 d = {{ type = "date", range = [2026-01-01, 2026-12-31], may = ["filter"] }}
+m = {{ type = "integer" }}
 t = {{ type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-12-31T00:00:00+02:00] }}
 
 [rules]
@@ -170,7 +172,16 @@ BAD = [
     ('["a.id", "b.id"]', '["a.id", "a.id"]', "contract_join"),
     ('["a.id", "b.id"]', '["four.a.id", "b.id"]', "contract_join"),
     ('["a.id", "b.id"]', '["a.id", "two.x.y.b.id"]', "contract_join"),
-    ('["a.id", "b.id"]', '[["a.id", "a.c"], ["b.id", "b.d"]]', "contract_not_served"),
+    ('["a.id", "b.id"]', '[["a.id", "a.c"], ["b.id", "b.d"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.id", "a.n"], ["b.id", "b.d"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.id", "a.id"], ["b.id", "b.id"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.id", "b.d"], ["b.id", "b.d"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.id"], ["b.id", "b.d"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[[], []]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.n"], ["b.m"]]', "contract_join"),
+    ('["a.id", "b.id"]', '[["a.id", "a.n"], ["b.id", "b.m"]]', None),
+    ('["a.id", "b.id"]', '["a.id+n", "b.id+m"]', "contract_join"),
+    ('form = "email", unique', 'form = "composed", unique', "contract_form"),
     ('form = "email", unique = true', 'form = "text", unique = true', "contract_join"),
     ('form = "email", unique = true', 'form = "email", max_bytes = 9, unique = true', "contract_join"),
     ("version = 1", 'version = 1\nprotocol = "two-party"', "contract_not_served"),
@@ -193,6 +204,17 @@ def test_the_good_contract_is_good():
     assert contract.tables[0].column("x").low == -50
     assert contract.tables[1].column("t").high - contract.tables[1].column("t").low == 364 * 86400 - 7200
     assert contract.names(contract.rules.receive) == ("one", "two")
+
+
+def test_an_id_of_several_columns_is_a_column_of_its_own():
+    two = '[["a.id", "a.n"], ["b.id", "b.m"]], [["a.id", "a.n"], ["b.id", "b.m"]], ["a.id", "b.id"]'
+    contract = parse_contract(GOOD.replace('["a.id", "b.id"]', two).encode())
+    left, right = (table.columns[-1] for table in contract.tables)
+    assert (left.name, left.form, left.parts, left.unique) == ("id+n", "composed", ("id", "n"), False)
+    assert (right.name, right.form, right.parts, right.unique) == ("id+m", "composed", ("id", "m"), True)
+    assert [[place.column for place in pair] for pair in contract.rules.join] == [
+        ["id+n", "id+m"], ["id+n", "id+m"], ["id", "id"],
+    ]  # fmt: skip
 
 
 def test_phone_numbers_join_whatever_country_each_side_stands_in():
@@ -224,10 +246,10 @@ def test_a_broken_rule_has_its_code_its_line_and_a_way_out(old, new, code):
     [
         ('"DE"', '"=1"', 29),
         ('address = "127.0.0.1:7172"', "adress = 1", 15),
-        ('form = "email", unique', 'form = "mail", unique', 36),
+        ('form = "email", unique', 'form = "mail", unique', 37),
         ("until = 2026-12-31", "until = 2025-01-01", 6),
-        ('"b.id"]', '"b.x"]', 41),
-        ('receive = ["one", "two"]', "receive = [\n  'one',\n  'tow',\n]", 43),
+        ('"b.id"]', '"b.x"]', 43),
+        ('receive = ["one", "two"]', "receive = [\n  'one',\n  'tow',\n]", 45),
     ],
 )
 def test_the_line_is_that_of_the_key(old, new, line):

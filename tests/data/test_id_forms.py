@@ -9,10 +9,12 @@ from sqlglot import exp
 
 from glovebox.data.database import batches
 from glovebox.data.identifiers import (
+    COMPOSED_VECTORS,
     EMAIL_BYTES,
     RECIPE,
     VECTORS,
     canonical,
+    computed_compositions,
     computed_vectors,
     folded,
     recipe_digest,
@@ -37,9 +39,14 @@ def test_vectors_of_the_recipe(number):
     assert computed_vectors()[number] == VECTORS[number][2]
 
 
+@pytest.mark.parametrize("number", range(len(COMPOSED_VECTORS)))
+def test_vectors_of_composed_ids(number):
+    assert computed_compositions()[number] == COMPOSED_VECTORS[number][1]
+
+
 def test_the_digest_of_the_recipe_is_frozen():
     assert RECIPE == "glovebox/ids/2"
-    assert recipe_digest().hex() == "6ef41ad5974a0c41b732133a57e6ae40fcfc3255fbeb15d3c8cd1e1b3b6fdee3"
+    assert recipe_digest().hex() == "03173a95aa55fed517c7dcee2513117dea907cddcaaa763e9d49b7b6c03da718"
 
 
 def test_vectors_hold_as_columns_of_a_file(opened, parquet_file):

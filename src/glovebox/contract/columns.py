@@ -97,10 +97,11 @@ def _check_keys(kind: Kind, part: ColumnPart, path: Path) -> None:
 
 
 def _form(form: str | None, path: Path) -> Form:
-    for known in get_args(Form):
+    stated = [known for known in get_args(Form) if known != "composed"]
+    for known in stated:
         if form == known:
             return known  # type: ignore[no-any-return]
-    forms = ", ".join(get_args(Form))
+    forms = ", ".join(stated)
     if form is None:
         raise Fault("contract_form", path, "an id has no form", f"write form = one of {forms}")
     raise Fault("contract_form", (*path, "form"), f"there is no form {form[:40]!r}", f"the forms are {forms}")

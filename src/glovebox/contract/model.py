@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from glovebox.contract.bounds import check_overflow
 from glovebox.contract.document import Document, PrivacyPart, QuestionPart, RulesPart, read_document
+from glovebox.contract.joins import Joins, read_joins
 from glovebox.contract.lines import Fault, Lines, Path, hidden_character, read_toml
-from glovebox.contract.tables import numbers_of, read_join, read_tables
+from glovebox.contract.tables import numbers_of, read_tables
 from glovebox.contract.terms import EXACT, Contract, JoinColumn, Party, Privacy, Question, Rules
 from glovebox.errors import Refused
 from glovebox.identity import key_bytes
-from glovebox.schema.columns import Table
 
 __all__ = ["Contract", "ContractError", "JoinColumn", "Party", "Privacy", "Question", "Rules", "parse_contract"]
 
@@ -48,7 +48,7 @@ def _contract(text: bytes, document: Document) -> Contract:
         raise Fault("contract_invisible", ("purpose",), f"the purpose holds the character {found}", "leave it out")
     parties = _parties(document)
     names = [party.name for party in parties]
-    tables = read_tables(document.table, names)
+    tables, joins = read_joins(read_tables(document.table, names), names, document.rules.join)
     contract = Contract(
         text=text,
         hash=hashlib.sha256(text).digest(),
@@ -59,7 +59,7 @@ def _contract(text: bytes, document: Document) -> Contract:
         last=document.until,
         parties=parties,
         tables=tables,
-        rules=_rules(document.rules, document.privacy, names, tables),
+        rules=_rules(document.rules, document.privacy, names, joins),
         questions=_questions(document.question, names),
         privacy=_privacy(document.privacy),
         supersedes=bytes.fromhex(document.supersedes.removeprefix("sha256:")) if document.supersedes else None,
@@ -95,7 +95,7 @@ def _parties(document: Document) -> tuple[Party, ...]:
     return tuple(parties)
 
 
-def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], tables: tuple[Table, ...]) -> Rules:
+def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins: Joins) -> Rules:
     exact = part.exact is not None
     if exact and part.exact != EXACT:
         raise Fault("contract_exact", ("rules", "exact"), "exact is not the one sentence", f'exact = "{EXACT}"')
@@ -108,7 +108,7 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], table
         hint = f'questions = "approved", or a [privacy] budget, or exact = "{EXACT}"'
         raise Fault("contract_any_without_budget", ("rules", "questions"), sentence, hint)
     return Rules(
-        join=tuple(read_join(tables, names, pair, ("rules", "join")) for pair in part.join),
+        join=joins,
         ask=numbers_of(part.ask, names, ("rules", "ask")),
         receive=numbers_of(part.receive, names, ("rules", "receive")),
         groups_of_at_least=part.groups_of_at_least,

@@ -57,11 +57,15 @@ def _column(column: Column) -> str:
     words = [f"{column.name}: {column.kind}"]
     if column.kind == "decimal":
         words[0] += f" of {column.precision} digits, {column.scale} of them decimals"
-    if column.form:
+    if column.parts:
+        words.append(f"made of {', '.join(column.parts[:-1])} and {column.parts[-1]} together")
+    if column.form and column.form != "composed":
         bound = f", at most {column.max_bytes} bytes" if column.max_bytes else ""
         words.append(f"in the form {column.form}{bound}")
     if column.country:
         words.append(f"of {column.country} (+{PLANS[column.country].code}) where it names no country")
+    if not column.alone:
+        words.append("only part of an id")
     if column.unique:
         words.append("in one row each")
     if column.kind != "boolean" and column.low is not None and column.high is not None:

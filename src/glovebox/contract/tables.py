@@ -1,4 +1,4 @@
-"""The tables of a contract, who owns them, and which of their id columns may be joined."""
+"""The tables of a contract, and who owns them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Literal
 from glovebox.contract.columns import read_column
 from glovebox.contract.document import TablePart
 from glovebox.contract.lines import Fault, Path
-from glovebox.contract.terms import JoinColumn
 from glovebox.schema.columns import Column, Table
 
 
@@ -83,51 +82,3 @@ def _person(part: TablePart, ids: list[Column], path: Path) -> Literal["id", "ro
         hint = 'same_person_at_several = "no", if the owners can vouch for it, or person = "row"'
         raise Fault("contract_person", path, sentence, hint)
     return "id"
-
-
-def read_join(
-    tables: tuple[Table, ...], names: list[str], pair: list[str | list[str]], path: Path
-) -> tuple[JoinColumn, JoinColumn]:
-    """The two id columns of a join rule. Raises Fault where they cannot be joined."""
-    sides = []
-    for side in pair:
-        if not isinstance(side, str):
-            sentence = "joins on several columns are not served by this version"
-            raise Fault("contract_not_served", path, sentence, "bind one id column made of them")
-        sides.append(_join_column(tables, names, side, path))
-    left, right = sides
-    (first, one), (second, other) = ((tables[side.table], _column(tables, side)) for side in sides)
-    for table, column in ((first, one), (second, other)):
-        if column.kind != "id":
-            sentence = f"{table.name}.{column.name} is no id"
-            raise Fault("contract_join", path, sentence, 'join columns with type = "id"')
-        if len(table.owners) > 1:
-            sentence = f"{table.name} has several owners, and joining such a table is not served by this version"
-            raise Fault("contract_not_served", path, sentence, "join tables of one owner each")
-        if table.person == "row":
-            sentence = f"in {table.name} rows are people, not {column.name}"
-            raise Fault("contract_join", path, sentence, 'leave person = "row" out')
-    if first.owners == second.owners:
-        sentence = f"both tables are {names[first.owners[0]]}'s"
-        raise Fault("contract_join", path, sentence, "an owner joins its own tables before they are bound")
-    if (one.form, one.max_bytes) != (other.form, other.max_bytes):
-        raise Fault("contract_join", path, "the two ids differ in form or max_bytes", "give both the same")
-    return left, right
-
-
-def _join_column(tables: tuple[Table, ...], names: list[str], text: str, path: Path) -> JoinColumn:
-    *owner, name, column = ["", *text.split(".")] if text.count(".") == 1 else text.split(".")
-    wanted = names.index(owner[0]) if owner and owner[0] in names else None
-    found = [
-        index
-        for index, table in enumerate(tables)
-        if table.name == name and table.column(column) and (wanted is None or wanted in table.owners)
-    ]
-    if len(owner) != 1 or (owner[0] and wanted is None) or len(found) != 1:
-        what = "is in more than one table" if len(found) > 1 else "is no column of the contract"
-        raise Fault("contract_join", path, f"{text[:130]} {what}", 'write "table.column" or "owner.table.column"')
-    return JoinColumn(table=found[0], column=column)
-
-
-def _column(tables: tuple[Table, ...], place: JoinColumn) -> Column:
-    return next(column for column in tables[place.table].columns if column.name == place.column)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlglot import exp
 
 from glovebox.data.database import Parameters
-from glovebox.data.identifiers import canonical, folded
+from glovebox.data.identifiers import canonical, composed, folded
 from glovebox.data.trees import (
     Node,
     any_of,
@@ -121,6 +121,16 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
     beyond = _range(column, value, parameters)
     wrong = any_of([lost, *(condition for _, condition in (*beyond, *required))])
     return Reading(column, index, field, None, read, (*found, ("unreadable", unreadable), *beyond, *required), wrong)
+
+
+def composition(column: Column, index: int, parts: list[Reading]) -> Reading:
+    """How an id that is made of other columns is read: of theirs, one step behind them."""
+    raw, value = name(f"r{index}"), name(f"c{index}")
+    there = both(*(not_(is_null(part.raw)) for part in parts))
+    faults: Faults = (("null_id", is_null(raw)), ("no_form", both(not_(is_null(raw)), is_null(value))))
+    return Reading(
+        column, index, when(there, exp.true()), None, composed([name(part.name) for part in parts]), faults, exp.false()
+    )
 
 
 def _readable(column: Column, field: Node, type: str) -> tuple[Node, str]:

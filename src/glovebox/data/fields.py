@@ -77,7 +77,7 @@ def _fetched(database: Database, table: Table, source: Source) -> tuple[Node, li
     """The columns of the contract's table alone, copied once a connection."""
     kind = sqlite if source.format == "sqlite" else postgres
     there = [Field(own, own, "") for own in kind.column_names(source)]
-    names = list(dict.fromkeys(field_of(column, there).name for column in table.columns))
+    names = list(dict.fromkeys(field_of(column, there).name for column in table.columns if not column.parts))
     relation = exp.table_(held(database, source, names, lambda: kind.read_rows(source, names)), quoted=True)
     found = columns(database, exp.select("*").from_(relation.copy()), Parameters())
     return relation, [Field(own, reference, type) for own, (reference, type) in zip(names, found, strict=True)]

@@ -13,6 +13,9 @@ phone    the international form of ITU-T E.164, a plus sign and 7 to 15 digits: 
          the contract names no country, such a number has no form. Nor has one with letters or an extension
 integer  a number of at most 64 bits: 007, +7 and 7 are one; an id that is no such number has no canonical form
 
+composed each part's canonical form (a day as 2026-12-31) behind its length in bytes and a colon, one after the other,
+         so that ("ab", "c") and ("a", "bc") differ; none if a part has none
+
 The empty text is no id in any form, and an id longer than the column's `max_bytes` has no canonical form. NFC is not
 NFKC: letters that look alike, full-width or ligature forms, stay different. The sets of characters are spelled out
 below, so that another version of a library does not change them; `VECTORS` shows what the rest depends on.
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 
 import duckdb
 import msgspec
@@ -87,6 +91,16 @@ def canonical(column: Column, form: Node, type: str) -> Node:
     size = call("octet_length" if type == "BLOB" else "strlen", form)
     most = min(column.max_bytes or ANY_BYTES, EMAIL_BYTES if column.form == "email" else ANY_BYTES)
     return when(exp.Between(this=size, low=number(1), high=number(most)), form)
+
+
+def composed(parts: Sequence[Node]) -> Node:
+    """The canonical form of an id of several columns, of theirs; NULL if one of them is."""
+    texts = [cast(part, "VARCHAR") for part in parts]
+    pieces = [
+        compare(exp.DPipe, cast(call("strlen", text), "VARCHAR"), compare(exp.DPipe, string(":"), text))
+        for text in texts
+    ]
+    return functools.reduce(lambda left, right: compare(exp.DPipe, left, right), pieces)
 
 
 def key(column: Column, form: Node) -> Node:
@@ -264,12 +278,37 @@ def computed_vectors() -> tuple[str | None, ...]:
     return tuple(found[form, text] for form, text, _ in VECTORS)
 
 
+COMPOSED_VECTORS: tuple[tuple[tuple[str | None, ...], str | None], ...] = (
+    (("anna", "1980-01-31"), "4:anna10:1980-01-31"),
+    (("ab", "c"), "2:ab1:c"),
+    (("a", "bc"), "1:a2:bc"),
+    (("\u00e9", "1:a", "7"), "2:\u00e93:1:a1:7"),
+    (("anna", None), None),
+    ((None, "1980-01-31"), None),
+)
+
+
+@functools.cache
+def computed_compositions() -> tuple[str | None, ...]:
+    """The canonical forms of the composed vectors as this installation computes them."""
+    found: list[str | None] = []
+    with duckdb.connect(":memory:") as database:
+        for parts, _ in COMPOSED_VECTORS:
+            given = [cast(exp.null() if part is None else string(part), "VARCHAR") for part in parts]
+            found += database.execute(exp.select(composed(given)).sql("duckdb")).fetchall()[0]
+    return tuple(found)
+
+
 @functools.cache
 def recipe_digest() -> bytes:
     """SHA-256 over the recipe's name, the numbering plans, and what this installation makes of the vectors: 32 bytes
     that parties compare."""
     digest = hashlib.sha256(RECIPE.encode() + b"\0" + repr(sorted(PLANS.items())).encode() + b"\0")
-    for (form, text, _), found in zip(VECTORS, computed_vectors(), strict=True):
+    vectors = [
+        *((form, text) for form, text, _ in VECTORS),
+        *(("composed", repr(parts)) for parts, _ in COMPOSED_VECTORS),
+    ]
+    for (form, text), found in zip(vectors, computed_vectors() + computed_compositions(), strict=True):
         for part in (form, text, "-" if found is None else "+" + found):
             data = part.encode()
             digest.update(len(data).to_bytes(4, "little") + data)

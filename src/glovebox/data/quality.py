@@ -101,8 +101,8 @@ def check_table(database: Database, table: Table, source: Source) -> Report:
 
 
 def most_rows(table: Table, column: Column) -> int | None:
-    """The most rows that one id of a column may stand in; None where nothing bounds it, or it is no id."""
-    if column.kind != "id":
+    """The most rows that one id of a column may stand in; None where nothing bounds it, or it is no person's."""
+    if column.kind != "id" or not (column.alone or column.unique):
         return None
     return 1 if column.unique else table.rows_per_id
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 from sqlglot import exp
 
-from glovebox.data.columns import Reading, reading
+from glovebox.data.columns import Reading, composition, reading
 from glovebox.data.database import Database, Parameters
 from glovebox.data.fields import field_of, fields_of
 from glovebox.data.sources import Source
@@ -49,14 +49,22 @@ def view_of(database: Database, table: Table, source: Source) -> View:
     """The view of a table in a source. Raises DataError for columns that are not there, or of a type that cannot be."""
     parameters = Parameters()
     relation, fields = fields_of(database, table, source, parameters)
-    readings = []
+    readings: dict[str, Reading] = {}
     for index, column in enumerate(table.columns):
-        field = field_of(column, fields)
-        readings.append(reading(column, index, name(field.reference), field.type, parameters))
-    raw = exp.select(*(each.raw.as_(f"r{each.index}", quoted=True) for each in readings)).from_(relation)
-    raws = [name(f"r{each.index}") for each in readings]
-    forms = [each.folded.as_(f"f{each.index}", quoted=True) for each in readings if each.folded is not None]
-    values = [each.value.as_(each.name, quoted=True) for each in readings]
+        if column.parts:
+            readings[column.name] = composition(column, index, [readings[part] for part in column.parts])
+        else:
+            field = field_of(column, fields)
+            readings[column.name] = reading(column, index, name(field.reference), field.type, parameters)
+    every = list(readings.values())
+    read, made = ([each for each in every if bool(each.column.parts) is last] for last in (False, True))
+    raw = exp.select(*(each.raw.as_(f"r{each.index}", quoted=True) for each in every)).from_(relation)
+    raws = [name(f"r{each.index}") for each in every]
+    forms = [each.folded.as_(f"f{each.index}", quoted=True) for each in every if each.folded is not None]
     folded = exp.select(*raws, *forms).from_(raw.subquery("raw"))
+    values = [each.value.as_(each.name, quoted=True) for each in read]
     cleaned = exp.select(*(each.copy() for each in raws), *values).from_(folded.subquery("folded"))
-    return View(table, tuple(readings), cleaned, parameters)
+    if made:
+        values = [each.value.as_(each.name, quoted=True) for each in made]
+        cleaned = exp.select(exp.Star(), *values).from_(cleaned.subquery("parts"))
+    return View(table, tuple(every), cleaned, parameters)

@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 Kind = Literal["id", "integer", "decimal", "boolean", "category", "date", "timestamp"]
-Form = Literal["exact", "text", "email", "phone", "integer"]
+Form = Literal["exact", "text", "email", "phone", "integer", "composed"]
+"""`composed`: made of other columns of the table; no source has it and no contract states it."""
 Use = Literal["sum", "avg", "group", "filter", "compare"]
 
 
@@ -16,6 +17,8 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
 
     form, max_bytes, country, unique: of an id. max_bytes: longest id in canonical bytes; None: no bound, ids are hashed
     first. country: ISO 3166 code of the country of phone numbers that name none.
+    parts: the columns of which a composed id is made, in order; it is there where all of them are. alone: whether an id
+    stands for a person by itself, so that rows_per_id bounds its rows, and not only as part of composed ones.
     required: no NULL may stand here; checked when data is bound and again at load.
     low, high: the range, both ends included, as the integers that the engine computes with: a decimal(p, s) times
     10**s, a date in days since 1970-01-01, a timestamp in seconds since then (UTC), a boolean as 0 and 1.
@@ -35,6 +38,8 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
     high: int | None = None
     values: tuple[str, ...] = ()
     may: tuple[Use, ...] = ()
+    parts: tuple[str, ...] = ()
+    alone: bool = True
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
