@@ -18,14 +18,15 @@ transfers only. Nothing depends on data: all of it can be made before there is a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra import trees
-from glovebox.algebra.blocks import hashed
+from glovebox.algebra.blocks import PUBLIC, hashed, permuted
 from glovebox.algebra.kernels import transfer_kernels
-from glovebox.algebra.leaves import Leaves, corrected
+from glovebox.algebra.leaves import Leaves, corrected, vectors
 from glovebox.protocols.two_party.base_transfers import chosen_keys, peer_of, random_keys
 from glovebox.runtime.context import Context
 
@@ -36,7 +37,8 @@ U64 = NDArray[np.uint64]
 TREES = 128 // trees.DEPTH  # D has 128 bits, 4 of them the missing leaf of each tree
 BATCH = 1 << 17  # transfers a frame: 508 KB, and 16 KiB of each leaf's stream
 ROUNDED = 512  # transfers that are transposed at once
-HASHED = 1 << 14  # rows that are hashed while they are in cache
+HASHED = 1 << 14  # blocks that are hashed while they are in cache
+HASHED_WORDS = HASHED // 64
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,15 +82,12 @@ async def sent_transfers(ctx: Context, nibbles: int, blocks: int) -> Sent:
     seeds = await ctx.compute(trees.punctured, secret, keys.reshape(shape), corrections)
     leaves = await ctx.compute(Leaves, seeds, secret)
     difference = np.packbits(path, bitorder="little").view(np.uint64)
-    tables, rows = [np.empty(0, np.uint16)], [np.empty((0, 2), np.uint64)]
-    for name, words, counter in _batches(nibbles, blocks):
-        differences = await ctx.receive(peer, np.uint64, (TREES - 1, words), name)
-        batch = await ctx.compute(_sent_rows, leaves, secret, differences)
-        if name.startswith("nibbles"):
-            tables.append(await ctx.compute(_tables, batch, difference, counter))
-        else:
-            rows.append(batch)
-    return Sent(np.concatenate(tables)[:nibbles], np.concatenate(rows)[:blocks], difference)
+    made = Sent(np.empty(nibbles, np.uint16), np.empty((blocks, 2), np.uint64), difference)
+    room = _Room()
+    for batch in _batches(nibbles, blocks):
+        differences = await ctx.receive(peer, np.uint64, (TREES - 1, batch.words), batch.name)
+        await ctx.compute(_sent, leaves, secret, differences, batch, made, room)
+    return made
 
 
 async def chosen_transfers(ctx: Context, nibbles: int, blocks: int) -> Chosen:
@@ -99,25 +98,17 @@ async def chosen_transfers(ctx: Context, nibbles: int, blocks: int) -> Chosen:
     seeds, corrections = await ctx.compute(trees.whole, roots, keys.reshape(TREES, trees.DEPTH, 2, 2))
     await ctx.send(peer, corrections, "trees")
     leaves = await ctx.compute(Leaves, seeds)
-    places, pads = [np.empty(0, np.uint8)], [np.empty(0, np.uint8)]
-    bits, rows = [np.empty(0, np.uint8)], [np.empty((0, 2), np.uint64)]
-    for name, words, counter in _batches(nibbles, blocks):
-        v, u = await ctx.compute(leaves.read, transfer_kernels(), words)
-        await ctx.send(peer, u[1:] ^ u[0], name)
-        batch = await ctx.compute(transfer_kernels().transposed, v)
-        choices = u[0].view(np.uint8).copy()
-        if name.startswith("nibbles"):
-            places.append(choices)
-            pads.append(await ctx.compute(_pads, batch, choices, counter))
-        else:
-            bits.append(choices)
-            rows.append(batch)
-    return Chosen(
-        np.concatenate(places)[: nibbles // 2],
-        np.concatenate(pads)[: nibbles // 8],
-        np.concatenate(bits)[: -(-blocks // 8)],
-        np.concatenate(rows)[:blocks],
+    made = Chosen(
+        np.empty(nibbles // 2, np.uint8),
+        np.empty(nibbles // 8, np.uint8),
+        np.empty(-(-blocks // 8), np.uint8),
+        np.empty((blocks, 2), np.uint64),
     )
+    room = _Room()
+    for batch in _batches(nibbles, blocks):
+        differences = await ctx.compute(_chosen, leaves, batch, made, room)
+        await ctx.send(peer, differences, batch.name)
+    return made
 
 
 def _words(nibbles: int, blocks: int) -> tuple[int, int]:
@@ -126,42 +117,82 @@ def _words(nibbles: int, blocks: int) -> tuple[int, int]:
     return words * -(-4 * nibbles // ROUNDED), words * -(-blocks // ROUNDED)
 
 
-def _batches(nibbles: int, blocks: int) -> list[tuple[str, int, int]]:
-    """Names, words and the first transfer's number of all batches, in the public order."""
+class _Batch(NamedTuple):
+    """Transfers that travel in one frame. first: the number of the first one of its kind."""
+
+    name: str
+    is_nibbles: bool
+    words: int
+    first: int
+
+
+def _batches(nibbles: int, blocks: int) -> list[_Batch]:
+    """All batches, in the public order."""
     return [
-        (f"{kind}{begin}", min(BATCH // 64, words - begin), 64 * begin)
+        _Batch(f"{kind}{begin}", kind == "nibbles", min(BATCH // 64, words - begin), 64 * begin)
         for kind, words in zip(("nibbles", "blocks"), _words(nibbles, blocks), strict=True)
         for begin in range(0, words, BATCH // 64)
     ]
 
 
-def _sent_rows(leaves: Leaves, secret: U8, differences: U64) -> U64:
-    """K of a batch: (64 words, 2). Tree 0 needs no correction: its U is the chooser's bits."""
-    v, _ = leaves.read(transfer_kernels(), differences.shape[1])
-    corrected(v[trees.DEPTH :], secret[1:], differences)
-    return transfer_kernels().transposed(v)
+class _Room:
+    """Arrays that every batch overwrites: fresh ones would cost as much again as what is done in them."""
+
+    def __init__(self) -> None:
+        self._blocks = np.empty((2 * HASHED, 2), np.uint64)
+        self._images = np.empty((2 * HASHED + 1, 2), np.uint64)
+        self._vectors = vectors(0, 0)
+
+    def vectors(self, words: int) -> tuple[U64, U64]:
+        """Room for V and U of a batch."""
+        if self._vectors[1].shape[1] != words:
+            self._vectors = vectors(TREES, words)
+        return self._vectors
+
+    def hashed(self, planes: U64, first: int, difference: U64 | None) -> tuple[U64, U64]:
+        """Blocks with their numbers, (1 or 2, n, 2), and their images: the hash is the sum of the two."""
+        shape = (1 if difference is None else 2, 64 * planes.shape[1], 2)
+        blocks = self._blocks[: shape[0] * shape[1]]
+        transfer_kernels().keys(planes, first, difference, blocks.reshape(shape))
+        return blocks.reshape(shape), permuted(blocks, PUBLIC, self._images).reshape(shape)
 
 
-def _tables(rows: U64, difference: U64, counter: int) -> U16:
-    out = np.empty(len(rows) // 4, np.uint16)
-    for begin in range(0, len(rows), HASHED):
-        piece = rows[begin : begin + HASHED]
-        both = np.empty((2, len(piece), 2), np.uint64)
-        both[0] = tweaked(piece, counter + begin)
-        np.bitwise_xor(both[0], difference, out=both[1])
-        out[begin // 4 : (begin + len(piece)) // 4] = transfer_kernels().tables(
-            hashed(both.reshape(-1, 2)).reshape(both.shape)
-        )
-    return out
+def _sent(leaves: Leaves, secret: U8, differences: U64, batch: _Batch, made: Sent, room: _Room) -> None:
+    """Fill in a batch at the sender. Tree 0 needs no correction: its U is the chooser's bits."""
+    kernels = transfer_kernels()
+    v, noise = room.vectors(batch.words)
+    leaves.read(kernels, v, noise)
+    corrected(kernels, v[trees.DEPTH :], secret[1:], differences)
+    if not batch.is_nibbles:
+        keys = made.keys[batch.first :][: 64 * batch.words]
+        keys[:] = kernels.transposed(v)[: len(keys)]
+        return
+    for begin in range(0, batch.words, HASHED_WORDS):
+        first = batch.first + 64 * begin
+        blocks, images = room.hashed(v[:, begin : begin + HASHED_WORDS], first, made.difference)
+        tables = made.tables[first // 4 :][: blocks.shape[1] // 4]
+        tables[:] = kernels.tables(blocks, images)[: len(tables)]
 
 
-def _pads(rows: U64, choices: U8, counter: int) -> U8:
-    out = np.empty(len(rows) // 32, np.uint8)
-    for begin in range(0, len(rows), HASHED):
-        hashes = hashed(tweaked(rows[begin : begin + HASHED], counter + begin))
-        octets = slice(begin // 32, (begin + len(hashes)) // 32)
-        out[octets] = transfer_kernels().pads(hashes, choices[4 * octets.start : 4 * octets.stop])
-    return out
+def _chosen(leaves: Leaves, batch: _Batch, made: Chosen, room: _Room) -> U64:
+    """Fill in a batch at the chooser; what the sender has to be told."""
+    kernels = transfer_kernels()
+    v, u = room.vectors(batch.words)
+    leaves.read(kernels, v, u)
+    choices = u[0].view(np.uint8)
+    differences: U64 = np.bitwise_xor(u[1:], u[0])
+    if not batch.is_nibbles:
+        keys, bits = made.keys[batch.first :][: 64 * batch.words], made.bits[batch.first // 8 :][: 8 * batch.words]
+        keys[:], bits[:] = kernels.transposed(v)[: len(keys)], choices[: len(bits)]
+        return differences
+    places = made.places[batch.first // 8 :][: 8 * batch.words]
+    places[:] = choices[: len(places)]
+    for begin in range(0, batch.words, HASHED_WORDS):
+        first, end = batch.first + 64 * begin, begin + HASHED_WORDS
+        blocks, images = room.hashed(v[:, begin:end], first, None)
+        pads = made.pads[first // 32 :][: blocks.shape[1] // 32]
+        pads[:] = kernels.pads(blocks[0], images[0], choices[8 * begin : 8 * end])[: len(pads)]
+    return differences
 
 
 def tweaked(rows: U64, first: int, purpose: int = 0) -> U64:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from glovebox.algebra import codes, trees
 from glovebox.algebra.blocks import hashed
 from glovebox.algebra.kernels import transfer_kernels
-from glovebox.algebra.leaves import Leaves, corrected
+from glovebox.algebra.leaves import Leaves, corrected, vectors
 from glovebox.protocols.two_party.base_transfers import peer_of
 from glovebox.protocols.two_party.correlations import tweaked
 from glovebox.protocols.two_party.prepared import Needs, Prepared
@@ -114,7 +114,8 @@ def masks(values: U64, bins: U32, count: int, first: int) -> U64:
 
 def _evaluated(planting: Trees, words: U64) -> tuple[U64, U64]:
     kernels = transfer_kernels()
-    v, u = planting.leaves.read(kernels, len(words) // 64)
+    v, u = vectors(codes.TREES, len(words) // 64)
+    planting.leaves.read(kernels, v, u)
     u ^= kernels.transposed(words)
     return codes.summed(kernels, v, planting.matrix), u
 
@@ -123,6 +124,7 @@ def _functions(planting: Trees, masked: U64) -> Functions:
     if planting.missing is None:
         raise ValueError("TABLE lacks a leaf of each tree")
     kernels = transfer_kernels()
-    v, _ = planting.leaves.read(kernels, masked.shape[1])
-    corrected(v, planting.missing, masked)
+    v, noise = vectors(codes.TREES, masked.shape[1])
+    planting.leaves.read(kernels, v, noise)
+    corrected(kernels, v, planting.missing, masked)
     return Functions(codes.summed(kernels, v, planting.matrix), codes.differences(planting.matrix, planting.missing))

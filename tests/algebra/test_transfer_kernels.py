@@ -57,6 +57,30 @@ def test_transposed_bits(form, shape):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_keys_are_columns_with_their_numbers_and_the_difference(form):
+    rng = np.random.default_rng(5)
+    planes, difference = words(rng, 128, 13), words(rng, 2)
+    rows = COMPILED.transposed(planes)[64 * 3 : 64 * 12]
+    rows[:, 0] ^= np.arange(7, 7 + len(rows), dtype=np.uint64)
+    out = np.empty((2, len(rows), 2), np.uint64)
+    form.keys(planes[:, 3:12], 7, None, out[:1])
+    np.testing.assert_array_equal(out[0], rows)
+    form.keys(planes[:, 3:12], 7, difference, out)
+    np.testing.assert_array_equal(out, np.stack([rows, rows ^ difference]))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_multiples_are_added(form):
+    rng = np.random.default_rng(6)
+    v, masks, u = words(rng, 8, 9), np.array([0, 2**64 - 1, 5, 0], np.uint64), words(rng, 9)
+    expected = v.copy()
+    for j in range(4):
+        expected[2 + j] ^= masks[j] & u
+    form.add_multiples(v[2:6], masks, u)
+    np.testing.assert_array_equal(v, expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_a_transfer_of_one_in_sixteen_bits_tells_whether_nibbles_are_equal(form, seed):
@@ -64,11 +88,13 @@ def test_a_transfer_of_one_in_sixteen_bits_tells_whether_nibbles_are_equal(form,
     rng = np.random.default_rng(seed)
     n = 64
     hashes = words(rng, 2, 4 * n, 2)
-    tables = form.tables(hashes)
+    images = words(rng, 2, 4 * n, 2)
+    tables = form.tables(hashes ^ images, images)
     random, x, y, r = octets(rng, n // 2), octets(rng, n // 2), octets(rng, n // 2), octets(rng, n // 8)
     y[: n // 4] = x[: n // 4]
     chosen = np.take_along_axis(hashes, bits(random)[None, :, None].astype(np.int64), axis=0)[0]
-    pads = form.pads(np.ascontiguousarray(chosen), random)
+    own = np.ascontiguousarray(chosen)
+    pads = form.pads(own ^ images[0], images[0], random)
     np.testing.assert_array_equal(tables >> nibbles(random) & 1, bits(pads))
     z = form.taken(form.offers(tables, random ^ x, y, r), x, pads)
     np.testing.assert_array_equal(bits(z) ^ bits(r), nibbles(x) == nibbles(y))
@@ -76,7 +102,7 @@ def test_a_transfer_of_one_in_sixteen_bits_tells_whether_nibbles_are_equal(form,
 
 def test_masks_of_places_are_independent():
     """A mask's bits at the 16 places are not linear in each other: no XOR of some of them is always 0."""
-    tables = COMPILED.tables(words(np.random.default_rng(2), 2, 4 * 4000, 2))
+    tables = COMPILED.tables(*words(np.random.default_rng(2), 2, 2, 4 * 4000, 2))
     basis = {}
     for row in tables.tolist():
         rest = row

@@ -7,7 +7,7 @@ import pytest
 
 from glovebox.algebra import ristretto, trees
 from glovebox.algebra.kernels import transfer_kernels
-from glovebox.algebra.leaves import Leaves, corrected
+from glovebox.algebra.leaves import Leaves, corrected, vectors
 from glovebox.algebra.ristretto import IDENTITY, base_times, is_element, minus, plus, scalar, times
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -38,9 +38,10 @@ def test_vectors_differ_by_a_multiple_of_the_missing_place(words):
     missing, seeds, known = planted(words)
     whole, punctured = Leaves(seeds), Leaves(known, missing)
     for _ in range(2):  # streams go on where they were
-        v, u = whole.read(transfer_kernels(), words)
-        w, _ = punctured.read(transfer_kernels(), words)
-        corrected(w, missing, u)
+        (v, u), (w, noise) = vectors(len(seeds), words), vectors(len(seeds), words)
+        whole.read(transfer_kernels(), v, u)
+        punctured.read(transfer_kernels(), w, noise)
+        corrected(transfer_kernels(), w, missing, u)
         np.testing.assert_array_equal(v, w)
     assert len(np.unique(u)) == u.size
 

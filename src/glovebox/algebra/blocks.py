@@ -14,17 +14,21 @@ BLOCK = 16
 PUBLIC = b"glovebox/fixed/1"  # any constant does: AES under it is taken as an ideal permutation [GKWY20]
 
 
-def permuted(blocks: U64, key: bytes) -> U64:
-    """AES-128 of every 16-byte row of a C-contiguous (n, 2) array."""
+def permuted(blocks: U64, key: bytes, out: U64 | None = None) -> U64:
+    """AES-128 of every 16-byte row of a C-contiguous (n, 2) array.
+
+    out: (n + 1, 2) or more rows to be overwritten, of which the first n are returned; new ones if it is None.
+    """
     # A bare permutation of hashes: equal rows are meant to have equal images, for those who hold the key.
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
     octets = blocks.reshape(-1).view(np.uint8).data
-    out = np.empty((len(blocks) + 1, 2), np.uint64)  # one row more: the cipher wants room for a block it never writes
-    room = out.reshape(-1).view(np.uint8).data
+    if out is None:
+        out = np.empty((len(blocks) + 1, 2), np.uint64)
+    room = out.reshape(-1).view(np.uint8).data  # one row more: the cipher wants room for a block it never writes
     for start in range(0, len(octets), SLICE_BYTES):
         piece = octets[start : start + SLICE_BYTES]
         encryptor.update_into(piece, room[start : start + len(piece) + BLOCK])
-    return out[:-1]
+    return out[: len(blocks)]
 
 
 def hashed(blocks: U64) -> U64:

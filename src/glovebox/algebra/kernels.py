@@ -59,13 +59,22 @@ class TransferKernels(Protocol):
     def transposed(self, bits: U64) -> U64:
         """The bits of (64 a, b) words as (64 b, a) words: bit i of word w of row r is bit r of row 64 w + i."""
 
-    def tables(self, hashes: U64) -> U16:
-        """The masks of 1-of-16 transfers of a bit [NP99]: (n,), bit x for choice x.
+    def add_multiples(self, v: U64, masks: U64, u: U64) -> None:
+        """v[j] ^= masks[j] & u, in place; v (4, n), masks (4,), u (n,)."""
 
-        hashes: (2, 4 n, 2), for both values of each bit of the choice; word 0 of each is used.
+    def keys(self, planes: U64, first: int, difference: U64 | None, out: U64) -> None:
+        """The columns of planes (128, n / 64) as blocks of 16 bytes, each with its number mixed into word 0.
+
+        out: (1, n, 2); or (2, n, 2) with a difference (2,), then the blocks plus the difference, too.
         """
 
-    def pads(self, hashes: U64, choices: U8) -> U8:
+    def tables(self, blocks: U64, images: U64) -> U16:
+        """The masks of 1-of-16 transfers of a bit [NP99]: (n,), bit x for choice x.
+
+        blocks ^ images: (2, 4 n, 2), hashes for both values of each bit of the choice; word 0 of each is used.
+        """
+
+    def pads(self, blocks: U64, images: U64, choices: U8) -> U8:
         """The chooser's mask bits, packed: (n / 8,); hashes (4 n, 2), choices (n / 2,) nibbles; n a multiple of 8."""
 
     def offers(self, tables: U16, shifts: U8, own: U8, bits: U8) -> U16:

@@ -34,32 +34,38 @@ class Leaves:
         self._streams = [
             [Cipher(algorithms.AES(key.tobytes()), modes.CTR(bytes(16))).encryptor() for key in tree] for tree in placed
         ]
+        self._room = np.empty(LEAVES * PIECE_WORDS, np.uint64)
 
     def __repr__(self) -> str:
         return f"<Leaves of {len(self._streams)} trees>"
 
-    def read(self, kernels: TransferKernels, words: int) -> tuple[U64, U64]:
-        """The next words of V, (trees DEPTH, words), and of U, (trees, words); U is noise where a leaf is missing."""
-        trees = len(self._streams)
-        v, u = np.empty((trees * DEPTH, words), np.uint64), np.empty((trees, words), np.uint64)
+    def read(self, kernels: TransferKernels, v: U64, u: U64) -> None:
+        """Overwrite v, (trees DEPTH, words), and u, (trees, words), with the next words of V and U.
+
+        U is noise where a leaf is missing.
+        """
+        words = u.shape[1]
         for begin in range(0, words, PIECE_WORDS):
             piece = slice(begin, min(begin + PIECE_WORDS, words))
-            leaves = np.empty((LEAVES, piece.stop - begin), np.uint64)
+            leaves = self._room[: LEAVES * (piece.stop - begin)].reshape(LEAVES, -1)
             zeros = memoryview(ZEROS)[: leaves[0].nbytes]
             room = [row.view(np.uint8).data for row in leaves]
             for tree, streams in enumerate(self._streams):
                 for stream, row in zip(streams, room, strict=True):
                     stream.update_into(zeros, row)
                 kernels.fold(leaves, v[DEPTH * tree : DEPTH * (tree + 1), piece], u[tree, piece])
-        return v, u
 
 
-def corrected(v: U64, missing: U8, u: U64) -> None:
+def vectors(trees: int, words: int) -> tuple[U64, U64]:
+    """Room for V and U."""
+    return np.empty((trees * DEPTH, words), np.uint64), np.empty((trees, words), np.uint64)
+
+
+def corrected(kernels: TransferKernels, v: U64, missing: U8, u: U64) -> None:
     """Add bit j of a tree's missing place times its vector: what a correction of U changes in V_j, in place.
 
     v: (trees DEPTH, words); missing: (trees,); u: (trees, words). Takes the same time whatever the places.
     """
     bits = missing[:, None] >> np.arange(DEPTH, dtype=np.uint8) & 1
-    masks = np.negative(bits.astype(np.uint64))
-    for tree, mask in enumerate(masks):
-        v[DEPTH * tree : DEPTH * (tree + 1)] ^= mask[:, None] & u[tree]
+    for tree, masks in enumerate(np.negative(bits.astype(np.uint64))):
+        kernels.add_multiples(v[DEPTH * tree : DEPTH * (tree + 1)], masks, u[tree])

@@ -25,16 +25,29 @@ def transposed(bits: U64) -> U64:
     return np.packbits(np.ascontiguousarray(single.T), axis=1, bitorder="little").view(np.uint64)
 
 
-def tables(hashes: U64) -> U16:
+def add_multiples(v: U64, masks: U64, u: U64) -> None:
     """See `kernels.TransferKernels`."""
-    masks = hashes[:, :, 0].astype(np.uint16).reshape(2, -1, 4) & ONE_BIT[:, None, :]
+    v ^= masks[:, None] & u
+
+
+def keys(planes: U64, first: int, difference: U64 | None, out: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    out[0] = transposed(planes)
+    out[0, :, 0] ^= np.arange(first, first + out.shape[1], dtype=np.uint64)
+    if difference is not None:
+        np.bitwise_xor(out[0], difference, out=out[1])
+
+
+def tables(blocks: U64, images: U64) -> U16:
+    """See `kernels.TransferKernels`."""
+    masks = (blocks[:, :, 0] ^ images[:, :, 0]).astype(np.uint16).reshape(2, -1, 4) & ONE_BIT[:, None, :]
     out: U16 = np.bitwise_xor.reduce(masks[0] | masks[1], axis=1)
     return out
 
 
-def pads(hashes: U64, choices: U8) -> U8:
+def pads(blocks: U64, images: U64, choices: U8) -> U8:
     """See `kernels.TransferKernels`."""
-    masks = np.bitwise_xor.reduce(hashes[:, 0].astype(np.uint16).reshape(-1, 4), axis=1)
+    masks = np.bitwise_xor.reduce((blocks[:, 0] ^ images[:, 0]).astype(np.uint16).reshape(-1, 4), axis=1)
     return _packed(masks >> _nibbles(choices))
 
 

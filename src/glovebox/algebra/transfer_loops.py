@@ -13,6 +13,7 @@ from glovebox.algebra.kernels import U8, U16, U32, U64
 READ_ONLY = functools.partial(numba.types.Array, readonly=True)  # as arrays of received bytes are
 LANES = 8  # 64 x 64 bit matrices that are transposed side by side, one in each lane of a vector register
 FREE = np.uint32(0xFFFFFFFF)
+NONE = np.zeros(2, np.uint64)
 MOST_MOVES = 1000  # a key moves 2 to 5 times on average; where none is left to move to, labels grow until this is spent
 
 
@@ -28,17 +29,27 @@ def transposed(bits: U64) -> U64:
     return out
 
 
-def tables(hashes: U64) -> U16:
+def add_multiples(v: U64, masks: U64, u: U64) -> None:
     """See `kernels.TransferKernels`."""
-    out = np.empty(hashes.shape[1] // 4, np.uint16)
-    _tables(hashes, out)
+    _add_multiples(v, masks, u)
+
+
+def keys(planes: U64, first: int, difference: U64 | None, out: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    _keys(planes, np.uint64(first), NONE if difference is None else difference, out)
+
+
+def tables(blocks: U64, images: U64) -> U16:
+    """See `kernels.TransferKernels`."""
+    out = np.empty(blocks.shape[1] // 4, np.uint16)
+    _tables(blocks, images, out)
     return out
 
 
-def pads(hashes: U64, choices: U8) -> U8:
+def pads(blocks: U64, images: U64, choices: U8) -> U8:
     """See `kernels.TransferKernels`."""
-    out = np.empty(len(hashes) // 32, np.uint8)
-    _pads(hashes, choices, out)
+    out = np.empty(len(blocks) // 32, np.uint8)
+    _pads(blocks, images, choices, out)
     return out
 
 
@@ -101,6 +112,35 @@ def _fold(leaves: U64, v: U64, u: U64) -> None:
         u[i] = b0 ^ b1 ^ b2 ^ b3 ^ v[3, i]
 
 
+@numba.njit(
+    numba.void(
+        numba.types.Array(numba.uint64, 2, "A"), READ_ONLY(numba.uint64, 1, "C"), READ_ONLY(numba.uint64, 1, "C")
+    ),
+    nogil=True,
+    cache=True,
+)
+def _add_multiples(v: U64, masks: U64, u: U64) -> None:
+    for j in range(len(masks)):
+        for i in range(len(u)):
+            v[j, i] ^= masks[j] & u[i]
+
+
+@numba.njit("void(uint64[::1])", nogil=True, cache=True)
+def _transpose(squares: U64) -> None:
+    """The 64 x 64 bits in each of LANES columns of (64, LANES), flat [Warren, Hacker's Delight 7-3]."""
+    step, mask = 32, np.uint64(0xFFFFFFFF)
+    while step:
+        shift, size = np.uint64(step), step * LANES
+        for above in range(0, 64 * LANES, 2 * size):
+            below = above + size
+            for i in range(size):
+                swap = ((squares[above + i] >> shift) ^ squares[below + i]) & mask
+                squares[below + i] ^= swap
+                squares[above + i] ^= swap << shift
+        step >>= 1
+        mask ^= mask << np.uint64(step)
+
+
 @numba.njit(numba.void(READ_ONLY(numba.uint64, 2, "C"), numba.uint64[:, ::1]), nogil=True, cache=True)
 def _transposed(bits: U64, out: U64) -> None:
     square = np.empty((64, LANES), np.uint64)
@@ -110,41 +150,65 @@ def _transposed(bits: U64, out: U64) -> None:
             for row in range(64):
                 for lane in range(lanes):
                     square[row, lane] = bits[64 * band + row, first + lane]
-            step, mask = 32, np.uint64(0xFFFFFFFF)  # [Warren, Hacker's Delight 7-3]
-            while step:
-                shift = np.uint64(step)
-                for start in range(0, 64, 2 * step):
-                    for row in range(start, start + step):
-                        for lane in range(LANES):
-                            swap = ((square[row, lane] >> shift) ^ square[row + step, lane]) & mask
-                            square[row + step, lane] ^= swap
-                            square[row, lane] ^= swap << shift
-                step >>= 1
-                mask ^= mask << np.uint64(step)
+            _transpose(square.reshape(-1))
             for lane in range(lanes):
                 for row in range(64):
                     out[64 * (first + lane) + row, band] = square[row, lane]
 
 
-@numba.njit(numba.void(numba.uint64[:, :, ::1], numba.uint16[::1]), nogil=True, cache=True)
-def _tables(hashes: U64, out: U16) -> None:
+@numba.njit(
+    numba.void(
+        numba.types.Array(numba.uint64, 2, "A"), numba.uint64, READ_ONLY(numba.uint64, 1, "C"), numba.uint64[:, :, ::1]
+    ),
+    nogil=True,
+    cache=True,
+)
+def _keys(planes: U64, first: np.uint64, difference: U64, out: U64) -> None:
+    low, high = np.empty((64, LANES), np.uint64), np.empty((64, LANES), np.uint64)
+    for start in range(0, planes.shape[1], LANES):
+        lanes = min(LANES, planes.shape[1] - start)
+        for row in range(64):
+            for lane in range(lanes):
+                low[row, lane] = planes[row, start + lane]
+                high[row, lane] = planes[64 + row, start + lane]
+        _transpose(low.reshape(-1))
+        _transpose(high.reshape(-1))
+        for lane in range(lanes):
+            for row in range(64):
+                i = 64 * (start + lane) + row
+                a, b = low[row, lane] ^ (first + np.uint64(i)), high[row, lane]
+                out[0, i, 0] = a
+                out[0, i, 1] = b
+                if len(out) == 2:
+                    out[1, i, 0] = a ^ difference[0]
+                    out[1, i, 1] = b ^ difference[1]
+
+
+@numba.njit(numba.void(numba.uint64[:, :, ::1], numba.uint64[:, :, ::1], numba.uint16[::1]), nogil=True, cache=True)
+def _tables(blocks: U64, images: U64, out: U16) -> None:
     for i in range(len(out)):
-        at = 4 * i
-        mask = (hashes[0, at, 0] & np.uint64(0x5555)) | (hashes[1, at, 0] & np.uint64(0xAAAA))
-        mask ^= (hashes[0, at + 1, 0] & np.uint64(0x3333)) | (hashes[1, at + 1, 0] & np.uint64(0xCCCC))
-        mask ^= (hashes[0, at + 2, 0] & np.uint64(0x0F0F)) | (hashes[1, at + 2, 0] & np.uint64(0xF0F0))
-        mask ^= (hashes[0, at + 3, 0] & np.uint64(0x00FF)) | (hashes[1, at + 3, 0] & np.uint64(0xFF00))
+        mask = np.uint64(0)
+        for j, zero, one in ((0, 0x5555, 0xAAAA), (1, 0x3333, 0xCCCC), (2, 0x0F0F, 0xF0F0), (3, 0x00FF, 0xFF00)):
+            at = 4 * i + j
+            mask ^= (blocks[0, at, 0] ^ images[0, at, 0]) & np.uint64(zero)
+            mask ^= (blocks[1, at, 0] ^ images[1, at, 0]) & np.uint64(one)
         out[i] = np.uint16(mask)
 
 
-@numba.njit(numba.void(numba.uint64[:, ::1], READ_ONLY(numba.uint8, 1, "C"), numba.uint8[::1]), nogil=True, cache=True)
-def _pads(hashes: U64, choices: U8, out: U8) -> None:
+@numba.njit(
+    numba.void(numba.uint64[:, ::1], numba.uint64[:, ::1], READ_ONLY(numba.uint8, 1, "C"), numba.uint8[::1]),
+    nogil=True,
+    cache=True,
+)
+def _pads(blocks: U64, images: U64, choices: U8, out: U8) -> None:
     for i in range(len(out)):
         octet = np.uint8(0)
         for j in range(8):
-            at = 4 * (8 * i + j)
             choice = np.uint64(choices[4 * i + j // 2] >> np.uint8(4 * (j & 1)) & np.uint8(15))
-            mask = hashes[at, 0] ^ hashes[at + 1, 0] ^ hashes[at + 2, 0] ^ hashes[at + 3, 0]
+            mask = np.uint64(0)
+            for k in range(4):
+                at = 4 * (8 * i + j) + k
+                mask ^= blocks[at, 0] ^ images[at, 0]
             octet |= np.uint8(((mask >> choice) & np.uint64(1)) << np.uint64(j))
         out[i] = octet
 
