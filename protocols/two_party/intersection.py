@@ -15,7 +15,7 @@ for QUERY's groups. What each step sends, and why it tells nothing, stands at it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from glovebox.protocols.two_party.base_transfers import peer_of
 from glovebox.protocols.two_party.correlations import BATCH
 from glovebox.protocols.two_party.masks import Trees
 from glovebox.protocols.two_party.prepared import Needs, Prepared
-from glovebox.protocols.two_party.table import Size, looked_up, no_place, programmed
+from glovebox.protocols.two_party.table import Asked, Size, asked, looked_up, no_place, programmed
 from glovebox.protocols.two_party.totals import Shares, Wanted, rows_at_query, rows_at_table
 from glovebox.runtime.context import Context, Role
 
@@ -118,10 +118,17 @@ async def joined_totals(ctx: Context, shape: JointShape, rows: Rows, prepared: P
     pieces = await _cut(ctx, shape, number, rows)
     planting = await masks.planted(ctx.narrow("trees"), prepared)
     sums = np.zeros((len(shape.inner.totals), shape.inner.groups), np.uint64)
-    for index in range(number):
-        step, piece = ctx.narrow(f"shard{index}"), await ctx.compute(pieces.piece, index)
-        part = _at_query if ctx.role is Role.QUERY else _at_table
-        sums += await part(step, shape, prepared, planting, piece)
+    begin: Any
+    end: Any
+    begin, end = (_ask, _add_up_at_query) if ctx.role is Role.QUERY else (_answer, _add_up_at_table)
+    steps = [ctx.narrow(f"shard{index}") for index in range(number)]
+    # the next shard's table is on its way while this one's bits and sums are computed: neither party waits for long
+    ahead = await begin(steps[0], shape, planting, await ctx.compute(pieces.piece, 0))
+    for index, step in enumerate(steps):
+        begun = ahead
+        if index + 1 < number:
+            ahead = await begin(steps[index + 1], shape, planting, await ctx.compute(pieces.piece, index + 1))
+        sums += await end(step, shape, prepared, begun)
     if shape.kind != "inner":
         own = _own_totals(shape, rows) if ctx.role is Role.QUERY else np.zeros_like(sums)
         with_payload = np.array([[total.payload is not None] for total in shape.inner.totals])
@@ -211,12 +218,27 @@ def _hashed(ids: U8, bound: int, shards: int, key: bytes, random: Stream, step: 
     return hashes[: len(ids)], identifiers.shard_numbers(hashes, shards)[: len(ids)]
 
 
-async def _at_query(ctx: Context, shape: JointShape, prepared: Prepared, planting: Trees, piece: _Piece) -> U64:
-    """QUERY's part of a shard: one id a bin, looked up; then shares of match bits, of rows, of sums."""
-    inner, size = shape.inner, piece.size
+class _Begun(NamedTuple):
+    """A shard under way at QUERY: its question, and the values and labels of the rows in its bins."""
+
+    table: Context
+    asked: Asked
+    values: NDArray[np.int64]
+    labels: U16
+
+
+async def _ask(ctx: Context, shape: JointShape, planting: Trees, piece: _Piece) -> _Begun:
+    """QUERY: one id a bin, and what TABLE needs to know to answer."""
     key, random = ctx.key(Role.TABLE, "places"), ctx.private("empty")
     hashes, values, labels = await ctx.compute(_in_bins, shape, piece, key, random, ctx.path)
-    words = await looked_up(ctx.narrow("table"), planting, size, hashes)
+    table = ctx.narrow("table")
+    return _Begun(table, await asked(table, planting, piece.size, hashes), values, labels)
+
+
+async def _add_up_at_query(ctx: Context, shape: JointShape, prepared: Prepared, begun: _Begun) -> U64:
+    """QUERY: shares of words, of match bits, of rows, of sums."""
+    inner, size = shape.inner, begun.asked.size
+    words = await looked_up(begun.table, begun.asked)
     bits = await equality.equal_tags(ctx.narrow("equal"), prepared, words[0])
     chosen = bits[None]
     if inner.table_groups > 1:
@@ -224,21 +246,25 @@ async def _at_query(ctx: Context, shape: JointShape, prepared: Prepared, plantin
         chosen = await planes.at_query(ctx.narrow("planes"), prepared, inner.table_groups, bits, hot)
     by_label, labelled = ctx.narrow("labels"), None
     if inner.query_groups > 1:
-        labelled = await groups.labels_told(by_label, prepared, inner.query_groups, labels)
-    shares = Shares(chosen, words, values)
+        labelled = await groups.labels_told(by_label, prepared, inner.query_groups, begun.labels)
+    shares = Shares(chosen, words, begun.values)
     rows = _flat(await rows_at_query(ctx.narrow("totals"), shape.wanted, prepared, shares), inner)
-    sums = await ctx.compute(_sums, rows, labels, inner.query_groups)
+    sums = await ctx.compute(_sums, rows, begun.labels, inner.query_groups)
     if labelled is not None:
         sums += await groups.sums_at_query(by_label, labelled, len(rows))
     return _ordered(sums, inner)
 
 
-async def _at_table(ctx: Context, shape: JointShape, prepared: Prepared, planting: Trees, piece: _Piece) -> U64:
-    """TABLE's part of a shard: all its ids in a table; then shares of match bits, of rows, of sums."""
-    inner, size = shape.inner, piece.size
-    placed = await ctx.compute(cuckoo.places, piece.hashes, ctx.key(Role.QUERY, "places"), size.bins)
-    rows = await ctx.compute(_words, piece, inner)
-    words = await programmed(ctx.narrow("table"), planting, size, piece.hashes, placed, rows)
+async def _answer(ctx: Context, shape: JointShape, planting: Trees, piece: _Piece) -> U64:
+    """TABLE: all its ids in a table; its shares of words."""
+    placed = await ctx.compute(cuckoo.places, piece.hashes, ctx.key(Role.QUERY, "places"), piece.size.bins)
+    rows = await ctx.compute(_words, piece, shape.inner)
+    return await programmed(ctx.narrow("table"), planting, piece.size, piece.hashes, placed, rows)
+
+
+async def _add_up_at_table(ctx: Context, shape: JointShape, prepared: Prepared, words: U64) -> U64:
+    """TABLE: shares of match bits, of rows, of sums."""
+    inner, size = shape.inner, shape.size()
     equal = ctx.narrow("equal")
     if inner.table_groups > 1:
         outcome = ctx.private("outcome").read(size.bins // 8, np.uint8)
@@ -252,10 +278,10 @@ async def _at_table(ctx: Context, shape: JointShape, prepared: Prepared, plantin
     if inner.query_groups > 1:
         levels = [prepared.sent_blocks(size.bins) for _ in range(groups.depth(inner.query_groups))]
     shares = Shares(np.stack([one.bits for one in blocks]), words)
-    of_rows = _flat(await rows_at_table(ctx.narrow("totals"), shape.wanted, prepared, shares, blocks), inner)
+    rows = _flat(await rows_at_table(ctx.narrow("totals"), shape.wanted, prepared, shares, blocks), inner)
     if not levels:
-        return _ordered(await ctx.compute(_sums, of_rows, None, 1), inner)
-    vectors = np.stack([row.astype(np.uint64) for row in of_rows])
+        return _ordered(await ctx.compute(_sums, rows, None, 1), inner)
+    vectors = np.stack([row.astype(np.uint64) for row in rows])
     return _ordered(await groups.sums_at_table(by_label, levels, inner.query_groups, vectors), inner)
 
 

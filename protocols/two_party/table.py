@@ -63,20 +63,27 @@ class Size:
 
 
 @dataclass(frozen=True, repr=False)
-class _Keys:
-    """What both parties derive from their secret: keys of the code and of the table."""
+class Asked:
+    """What QUERY needs to look up its bins: the ids' hashes (bins, 2), and the values of the bins' functions there."""
 
-    code: tuple[bytes, bytes]
-    slots: bytes
+    size: Size
+    hashes: U64
+    values: U64
+
+    def __repr__(self) -> str:
+        return f"<Asked: {self.size.bins} bins>"
 
 
-async def looked_up(ctx: Context, planting: Trees, size: Size, hashes: U64) -> U64:
-    """QUERY's shares: (words, bins), the tag first. hashes: (bins, 2), of the id in each bin (`cuckoo.mixed`)."""
-    keys = _keys(ctx)
-    words = await ctx.compute(codes.code_words, hashes, keys.code)
-    values = await evaluated(ctx, planting, words)
-    table = await ctx.receive(Role.TABLE, np.uint64, (size.layout.rows, size.words), "rows")
-    return await ctx.compute(_unmasked, size, keys, hashes, values, table)
+async def asked(ctx: Context, planting: Trees, size: Size, hashes: U64) -> Asked:
+    """QUERY's first part, which waits for nothing. hashes: (bins, 2), of the id in each bin (`cuckoo.mixed`)."""
+    words = await ctx.compute(codes.code_words, hashes, _code_keys(ctx))
+    return Asked(size, hashes, await evaluated(ctx, planting, words))
+
+
+async def looked_up(ctx: Context, asked: Asked) -> U64:
+    """QUERY's shares: (words, bins), the tag first. ctx: the one that `asked` had."""
+    table = await ctx.receive(Role.TABLE, np.uint64, (asked.size.layout.rows, asked.size.words), "rows")
+    return await ctx.compute(_unmasked, asked, ctx.key(Role.TABLE, "slots"), table)
 
 
 async def programmed(ctx: Context, planting: Trees, size: Size, hashes: U64, placed: U32, rows: U64) -> U64:
@@ -84,35 +91,35 @@ async def programmed(ctx: Context, planting: Trees, size: Size, hashes: U64, pla
 
     hashes: (rows, 2) and placed: (rows, 4), of its ids; rows: (words - 1, rows), payloads and then bits.
     """
-    keys = _keys(ctx)
+    code = _code_keys(ctx)
+    slots = ctx.key(Role.QUERY, "slots")
     shares = ctx.private("shares").read((size.words, size.bins), np.uint64)
     inverse = await functions(ctx, planting, size.bins)
     free = ctx.private("free")
-    table = await ctx.compute(_encoded, size, keys, inverse, hashes, placed, rows, shares, free, ctx.path)
+    table = await ctx.compute(_encoded, size, code, slots, inverse, hashes, placed, rows, shares, free, ctx.path)
     await ctx.send(Role.QUERY, table, "rows")
     return shares
 
 
-def _keys(ctx: Context) -> _Keys:
+def _code_keys(ctx: Context) -> tuple[bytes, bytes]:
     peer = peer_of(ctx)
-    return _Keys((ctx.key(peer, "code0"), ctx.key(peer, "code1")), ctx.key(peer, "slots"))
+    return ctx.key(peer, "code0"), ctx.key(peer, "code1")
 
 
-def _unmasked(size: Size, keys: _Keys, hashes: U64, values: U64, table: U64) -> U64:
-    x, y = identifiers.pseudonyms(hashes, keys.slots)
+def _unmasked(asked: Asked, slots: bytes, table: U64) -> U64:
+    size, (numbers, bits) = asked.size, asked.size.parts
+    x, y = identifiers.pseudonyms(asked.hashes, slots)
     words = okvs.decode(kernels(), size.layout, table, x, y)
-    bins = np.arange(size.bins, dtype=np.uint32)
-    hidden = masks(values, bins, size.words, size.shard * size.bins)
+    hidden = masks(asked.values, np.arange(size.bins, dtype=np.uint32), size.words, size.shard * size.bins)
     words[0] ^= hidden[0]
-    numbers, bits = size.parts
     words[numbers] += hidden[numbers]
     words[bits] ^= hidden[bits]
     return words
 
 
 def _encoded(
-    size: Size, keys: _Keys, inverse: Functions, hashes: U64, placed: U32, rows: U64, shares: U64,
-    free: Stream, step: str,
+    size: Size, code: tuple[bytes, bytes], slots: bytes, inverse: Functions, hashes: U64, placed: U32, rows: U64,
+    shares: U64, free: Stream, step: str,
 ) -> U64:  # fmt: skip
     n, (numbers, bits) = len(hashes), size.parts
     x, y = np.empty(4 * n, np.uint64), np.empty((4 * n, 5), np.uint8)
@@ -120,9 +127,9 @@ def _encoded(
     for function in range(cuckoo.FUNCTIONS):
         part = slice(function * n, (function + 1) * n)
         mixed = cuckoo.mixed(hashes, function)
-        x[part], y[part] = identifiers.pseudonyms(mixed, keys.slots)
+        x[part], y[part] = identifiers.pseudonyms(mixed, slots)
         bins = np.ascontiguousarray(placed[:, function])
-        known = values_at(inverse, bins, codes.code_words(mixed, keys.code))
+        known = values_at(inverse, bins, codes.code_words(mixed, code))
         hidden = masks(known, bins, size.words, size.shard * size.bins)
         values[part, 0] = shares[0, bins] ^ hidden[0]
         values[part, numbers] = (rows[: size.payloads] - shares[numbers][:, bins] - hidden[numbers]).T

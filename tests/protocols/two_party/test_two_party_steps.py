@@ -65,7 +65,7 @@ async def shared_words(ctx, own, size):
     planting = await masks.planted(ctx.narrow("trees"), prepared)
     step = ctx.narrow("table")
     if ctx.role is Role.QUERY:
-        return await table.looked_up(step, planting, size, hashes)
+        return await table.looked_up(step, await table.asked(step, planting, size, hashes))
     return await table.programmed(step, planting, size, hashes, placed, payloads)
 
 
