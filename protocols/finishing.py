@@ -103,7 +103,7 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     if finishing.threshold < 1 or totals.shape != (len(finishing.most), finishing.groups):
         raise Refused("a threshold of at least 1 and totals of the agreed shape are needed", step="finishing")
     if finishing.decays:
-        _check_noise(finishing)
+        check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
     shown = large_enough(
         ctx, totals[finishing.people], finishing.threshold, *finishing.people_range, finishing.zero_shown
@@ -130,7 +130,7 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     return ctx.shamir.runtime.np_stack(opened) * shown
 
 
-def _check_noise(finishing: Finishing) -> None:
+def check_noise(finishing: Finishing) -> None:
     """Return if nothing would be opened, or decided, of a total without noise."""
     opened = {finishing.people, *(part.total for part in finishing.parts)}
     exact = any(part.kind != "total" for part in finishing.parts) or finishing.zero_shown

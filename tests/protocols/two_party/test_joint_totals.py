@@ -13,7 +13,7 @@ from glovebox.protocols.intersection import JoinShape, Rows
 from glovebox.protocols.totals import Total
 from glovebox.protocols.two_party import intersection, table
 from glovebox.protocols.two_party.intersection import JointShape, joined_totals, largest_frame, needs_of, traffic
-from glovebox.protocols.two_party.prepared import prepare
+from glovebox.protocols.two_party.prepared import Prepared, prepare
 from glovebox.runtime.world import World, blames, cut_short, from_another_session, sent_twice, too_long
 
 from ..joins import COUNT, EVERYTHING, grouped, in_the_clear, opened, owner, two_tables
@@ -202,19 +202,22 @@ async def test_a_table_or_bins_that_cannot_be_made_end_the_run_with_a_fixed_erro
 @pytest.mark.parametrize("fault", [cut_short, too_long, sent_twice, from_another_session])
 async def test_a_bad_frame_stops_both(fault):
     shape = JointShape(JoinShape(20, 16, 1, (COUNT, Total(None, 0, 64)), 2, 2), SPANS)
-    query, table_rows = two_tables(20, 16, 8)
-    query, table_rows = grouped(query, 2), grouped(table_rows, 2)
-
-    async def all_of_it(ctx, rows):
-        made = await prepare(ctx.narrow("prepare"), needs_of(shape))
-        return await joined_totals(ctx.narrow("join"), shape, rows, made)
+    query_rows, table_rows = (grouped(rows, 2) for rows in two_tables(20, 16, 8))
 
     async with World(2) as world:
-        await world.run(all_of_it, query=query, table=table_rows)
-        frames = [frame for frame in world.meter.frames if frame.step.startswith("join")]
+        made = await world.run(prepare, needs=needs_of(shape))
+
+    def again():
+        """The same transfers for every run of the sweep."""
+        query, table_ = (Prepared(one._sent, one._chosen) for one in (made.query, made.table))
+        return {"query": (query, query_rows), "table": (table_, table_rows)}
+
+    async with World(2) as world:
+        await world.run(joined, shape=shape, **again())
+        frames = list(world.meter.frames)
     for frame in frames:
         async with World(2, tamper=(frame, fault), deadline_s=10) as world:
-            errors = await world.fails(all_of_it, query=query, table=table_rows)
+            errors = await world.fails(joined, shape=shape, **again())
         assert blames(errors[frame.receiver], frame), (frame, errors[frame.receiver].lines())
 
 
