@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from glovebox.cli.exercises import pair
 from glovebox.cli.fleet import Fleet
+from glovebox.cli.workloads import pair
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import PeerLost
 from glovebox.node.contracts import read_contract

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from glovebox.data.generated import write_campaign, write_hospitals, write_pair
+from glovebox.data.generated import write_campaign, write_hospitals, write_keyed
 from glovebox.data.loading import load_rows
 from glovebox.data.quality import check_table
 from glovebox.data.sources import source_at
@@ -61,7 +61,14 @@ def digests(paths):
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-@pytest.mark.parametrize("write", [write_campaign, write_hospitals, lambda folder, seed: write_pair(folder, 99, seed)])
+COLUMNS = ("id", "amount", "score", "region", "channel", "seen_on")
+
+
+def write_two(folder, seed, rows=99):
+    return [write_keyed(folder / f"{n}.parquet", rows, n * (rows // 2), COLUMNS, seed) for n in range(2)]
+
+
+@pytest.mark.parametrize("write", [write_campaign, write_hospitals, write_two])
 def test_one_seed_gives_one_set(tmp_path, write):
     first, again, other = (write(tmp_path / name, seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
     assert digests(first) == digests(again)
@@ -89,12 +96,17 @@ def test_hospital_tables_are_sound_and_have_a_rare_group(opened, tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 2, 1001])
 def test_pairs_have_distinct_ids_half_in_common(tmp_path, rows):
-    left, right = write_pair(tmp_path, rows, 1)
+    left, right = write_two(tmp_path, 1, rows)
     found = duckdb.sql(
         f"""SELECT (SELECT count(DISTINCT id) FROM '{left}'), (SELECT count(DISTINCT id) FROM '{right}'),
                    (SELECT count(*) FROM '{left}' JOIN '{right}' USING (id)), (SELECT max(strlen(id)) FROM '{left}')"""
     ).fetchall()
     assert found == [(rows, rows, rows - rows // 2, 24)]
+
+
+def test_every_pair_of_labels_comes_among_a_hundred_people_in_a_row(tmp_path):
+    path = write_keyed(tmp_path / "labels.parquet", 100, 12_345, ("region", "channel"), 1)
+    assert duckdb.sql(f"SELECT count(*), count(DISTINCT (region, channel)) FROM '{path}'").fetchall() == [(100, 100)]
 
 
 def test_a_join_of_the_loaded_campaign_is_the_join_in_the_clear(opened, tmp_path):

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from glovebox.audit.log import Entry, verify_log
-from glovebox.cli.exercises import pair
 from glovebox.cli.fleet import Fleet
+from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError
 from glovebox.node.local import Status, StatusRequest, talk
 from glovebox.node.state import ENDED

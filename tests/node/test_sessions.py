@@ -6,8 +6,8 @@ import json
 import pytest
 
 from glovebox.audit.log import verify_log
-from glovebox.cli.exercises import pair
 from glovebox.cli.fleet import Fleet
+from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
 from glovebox.node.contracts import read_contract

@@ -3,98 +3,162 @@
 from __future__ import annotations
 
 import json as text
+import os
+import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
 from glovebox.cli.demo import equal
-from glovebox.cli.exercises import Exercise, pair
+from glovebox.cli.exercises import Exercise
 from glovebox.cli.fleet import Fleet
-from glovebox.contract.model import parse_contract
+from glovebox.cli.lines import LINES, Relay
+from glovebox.cli.workloads import WORKLOADS
+from glovebox.contract.model import Contract, parse_contract
+from glovebox.data.identifiers import canonical, folded
+from glovebox.data.trees import name
 from glovebox.planner.answer import read_answer
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.question import plan_question
+from glovebox.schema.columns import Table
 
-ROWS: dict[str, int] = {"join": 1_000_000, "latency": 1_000}
 CLEAR_THREADS = (1, 2)
 PAUSE_S = 1.5
 """Between two runs: a node's next worker has started by then, as it has where questions come from people."""
 
+PACKAGES = ("glovebox", "mpyc", "numpy", "numba", "duckdb", "cryptography")
+SECURITY = "semi-honest, one corrupt party of three, static; TLS between the nodes"
+PUBLIC = "padded row counts, the question, its shape"
+
 
 @dataclass(frozen=True)
 class Run:
-    """One private run and the clear one beside it."""
+    """One private run and the clear ones beside it. clear: seconds by number of threads."""
 
     seconds: float
-    clear_seconds: float
+    clear: dict[int, float]
     size: int
     peak_mib: int
     equal: bool
 
 
-def measure(workload: Literal["join", "latency"], rows: int | None, runs: int, json: bool) -> int:
-    """Run one workload and print its figures; 0 if every answer equals the clear one."""
-    count = rows or ROWS[workload]
-    exercise = pair(count)
+def measure(workload: str, rows: int | None, runs: int, line: str | None, json: bool) -> int:
+    """Run one workload and print its figures; 0 if every answer equals the clear one. Raises Refused if not served."""
+    chosen = WORKLOADS[workload]
+    count = rows or chosen.rows
     with tempfile.TemporaryDirectory(prefix="glovebox-") as directory:
-        done, rounds = _runs(exercise, Path(directory), runs)
-    private = statistics.median(run.seconds for run in done)
-    clear = statistics.median(run.clear_seconds for run in done)
-    figures: dict[str, Any] = {
-        "rows": count,
-        "seconds": round(private, 4),
-        "clear_seconds": round(clear, 4),
-        "ratio": round(private / clear, 2),
-        "bytes_per_row": round(statistics.median(run.size for run in done) / count, 2),
-        "rounds": rounds,
-        "peak_mib_per_party": max(run.peak_mib for run in done),
-        "equal": all(run.equal for run in done),
-        "spread_seconds": [round(min(run.seconds for run in done), 4), round(max(run.seconds for run in done), 4)],
-    }
+        figures = {"workload": workload, "rows": count, **_figures(chosen.exercise(count), Path(directory), runs, line)}
     if json:
         print(text.dumps(figures))
     else:
-        print(f"{workload}: COUNT and SUM over {count} x {count} rows, {runs} runs, median", *_lines(figures), sep="\n")
+        print(f"{workload}: {chosen.says}, {count} rows a table, {runs} runs, medians")
+        print(*(f"  {key.replace('_', ' '):<22} {_plain(value)}" for key, value in figures.items()), sep="\n")
     return 0 if figures["equal"] else 1
 
 
-def _lines(figures: dict[str, Any]) -> list[str]:
-    return [f"  {name.replace('_', ' '):<20} {value}" for name, value in figures.items()]
+def _plain(value: Any) -> str:
+    return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
 
 
-def _runs(exercise: Exercise, directory: Path, runs: int) -> tuple[list[Run], int]:
-    """Private and clear runs in turn, after one of each to warm up; and the rounds of the plan."""
-    files = exercise.write(directory / "data")
-    fleet = Fleet(directory, list(exercise.parties))
-    contract = exercise.contract(fleet.keys, fleet.addresses)
-    fleet.agree(contract)
-    for (party, table), path in files.items():
-        fleet.bind(party, table, path)
-    question = exercise.questions[0]
-    plan = plan_question(parse_contract(contract.encode()), question.asked, {}, 0)
-    done = []
-    with fleet, duckdb.connect(":memory:") as database:
-        for (_, table), path in files.items():
-            database.read_parquet(str(path)).create_view(table)
+def machine() -> str:
+    """This machine in words, without its name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{model or platform.machine()}, {os.cpu_count()} cores, {memory} GiB, {platform.system()}, {python}"
+
+
+def _figures(exercise: Exercise, directory: Path, runs: int, line: str | None) -> dict[str, Any]:
+    """What is printed of a workload, but for its name and rows."""
+    began, load = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), os.getloadavg()[0]
+    done, rounds, rows = _runs(exercise, directory, runs, line)
+    seconds = [run.seconds for run in done]
+    threads = min(CLEAR_THREADS, key=lambda each: statistics.median(run.clear[each] for run in done))
+    clear = [run.clear[threads] for run in done]
+    return {
+        "line": line or "loopback",
+        "runs": runs,
+        "seconds": round(statistics.median(seconds), 4),
+        "clear_seconds": round(statistics.median(clear), 4),
+        "ratio": round(statistics.median(seconds) / statistics.median(clear), 2),
+        "bytes_per_row": round(statistics.median(run.size for run in done) / rows, 2),
+        "rounds": rounds,
+        "peak_mib_per_party": max(run.peak_mib for run in done),
+        "equal": all(run.equal for run in done),
+        "spread_seconds": [round(min(seconds), 4), round(max(seconds), 4)],
+        "spread_clear_seconds": [round(min(clear), 4), round(max(clear), 4)],
+        "clear_threads": threads,
+        "question": exercise.questions[0].asked,
+        "security": SECURITY,
+        "reveals": f"{exercise.learns} All: {PUBLIC}.",
+        "machine": machine(),
+        "load_before": round(load, 1),
+        "versions": {package: version(package) for package in PACKAGES},
+        "at": began,
+    }
+
+
+def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> tuple[list[Run], int, int]:
+    """Private and clear runs in turn, after one of each to warm up; the plan's rounds; the rows of a table."""
+    with ExitStack() as stack:
+        fleet = Fleet(directory, list(exercise.parties))
+        dialled = stack.enter_context(Relay(fleet.addresses, LINES[line])).addresses if line else fleet.addresses
+        terms = exercise.contract(fleet.keys, dialled)
+        contract, question = parse_contract(terms.encode()), exercise.questions[0]
+        plan = plan_question(contract, question.asked, {}, 0)
+        fleet.agree(terms)
+        files = exercise.write(directory / "data")
+        for (party, table), path in files.items():
+            fleet.bind(party, table, path)
+        database = stack.enter_context(duckdb.connect(":memory:"))
+        _clear_tables(database, contract, files)
+        stack.enter_context(fleet)
+        done = []
         for _ in range(runs + 1):
             time.sleep(PAUSE_S)
             answered = fleet.ask(question.asker, question.asked)
-            clear_seconds, rows = min(_clear(database, question.clear, threads) for threads in CLEAR_THREADS)
+            clear, rows = _in_the_clear(database, question.clear)
             size = sum(party.bytes_sent for party in answered.parties)
-            peak = fleet.peak_mib(answered.session)
             right = equal(read_answer(bytes(answered.answer)), rows)
-            done.append(Run(answered.seconds, clear_seconds, size, peak, right))
-    return done[1:], plan_cost(plan).rounds
+            done.append(Run(answered.seconds, clear, size, fleet.peak_mib(answered.session), right))
+        return done[1:], plan_cost(plan).rounds, contract.tables[0].rows
 
 
-def _clear(database: duckdb.DuckDBPyConnection, question: str, threads: int) -> tuple[float, list[list[Any]]]:
-    """Seconds and rows of the question in the clear, from the same files."""
-    database.execute(f"SET threads = {threads:d}")
-    began = time.perf_counter()
-    rows = database.execute(question).fetchall()
-    return time.perf_counter() - began, [list(row) for row in rows]
+def _clear_tables(
+    database: duckdb.DuckDBPyConnection, contract: Contract, files: Mapping[tuple[str, str], Path]
+) -> None:
+    """Views of the files, each id brought to its form by the very expression that the nodes use."""
+    for table in contract.tables:
+        parts = [database.read_parquet(str(path)) for (_, named), path in files.items() if named == table.name]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole.union(part)
+        whole.project(f"* REPLACE ({', '.join(_ids(table))})").create_view(table.name)
+
+
+def _ids(table: Table) -> list[str]:
+    """SQL of a table's ids in their canonical form; this program's own names only."""
+    ids = [column for column in table.columns if column.kind == "id"]
+    forms = [canonical(column, folded(column, name(column.name), "VARCHAR"), "VARCHAR") for column in ids]
+    return [f"{form.sql('duckdb')} AS {column.name}" for form, column in zip(forms, ids, strict=True)]
+
+
+def _in_the_clear(database: duckdb.DuckDBPyConnection, question: str) -> tuple[dict[int, float], list[list[Any]]]:
+    """Seconds by number of threads, and rows, of the question in the clear, from the same files."""
+    seconds: dict[int, float] = {}
+    for threads in CLEAR_THREADS:
+        database.execute(f"SET threads = {threads:d}")
+        began = time.perf_counter()
+        rows = database.execute(question).fetchall()
+        seconds[threads] = time.perf_counter() - began
+    return seconds, [list(row) for row in rows]

@@ -119,7 +119,7 @@ def equal(answer: Answer, clear: list[list[Any]]) -> bool:
     """Whether an answer's rows are the clear ones, in any order, averages to `CLOSE`."""
     if len(answer.rows) != len(clear):
         return False
-    ours, theirs = (sorted(rows, key=lambda row: [str(cell) for cell in row[:1]]) for rows in (answer.rows, clear))
+    ours, theirs = (sorted(rows, key=lambda row: [str(cell) for cell in row]) for rows in (answer.rows, clear))
     return all(_same(a, b) for one, other in zip(ours, theirs, strict=True) for a, b in zip(one, other, strict=True))
 
 

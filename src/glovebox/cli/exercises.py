@@ -1,4 +1,4 @@
-"""What demo and bench exercise: contracts, their tables, questions, and the same answers computed in the clear."""
+"""What the demo exercises: contracts, their tables, questions, and the same answers computed in the clear."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glovebox.contract.terms import EXACT
-from glovebox.data.generated import write_campaign, write_hospitals, write_pair
+from glovebox.data.generated import write_campaign, write_hospitals
 from glovebox.identity import key_text
 
 Keys = dict[str, bytes]
@@ -285,55 +285,4 @@ def _real(folder: Path, parties: tuple[str, ...], terms: str, files: dict[tuple[
         write=lambda directory: files,
         questions=(Question(parties[0], asked["sql"], asked["sql"], asked["question"]),),
         learns="all who ask: this answer.",
-    )
-
-
-PAIR_TERMS = f"""glovebox = 1
-name = "pair"
-version = 1
-purpose = "Measuring Glovebox on made-up tables."
-from = 2026-01-01
-until = 2099-12-31
-
-[[table]]
-owner = "left"
-name = "spending"
-rows = ROWS
-[table.columns]
-id = {{ type = "id", form = "exact", max_bytes = 24, unique = true }}
-amount = {{ type = "decimal(10,2)", range = [0, 5000], required = true, may = ["sum"] }}
-
-[[table]]
-owner = "right"
-name = "points"
-rows = ROWS
-[table.columns]
-id = {{ type = "id", form = "exact", max_bytes = 24, unique = true }}
-score = {{ type = "integer", range = [-1000, 1000], required = true, may = ["sum"] }}
-
-[rules]
-join = [["spending.id", "points.id"]]
-ask = ["left", "right"]
-receive = ["left", "right"]
-groups_of_at_least = 1
-questions = "any"
-exact = "{EXACT}"
-"""
-
-
-def pair(rows: int) -> Exercise:
-    """Two tables of `rows` distinct 24-byte ids, half in common: COUNT and SUM."""
-    statement = "SELECT COUNT(*) AS matches, SUM(amount) AS spent FROM spending JOIN points USING (id)"
-
-    def files(directory: Path) -> dict[tuple[str, str], Path]:
-        spending, points = write_pair(directory, rows, seed=1)
-        return {("left", "spending"): spending, ("right", "points"): points}
-
-    return Exercise(
-        name="pair",
-        parties=("left", "right", "notary"),
-        terms=PAIR_TERMS.replace("ROWS", str(rows)),
-        write=files,
-        questions=(Question("left", statement, statement, "matches and their sum"),),
-        learns="left and right: this answer. notary: nothing.",
     )

@@ -10,6 +10,13 @@ from cyclopts import Parameter
 
 from glovebox.cli.serving import JsonOption
 
+Workload = Literal[
+    "count", "join", "group", "group-both", "product", "window", "rows", "three", "stacked", "latency"
+]  # fmt: skip
+LineOption = Parameter(
+    name="--link", help="Between every two parties a line of this rate, and this delay one way [none: loopback]."
+)
+
 
 def register(app: cyclopts.App) -> None:
     """Add these commands."""
@@ -31,13 +38,14 @@ def demo(
 
 
 def bench(
-    workload: Literal["join", "latency"] = "join",
+    workload: Workload = "join",
     *,
-    rows: Annotated[int | None, Parameter(help="Rows of each table [join: 1,000,000; latency: 1,000].")] = None,
+    rows: Annotated[int | None, Parameter(help="Rows of each table [1,000,000; latency: 1,000].")] = None,
     runs: Annotated[int, Parameter(help="Counted runs of each, after one to warm up.")] = 5,
+    line: Annotated[Literal["1gbit-10ms", "100mbit-50ms"] | None, LineOption] = None,
     json: JsonOption = False,
 ) -> int:
     """Measure ask to receipt through running nodes over TLS, beside DuckDB in the clear in the same run."""
     from glovebox.cli.bench import measure
 
-    return measure(workload, rows, runs, json)
+    return measure(workload, rows, runs, line, json)

@@ -6,6 +6,7 @@ No person is in them. The seed only shapes made-up rows; nothing secret is drawn
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ GIVEN = ("anna", "ben", "chloe", "david", "emma", "farid", "greta", "hugo", "ine
 FAMILY = ("becker", "bernard", "cole", "dubois", "fischer", "garcia", "hughes", "jansen", "khan", "moreau", "smith")
 HOSTS = ("example.com", "example.org", "mail.example", "post.example.net")
 DIAGNOSES = ("fracture", "infarction", "pneumonia", "stroke", "porphyria")  # the last is rare
+REGIONS = ("alps", "basin", "coast", "delta", "east", "fells", "gorge", "heath", "isles", "karst")
+CHANNELS = ("app", "banner", "cinema", "direct", "email", "forum", "gazette", "hall", "invite", "journal")
 WARDS = ("surgery", "cardiology", "medicine", "neurology", "medicine")
 
 Ints = NDArray[np.int64]
@@ -75,17 +78,35 @@ def write_hospitals(directory: Path, seed: int) -> tuple[Path, Path, Path]:
     )
 
 
-def write_pair(directory: Path, rows: int, seed: int) -> tuple[Path, Path]:
-    """Two tables of `rows` distinct 24-byte ids each, every other one in common, in random order (Parquet).
+def write_keyed(path: Path, rows: int, first: int, columns: Sequence[str], seed: int) -> Path:
+    """A table about the people first, first + 1, ..., one row each, in random order (Parquet). columns, by name:
 
-    spending  id, amount decimal(10,2) from 0 to 5000
-    points    id, score integer from -1000 to 1000
+    id                24 hexadecimal digits, different for different people and the same in every table of the seed
+    amount, price     decimal(10,2) from 0 to 5000
+    score             integer from -1000 to 1000
+    region, channel   one of ten each; all hundred pairs among any hundred people in a row
+    bought_on, seen_on  dates
     """
-    random = np.random.default_rng([seed, 5])
-    left, right = random.permutation(rows), random.permutation(rows) + rows // 2
-    spending = {"id": _hex_ids(left, seed), "amount": _decimals(random.integers(0, 500_001, rows), 10, 2)}
-    points = {"id": _hex_ids(right, seed), "score": pa.array(random.integers(-1_000, 1_001, rows))}
-    return _write(directory / "spending.parquet", spending), _write(directory / "points.parquet", points)
+    random = np.random.default_rng([seed, 5, first])
+    people = first + random.permutation(rows)
+    return _write(path, {name: _keyed(random, name, people, seed) for name in columns})
+
+
+def _keyed(random: np.random.Generator, column: str, people: Ints, seed: int) -> Array:
+    match column:
+        case "id":
+            return _hex_ids(people, seed)
+        case "amount" | "price":
+            return _decimals(random.integers(0, 500_001, len(people)), 10, 2)
+        case "score":
+            return pa.array(random.integers(-1_000, 1_001, len(people)))
+        case "region":
+            return pa.array(REGIONS).take(people % 10)
+        case "channel":
+            return pa.array(CHANNELS).take(people // 10 % 10)
+        case "bought_on" | "seen_on":
+            return _days(random, len(people))
+    raise ValueError(f"no column {column} is made here")
 
 
 def _patients(random: np.random.Generator, letter: str, count: int, rare: int) -> dict[str, Array]:
