@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
-.PHONY: demo test check bench attacks faults refusals lock clean
+.PHONY: demo test check bench peers attacks faults refusals lock clean
 
 demo: .venv/run
 	$(BIN)/glovebox demo
@@ -18,8 +18,15 @@ check: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n auto
 
-bench: .venv/run
-	$(BIN)/python benchmarks/run.py
+bench: .venv/run peers
+	$(BIN)/python -m benchmarks.run
+
+# Other systems to measure beside, in an environment of their own, for theirs and ours want different numpys. Where one
+# cannot be installed the benchmarks say so.
+peers:
+	@test -e .venv/peers/done || { $(PYTHON) -m venv .venv/peers && .venv/peers/bin/python -m pip install --quiet \
+	    --disable-pip-version-check $(LOCKED) -r requirements/peers.txt && touch .venv/peers/done; } \
+	    || echo "the other systems could not be installed: they will not be measured"
 
 attacks: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m attack
@@ -37,6 +44,8 @@ lock: .venv/dev
 	    --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate requirements/peers.in -o requirements/peers.txt
 
 .venv/run: requirements/run.txt pyproject.toml
 	$(PYTHON) -m venv .venv

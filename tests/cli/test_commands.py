@@ -248,7 +248,24 @@ def test_the_demo_is_right():
     assert [bool(question["refused"]) for question in done["questions"]] == [False, False, True, False]
 
 
+FIGURES = {
+    "workload", "rows", "line", "runs", "seconds", "clear_seconds", "ratio", "bytes_per_row", "rounds",
+    "peak_mib_per_party", "equal", "spread_seconds", "spread_clear_seconds", "clear_threads", "question", "security",
+    "reveals", "machine", "load_before", "versions", "at",
+}  # fmt: skip
+
+
 def test_the_bench_measures_equal_answers():
-    done = json.loads(good("bench", "latency", "--rows", "200", "--runs", "1", "--json"))
+    """Over slow lines, so that they are there at all: 9 rounds and more take at least as many delays."""
+    done = json.loads(good("bench", "latency", "--rows", "200", "--runs", "1", "--link", "100mbit-50ms", "--json"))
     assert done["equal"]
-    assert {"rows", "seconds", "clear_seconds", "ratio", "bytes_per_row", "rounds", "peak_mib_per_party"} <= set(done)
+    assert set(done) == FIGURES
+    assert done["seconds"] > done["rounds"] * 0.05
+    assert done["bytes_per_row"] > 65
+
+
+def test_a_bench_of_what_is_not_served_says_so_at_once():
+    done = glovebox("bench", "join", "--rows", "10000000000000", "--json")
+    assert done.returncode == 3
+    assert "rows cannot be" in json.loads(done.stdout)["error"]["summary"]
+    assert glovebox("bench", "join", "--runs", "0").returncode == 2

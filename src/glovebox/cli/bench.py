@@ -53,7 +53,7 @@ class Run:
 def measure(workload: str, rows: int | None, runs: int, line: str | None, json: bool) -> int:
     """Run one workload and print its figures; 0 if every answer equals the clear one. Raises Refused if not served."""
     chosen = WORKLOADS[workload]
-    count = rows or chosen.rows
+    count = chosen.rows if rows is None else rows
     with tempfile.TemporaryDirectory(prefix="glovebox-") as directory:
         figures = {"workload": workload, "rows": count, **_figures(chosen.exercise(count), Path(directory), runs, line)}
     if json:
@@ -121,20 +121,20 @@ def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> t
         for (party, table), path in files.items():
             fleet.bind(party, table, path)
         database = stack.enter_context(duckdb.connect(":memory:"))
-        _clear_tables(database, contract, files)
+        clear_tables(database, contract, files)
         stack.enter_context(fleet)
         done = []
         for _ in range(runs + 1):
             time.sleep(PAUSE_S)
             answered = fleet.ask(question.asker, question.asked)
-            clear, rows = _in_the_clear(database, question.clear)
+            clear, rows = clear_run(database, question.clear)
             size = sum(party.bytes_sent for party in answered.parties)
             right = equal(read_answer(bytes(answered.answer)), rows)
             done.append(Run(answered.seconds, clear, size, fleet.peak_mib(answered.session), right))
         return done[1:], plan_cost(plan).rounds, contract.tables[0].rows
 
 
-def _clear_tables(
+def clear_tables(
     database: duckdb.DuckDBPyConnection, contract: Contract, files: Mapping[tuple[str, str], Path]
 ) -> None:
     """Views of the files, each id brought to its form by the very expression that the nodes use."""
@@ -153,7 +153,7 @@ def _ids(table: Table) -> list[str]:
     return [f"{form.sql('duckdb')} AS {column.name}" for form, column in zip(forms, ids, strict=True)]
 
 
-def _in_the_clear(database: duckdb.DuckDBPyConnection, question: str) -> tuple[dict[int, float], list[list[Any]]]:
+def clear_run(database: duckdb.DuckDBPyConnection, question: str) -> tuple[dict[int, float], list[list[Any]]]:
     """Seconds by number of threads, and rows, of the question in the clear, from the same files."""
     seconds: dict[int, float] = {}
     for threads in CLEAR_THREADS:

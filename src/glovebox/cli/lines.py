@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 PIECE = 1 << 16
+REACH_S, PAUSE_S = 30.0, 0.05
+"""How long a node is waited for that does not listen yet, and between two tries: who dialled takes the relay for it."""
+
 AHEAD_S = 0.005
 """How far the relay takes bytes in before the line is free for them, so that a late timer leaves no gap on the line."""
 
@@ -105,7 +108,7 @@ class Relay:
         host, _, port = node.rpartition(":")
         ends = [writer]
         try:
-            answers, onward = await asyncio.open_connection(host, int(port), limit=PIECE)
+            answers, onward = await _reached(host, int(port))
             ends.append(onward)
             async with asyncio.TaskGroup() as directions:
                 directions.create_task(self._direct(reader, onward))
@@ -147,3 +150,13 @@ class Relay:
                 self.carried += len(piece)
                 less.set()
         writer.write_eof()
+
+
+async def _reached(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection with a node, which may come up a little later."""
+    async with asyncio.timeout(REACH_S):
+        while True:
+            try:
+                return await asyncio.open_connection(host, port, limit=PIECE)
+            except ConnectionRefusedError:
+                await asyncio.sleep(PAUSE_S)

@@ -13,6 +13,7 @@ from glovebox.cli.serving import JsonOption
 Workload = Literal[
     "count", "join", "group", "group-both", "product", "window", "rows", "three", "stacked", "latency"
 ]  # fmt: skip
+AT_LEAST_ONE = cyclopts.validators.Number(gte=1)
 LineOption = Parameter(
     name="--link", help="Between every two parties a line of this rate, and this delay one way [none: loopback]."
 )
@@ -41,7 +42,7 @@ def bench(
     workload: Workload = "join",
     *,
     rows: Annotated[int | None, Parameter(help="Rows of each table [1,000,000; latency: 1,000].")] = None,
-    runs: Annotated[int, Parameter(help="Counted runs of each, after one to warm up.")] = 5,
+    runs: Annotated[int, Parameter(help="Counted runs of each, after one to warm up.", validator=AT_LEAST_ONE)] = 5,
     line: Annotated[Literal["1gbit-10ms", "100mbit-50ms"] | None, LineOption] = None,
     json: JsonOption = False,
 ) -> int:

@@ -95,20 +95,25 @@ class Workload:
         )
 
     def _terms(self, rows: int, owners: list[str]) -> str:
-        names = list(dict.fromkeys(held.name for held in self.tables))
-        tables = ""
-        for name in names:
-            holding = [held for held in self.tables if held.name == name]
-            stacked = len(holding) > 1
-            tables += TABLE.format(
-                owner=f"[{_labels(tuple(held.owner for held in holding))}]" if stacked else f'"{holding[0].owner}"',
-                name=name,
-                rows=rows,
-                persons='same_person_at_several = "no"\n' if stacked else "",
-                columns="\n".join(f"{column} = {{ {COLUMNS[column]} }}" for column in holding[0].columns),
-            )
-        joins = [f'["{one}.id", "{other}.id"]' for one, other in itertools.combinations(names, 2)]
+        holding: dict[str, list[Held]] = {}
+        for held in self.tables:
+            holding.setdefault(held.name, []).append(held)
+        tables = "".join(_table(name, rows, each) for name, each in holding.items())
+        single = [name for name, each in holding.items() if len(each) == 1]
+        joins = [f'["{one}.id", "{other}.id"]' for one, other in itertools.combinations(single, 2)]
         return tables + RULES.replace("JOINS", ", ".join(joins)).replace("OWNERS", _labels(tuple(owners)))
+
+
+def _table(name: str, rows: int, holding: list[Held]) -> str:
+    """The contract's text of one table, stacked if several hold it."""
+    owners = _labels(tuple(held.owner for held in holding))
+    return TABLE.format(
+        owner=owners if len(holding) == 1 else f"[{owners}]",
+        name=name,
+        rows=rows,
+        persons="" if len(holding) == 1 else 'same_person_at_several = "no"\n',
+        columns="\n".join(f"{column} = {{ {COLUMNS[column]} }}" for column in holding[0].columns),
+    )
 
 
 def _two(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[Held, ...]:
