@@ -19,7 +19,7 @@ from glovebox.planner.answer import read_answer
 from glovebox.schema.columns import Column
 
 ROWS = 400
-TO_COME = {"group", "group-both", "window", "rows", "three"}
+TO_COME = {"three"}
 """What a planner may still refuse; all else must be answered."""
 
 

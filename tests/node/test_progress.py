@@ -12,8 +12,9 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from glovebox.cli.exercises import CAMPAIGN, HOSPITALS, pair
+from glovebox.cli.exercises import CAMPAIGN, HOSPITALS
 from glovebox.cli.progress import duration, in_words
+from glovebox.cli.workloads import pair
 from glovebox.contract.model import parse_contract
 from glovebox.identity import public_bytes
 from glovebox.node.local import Ask, Progress, talk
@@ -80,7 +81,7 @@ def test_each_node_says_how_far_its_own_run_is_and_the_asker_is_told_of_no_other
     sessions = {party: status_when(fleet, party, "matching") for party in ("left", "right")}
     sessions["notary"] = status_when(fleet, "notary", "loading")  # it has no table, and waits for rows
     assert {one.session for one in sessions.values()} == {sessions["left"].session}
-    assert {(one.contract, one.asker) for one in sessions.values()} == {("pair", ASKER)}
+    assert {(one.contract, one.asker) for one in sessions.values()} == {("bench", ASKER)}
     assert 0 < sessions["left"].share == sessions["right"].share < 1
     assert sessions["notary"].share == 0
     halt.release()

@@ -149,7 +149,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "rows": Workload(
         "SUM of an expression over aligned rows",
-        f"SELECT SUM(CASE WHEN amount > price THEN amount - price ELSE 0 END) AS above {JOINED}",
+        f"SELECT SUM(amount - price) FILTER (WHERE amount > price) AS above {JOINED}",
         _two(("amount",), ("price",)),
     ),
     "three": Workload(
