@@ -25,6 +25,9 @@ LATEST, REFERENCE = HERE / "latest", HERE / "results"
 GROWTH = (10_000, 100_000, 1_000_000)
 WORKLOADS = ("count", "group", "group-both", "product", "window", "rows", "three", "stacked")
 LINES = ("1gbit-10ms", "100mbit-50ms")
+OTHERS = 1_000_000
+"""Rows of all other workloads, or as many as the largest join has."""
+
 GROUPS = (10, 100, 1_000)
 WIDE = 170  # columns, where no terminal says how many it has
 FEWER_RUNS = 3  # of other systems and of finishing, which take long and vary little
@@ -45,9 +48,11 @@ def main(
     out = REFERENCE if reference else LATEST
     out.mkdir(exist_ok=True)
     stored, found = history.read(), []
+    described = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    commit = subprocess.run(described, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for job in jobs(rows, runs, set(only)):
-        figures = {"system": history.OURS, **job}
+        figures = {"system": history.OURS, "commit": commit, **job}
         figures["marks"] = history.marks(figures, history.last(stored, figures))
         history.append(figures)
         found.append(figures)
@@ -66,6 +71,7 @@ def jobs(rows: tuple[int, ...], runs: int, only: set[str]) -> Iterator[Figures]:
     def wanted(*names: str) -> bool:
         return not only or bool(only & set(names))
 
+    most = min(OTHERS, max(rows))
     if wanted("latency"):
         yield ours("latency", 1_000, runs)
     for size in rows:
@@ -73,10 +79,10 @@ def jobs(rows: tuple[int, ...], runs: int, only: set[str]) -> Iterator[Figures]:
             yield ours("join", size, runs)
     for workload in WORKLOADS:
         if wanted(workload):
-            yield ours(workload, rows[-1], runs)
+            yield ours(workload, most, runs)
     for line in LINES if wanted("lines") else ():
         yield ours("latency", 1_000, runs, line)
-        yield ours("join", rows[-1], runs, line)
+        yield ours("join", most, runs, line)
     for workload in finishing.WORKLOADS if wanted("finishing") else ():
         for groups in GROUPS:
             yield {"machine": machine(), **asyncio.run(finishing.measured(workload, groups, FEWER_RUNS))}

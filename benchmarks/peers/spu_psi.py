@@ -17,7 +17,7 @@ ABOUT = {
         "join": "to one owner WHICH of its ids match, to both the row counts; its links are not encrypted",
     },
     "reveals_more": {"count": True, "join": True},
-    "largest": 10_000_000,
+    "largest": 1_000_000,
 }
 
 
