@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,17 @@ def last(stored: Iterable[dict[str, Any]], figures: dict[str, Any]) -> dict[str,
 def marks(figures: dict[str, Any], before: dict[str, Any] | None) -> list[str]:
     """What is worse than before: seconds by more than a fifth, bytes by more than a hundredth, rounds by any.
 
-    Seconds depend on what else the machine does: beside them stands how the clear run, which did not change, fared.
+    Seconds, and processor seconds less so, depend on what else the machine does: beside them stands how the clear run,
+    which did not change, fared.
     """
     if before is None or "seconds" not in figures:
         return []
     found = []
-    if figures["seconds"] > SLOWER * before["seconds"]:
-        clear = [each.get("clear_seconds") for each in (figures, before)]
-        beside = f", clear {_change(*clear)}" if all(clear) else ""
-        found.append(f"REGRESSION: {_change(figures['seconds'], before['seconds'])} seconds{beside}")
+    for name in ("seconds", "cpu_seconds"):
+        if figures.get(name, 0) > SLOWER * before.get(name, math.inf):
+            clear = [each.get(f"clear_{name}") for each in (figures, before)]
+            beside = f", clear {_change(*clear)}" if all(clear) else ""
+            found.append(f"REGRESSION: {_change(figures[name], before[name])} {name.replace('_', ' ')}{beside}")
     for name, grown in (("bytes_per_row", MORE), ("rounds", 1.0)):
         if name in figures and name in before and figures[name] > grown * before[name]:
             found.append(f"REGRESSION: {before[name]} to {figures[name]} {name.replace('_', ' ')}")

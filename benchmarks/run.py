@@ -37,16 +37,15 @@ Figures = dict[str, Any]
 
 def main(
     *,
-    rows: Annotated[
-        tuple[int, ...], Parameter(help="Sizes of the workload join, and the last of all others.")
-    ] = GROWTH,
+    rows: Annotated[tuple[int, ...], Parameter(help="Sizes of the workload join, one after each --rows.")] = GROWTH,
     runs: Annotated[int, Parameter(help="Counted runs of each, after one to warm up.")] = 5,
     only: Annotated[tuple[str, ...], Parameter(help="Names of workloads, or: lines, finishing, peers.")] = (),
     reference: Annotated[bool, Parameter(negative="", help="Write the reference run that the documents cite.")] = False,
 ) -> int:
     """Measure; 1 if an answer was not equal to the clear one."""
     out = REFERENCE if reference else LATEST
-    out.mkdir(exist_ok=True)
+    for folder in (out, LATEST):
+        folder.mkdir(exist_ok=True)
     stored, found = history.read(), []
     described = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
     commit = subprocess.run(described, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
@@ -119,17 +118,12 @@ def row_text(figures: Figures) -> str:
 
 
 COLUMNS = (
-    "system",
-    "workload",
-    "rows",
-    "line",
-    "seconds (spread)",
-    "clear (spread)",
-    "ratio",
-    "B/row",
-    "rounds",
-    "MiB",
-)
+    "system", "workload", "rows", "line", "seconds (spread)", "clear (spread)", "ratio", "CPU s", "clear", "B/row",
+    "rounds", "MiB",
+)  # fmt: skip
+
+
+NUMBERS = ("ratio", "cpu_seconds", "clear_cpu_seconds", "bytes_per_row", "rounds", "peak_mib_per_party")
 
 
 def table(found: list[Figures]) -> Table:
@@ -138,9 +132,9 @@ def table(found: list[Figures]) -> Table:
     for each in found:
         what = [f"{each['system']}{' *' if each.get('reveals_more') else ''}", each["workload"], f"{each['rows']:,}"]
         if "absent" in each:
-            drawn.add_row(*what, each["line"], "-", "", "", "", "", "", each["absent"])
+            drawn.add_row(*what, each["line"], "-", *[""] * 7, each["absent"])
             continue
-        numbers = (_number(each.get(name)) for name in ("ratio", "bytes_per_row", "rounds", "peak_mib_per_party"))
+        numbers = (_number(each.get(name)) for name in NUMBERS)
         said = [*each["marks"], *([] if each["equal"] else ["DIFFERENT FROM THE CLEAR"])]
         drawn.add_row(
             *what, each["line"], _spread(each, "seconds"), _spread(each, "clear_seconds"), *numbers, " ".join(said)

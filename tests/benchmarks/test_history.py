@@ -5,12 +5,14 @@ from benchmarks.history import append, last, marks, read
 
 RUN = {
     "system": "glovebox", "workload": "join", "rows": 1_000, "line": "loopback", "machine": "one",
-    "seconds": 1.0, "clear_seconds": 0.5, "bytes_per_row": 75.0, "rounds": 9,
+    "seconds": 1.0, "clear_seconds": 0.5, "cpu_seconds": 2.0, "clear_cpu_seconds": 0.5,
+    "bytes_per_row": 75.0, "rounds": 9,
 }  # fmt: skip
 
 WORSE = {
     "seconds": ({"seconds": 1.21}, "REGRESSION: +21% seconds, clear +0%"),
     "seconds, and the clear too": ({"seconds": 2.0, "clear_seconds": 1.0}, "REGRESSION: +100% seconds, clear +100%"),
+    "processor": ({"cpu_seconds": 3.0}, "REGRESSION: +50% cpu seconds, clear +0%"),
     "bytes": ({"bytes_per_row": 76.0}, "REGRESSION: 75.0 to 76.0 bytes per row"),
     "rounds": ({"rounds": 10}, "REGRESSION: 9 to 10 rounds"),
 }
@@ -26,6 +28,10 @@ def test_what_is_worse_is_marked(change, said):
 )
 def test_what_is_not_worse_is_not_marked(change):
     assert marks({**RUN, **change}, RUN) == []
+
+
+def test_figures_that_an_older_run_lacks_are_not_marked():
+    assert marks(RUN, {name: value for name, value in RUN.items() if "cpu" not in name}) == []
 
 
 def test_a_first_run_and_one_without_figures_are_not_marked():

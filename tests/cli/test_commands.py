@@ -250,8 +250,8 @@ def test_the_demo_is_right():
 
 FIGURES = {
     "workload", "rows", "line", "runs", "seconds", "clear_seconds", "ratio", "bytes_per_row", "rounds",
-    "peak_mib_per_party", "equal", "spread_seconds", "spread_clear_seconds", "clear_threads", "question", "security",
-    "reveals", "machine", "load_before", "versions", "at",
+    "cpu_seconds", "clear_cpu_seconds", "peak_mib_per_party", "equal", "spread_seconds", "spread_clear_seconds",
+    "clear_threads", "question", "security", "reveals", "machine", "load_before", "versions", "at",
 }  # fmt: skip
 
 
@@ -262,6 +262,7 @@ def test_the_bench_measures_equal_answers():
     assert set(done) == FIGURES
     assert done["seconds"] > done["rounds"] * 0.05
     assert done["bytes_per_row"] > 65
+    assert 0 < done["clear_cpu_seconds"] < done["cpu_seconds"] < 30
 
 
 def test_a_bench_of_what_is_not_served_says_so_at_once():

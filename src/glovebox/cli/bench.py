@@ -41,10 +41,11 @@ PUBLIC = "padded row counts, the question, its shape"
 
 @dataclass(frozen=True)
 class Run:
-    """One private run and the clear ones beside it. clear: seconds by number of threads."""
+    """One private run and the clear ones beside it. clear: seconds, and processor seconds, by number of threads."""
 
     seconds: float
-    clear: dict[int, float]
+    cpu: float
+    clear: dict[int, tuple[float, float]]
     size: int
     peak_mib: int
     equal: bool
@@ -83,8 +84,8 @@ def _figures(exercise: Exercise, directory: Path, runs: int, line: str | None) -
     began, load = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), os.getloadavg()[0]
     done, rounds, rows = _runs(exercise, directory, runs, line)
     seconds = [run.seconds for run in done]
-    threads = min(CLEAR_THREADS, key=lambda each: statistics.median(run.clear[each] for run in done))
-    clear = [run.clear[threads] for run in done]
+    threads = min(CLEAR_THREADS, key=lambda each: statistics.median(run.clear[each][0] for run in done))
+    clear, clear_cpu = ([run.clear[threads][place] for run in done] for place in (0, 1))
     return {
         "line": line or "loopback",
         "runs": runs,
@@ -95,6 +96,8 @@ def _figures(exercise: Exercise, directory: Path, runs: int, line: str | None) -
         "rounds": rounds,
         "peak_mib_per_party": max(run.peak_mib for run in done),
         "equal": all(run.equal for run in done),
+        "cpu_seconds": round(statistics.median(run.cpu for run in done), 2),
+        "clear_cpu_seconds": round(statistics.median(clear_cpu), 4),
         "spread_seconds": [round(min(seconds), 4), round(max(seconds), 4)],
         "spread_clear_seconds": [round(min(clear), 4), round(max(clear), 4)],
         "clear_threads": threads,
@@ -126,11 +129,13 @@ def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> t
         done = []
         for _ in range(runs + 1):
             time.sleep(PAUSE_S)
+            before = fleet.cpu_s()
             answered = fleet.ask(question.asker, question.asked)
+            cpu = fleet.cpu_s() - before
             clear, rows = clear_run(database, question.clear)
             size = sum(party.bytes_sent for party in answered.parties)
             right = equal(read_answer(bytes(answered.answer)), rows)
-            done.append(Run(answered.seconds, clear, size, fleet.peak_mib(answered.session), right))
+            done.append(Run(answered.seconds, cpu, clear, size, fleet.peak_mib(answered.session), right))
         return done[1:], plan_cost(plan).rounds, contract.tables[0].rows
 
 
@@ -153,12 +158,14 @@ def _ids(table: Table) -> list[str]:
     return [f"{form.sql('duckdb')} AS {column.name}" for form, column in zip(forms, ids, strict=True)]
 
 
-def clear_run(database: duckdb.DuckDBPyConnection, question: str) -> tuple[dict[int, float], list[list[Any]]]:
-    """Seconds by number of threads, and rows, of the question in the clear, from the same files."""
-    seconds: dict[int, float] = {}
+def clear_run(
+    database: duckdb.DuckDBPyConnection, question: str
+) -> tuple[dict[int, tuple[float, float]], list[list[Any]]]:
+    """Seconds and processor seconds by number of threads, and rows, of the question in the clear over the same files."""
+    seconds: dict[int, tuple[float, float]] = {}
     for threads in CLEAR_THREADS:
         database.execute(f"SET threads = {threads:d}")
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         rows = database.execute(question).fetchall()
-        seconds[threads] = time.perf_counter() - began
+        seconds[threads] = (time.perf_counter() - began, time.process_time() - busy)
     return seconds, [list(row) for row in rows]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -104,6 +106,17 @@ class Fleet:
             peaks.append(state.peak(bytes.fromhex(session)))
             state.close()
         return max(peaks)
+
+    def cpu_s(self) -> float:
+        """Processor seconds that these nodes and their workers, gone or there, have taken so far (Linux only)."""
+        ticks = 0
+        for process in self.processes.values():
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for pid in (str(process.pid), *children):
+                with contextlib.suppress(FileNotFoundError):  # a worker that has ended meanwhile is in its node's count
+                    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+                    ticks += sum(map(int, times))  # proc(5): utime, stime, cutime, cstime
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def ask(
         self,
