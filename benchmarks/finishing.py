@@ -62,7 +62,7 @@ async def _answered(ctx: Context, mine: Any, *, finishing: Finishing) -> Any:
         ctx.narrow("conversion"), finishing.bits, RINGS, finishing.groups, ROLES[Role.QUERY], ROLES[Role.HELPER], mine
     )
     opening = await shares_for_opening(
-        ctx.narrow("opening"), finishing, finish(ctx.narrow("finish"), finishing, secret)
+        ctx.narrow("opening"), finishing, await finish(ctx.narrow("finish"), finishing, secret)
     )
     return await reveal_to_receivers(ctx.narrow("reveal"), finishing, opening, RECEIVERS, "benchmark")
 

@@ -105,8 +105,9 @@ def ours(workload: str, rows: int, runs: int, line: str | None = None) -> Figure
 
 def absent(error: dict[str, Any]) -> str:
     """Why there are no figures, from an error's fields: a refusal's own sentence."""
-    sentence = [error["summary"], *error["detail"]][-1].strip()
-    return f"{'not served' if error['exit_code'] == Refused.exit_code else 'failed'}: {sentence}"
+    if error["exit_code"] != Refused.exit_code:
+        return f"failed: {error['summary']}"
+    return f"not served: {[error['summary'], *error['detail']][-1].strip()}"
 
 
 def row_text(figures: Figures) -> str:

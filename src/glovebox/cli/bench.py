@@ -161,7 +161,7 @@ def _ids(table: Table) -> list[str]:
 def clear_run(
     database: duckdb.DuckDBPyConnection, question: str
 ) -> tuple[dict[int, tuple[float, float]], list[list[Any]]]:
-    """Seconds and processor seconds by number of threads, and rows, of the question in the clear over the same files."""
+    """Seconds and processor seconds by number of threads, and rows, of the question in the clear."""
     seconds: dict[int, tuple[float, float]] = {}
     for threads in CLEAR_THREADS:
         database.execute(f"SET threads = {threads:d}")
