@@ -32,11 +32,15 @@ U64 = NDArray[np.uint64]
 
 
 class TableSize(NamedTuple):
-    """What all know of a table: padded rows, payloads a row, and the groups of its column, 1 without one."""
+    """What all know of a table: padded rows, payloads a row, and the groups of its column, 1 without one.
+
+    wide: a word more, at the end, holds more bits of the tag.
+    """
 
     rows: int
     payloads: int
     groups: int = 1
+    wide: bool = False
 
     @property
     def group_words(self) -> int:
@@ -45,8 +49,8 @@ class TableSize(NamedTuple):
 
     @property
     def words(self) -> int:
-        """Words of a row: the tag, the payloads, and a bit for each group."""
-        return 1 + self.payloads + self.group_words
+        """Words of a row: the tag, the payloads, a bit for each group, and more of the tag."""
+        return 1 + self.payloads + self.group_words + self.wide
 
 
 class OwnRows(NamedTuple):
@@ -63,7 +67,8 @@ async def aligned(
     """Shares of the words at QUERY's rows: (words, n) uint64 at QUERY and HELPER, None at TABLE.
 
     The tag, which is equal at both where all tables match; payloads of the table, then of the second; words of groups
-    of the one that has them. own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows.
+    of the one that has them; more of the tag, if it is wide.
+    own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows.
     """
     words = await _looked_up(ctx, own if ctx.role is not Role.HELPER else None, n, table)
     if second is None:
@@ -84,8 +89,12 @@ def traffic(n: int, table: TableSize, second: TableSize | None) -> dict[str, flo
 
 async def _looked_up(ctx: Context, own: OwnRows | None, n: int, size: TableSize) -> U64 | None:
     keys = await pseudonyms(ctx.narrow("ids"), own.ids if own else None, n, size.words)
-    payloads, groups = (own.payloads, own.groups) if own and ctx.role is Role.TABLE else (None, None)
-    return await looked_up(ctx.narrow("table"), keys, payloads, size.rows, size.words, groups)
+    if own is None or ctx.role is not Role.TABLE:
+        return await looked_up(ctx.narrow("table"), keys, None, size.rows, size.words)
+    groups = np.zeros((size.group_words + size.wide, size.rows), np.uint64)  # more of the tag is a mask and no more
+    if own.groups is not None:
+        groups[: size.group_words] = own.groups
+    return await looked_up(ctx.narrow("table"), keys, own.payloads, size.rows, size.words, groups)
 
 
 async def _moved(ctx: Context, words: U64 | None, n: int, size: TableSize) -> U64 | None:
@@ -112,8 +121,8 @@ def _masked(words: U64, stream: Stream, size: TableSize, sign: int) -> U64:
 
 
 def _together(words: U64, others: U64, table: TableSize, second: TableSize) -> U64:
-    tag = words[:1] ^ others[:1]
-    (own, groups), (theirs, more) = (
-        np.split(each[1:], [size.payloads]) for each, size in ((words, table), (others, second))
+    (tag, own, groups, more), (tags, theirs, hot, rest) = (
+        np.split(each, [1, 1 + size.payloads, 1 + size.payloads + size.group_words])
+        for each, size in ((words, table), (others, second))
     )
-    return np.concatenate([tag, own, theirs, groups, more])
+    return np.concatenate([tag ^ tags, own, theirs, groups, hot, more ^ rest])

@@ -2,15 +2,15 @@
 
 Functionality  total[k, g, j] = sum over ids in all tables of value[k] payload[k], for QUERY's group g and a table's j
 Parties        QUERY and TABLE own rows, and HELPER if there is a second table; QUERY and HELPER get fresh shares
-Security       semi-honest, one corrupt party; AES and HMAC; n 2^-64 (false match) + 2^-40 (no table, aborts)
+Security       semi-honest, one corrupt party; AES and HMAC; 2^-40 (false match) + 2^-40 (no table, aborts)
 Leakage        rows of QUERY and of the tables (padded), numbers of groups, expressions, the shape of the totals, to all
-Rounds         8 + E + F + Z + Y + 2 T; one less for each further shard; Y, X: 1 with groups of QUERY, of a table
-Bytes          a + 39.375 n + n O + p + m + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
+Rounds         8 + E + F + Z + Y + 2 T + U; one less for each further shard; Y, X: 1 with groups of QUERY, of a table
+Bytes          a + 39.375 n + 5 n U + n O + p + m + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 13
 
 See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`; C columns of k blocks to
-pick G groups from. T is 1 with a second table. Z is X if QUERY sends choices; else a chain of frames that begins a step
-later, at HELPER, ends no later than without groups.
+pick G groups from. T is 1 with a second table, U with wide tags. Z is X if QUERY sends choices; else a chain of frames
+that begins a step later, at HELPER, ends no later than without groups.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from glovebox.runtime.context import Context, Role
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-MOST_ROWS = 16_000_000  # with the padding of shards under 2^24, so that n 2^-64 stays under 2^-40 (psi.md 5)
+NARROW_ROWS = 16_000_000  # with the padding of shards under 2^24, so that n 2^-64 stays under 2^-40 (psi.md 5)
+MOST_ROWS = 1_000_000_000  # with padding 64 shards of under 2^24 rows; n 2^-72 is under 2^-42
 MATCH = Match(0)
 
 
@@ -48,7 +49,7 @@ class JoinShape:
 
     choices: bits of a row that totals choose by; none chooses what is no match. columns: numbers of a row that totals
     may name as payloads, after the tables' own. second: HELPER's table, joined on the same ids, with its payloads after
-    TABLE's; one of the two at most has groups.
+    TABLE's; one of the two at most has groups. wide: tags have 72 bits, in a shard of a large whole.
     """
 
     n_query: int
@@ -60,11 +61,12 @@ class JoinShape:
     choices: tuple[Expression, ...] = (MATCH,)
     columns: tuple[Expression, ...] = ()
     second: TableSize | None = None
+    wide: bool = False
 
     @property
     def table(self) -> TableSize:
         """TABLE's table."""
-        return TableSize(self.n_table, self.payloads, self.table_groups)
+        return TableSize(self.n_table, self.payloads, self.table_groups, self.wide)
 
     @property
     def words(self) -> int:
@@ -126,8 +128,9 @@ def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
     """How many shards, and the shape of each."""
     number = shards.shards_of(max(shape.n_query, *(table.rows for table in shape.tables)))
     n_query, n_table = (shards.padded(rows, number) for rows in (shape.n_query, shape.n_table))
-    second = shape.second and shape.second._replace(rows=shards.padded(shape.second.rows, number))
-    return number, replace(shape, n_query=-(-n_query // 64) * 64, n_table=n_table, second=second)
+    wide = shape.wide or shape.n_query > NARROW_ROWS
+    second = shape.second and shape.second._replace(rows=shards.padded(shape.second.rows, number), wide=wide)
+    return number, replace(shape, n_query=-(-n_query // 64) * 64, n_table=n_table, second=second, wide=wide)
 
 
 def traffic(shape: JoinShape) -> dict[str, float]:
@@ -147,6 +150,7 @@ def traffic(shape: JoinShape) -> dict[str, float]:
         "m": _bytes(totals.__doc__, {"n": n} | of_totals),
         "E": of_totals["E"],
         "T": shape.second is not None,
+        "U": shard.wide,
         "X": shard.planes > 1,
         "Y": picks > 0,
         "Z": shard.planes > 1 and choosing,
@@ -184,8 +188,8 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     n, layout = shape.layout.size, shape.layout
     own = OwnRows(piece.ids, piece.values, piece.groups) if piece else None
     words = await aligned(ctx, own, n, shape.table, shape.second)
-    tags = None if words is None else ~words[0] if ctx.role is Role.QUERY else words[0]
-    bits = await all_ones(ctx.narrow("equal"), tags, n)
+    bits = await _matches(ctx.narrow("equal"), words, n, shape.wide)
+    words = words[:-1] if words is not None and shape.wide else words
     values = piece.values if piece and ctx.role is Role.QUERY else None
     chosen, words = await _expressed(ctx.narrow("rows"), shape, bits, words, values)
     if shape.planes > 1:
@@ -196,6 +200,15 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     if shape.query_groups > 1:
         return await _by_group(ctx.narrow("pick"), shape, sums, piece.ends if piece else None)
     return None if sums is None else sums[:, :, 0]
+
+
+async def _matches(ctx: Context, words: U64 | None, n: int, wide: bool) -> U8 | None:
+    """Whether tags are equal: QUERY's are turned over, so that equal ones make ones."""
+    if words is None:
+        return await all_ones(ctx, None, n, None, wide)
+    tags = ~words[0] if ctx.role is Role.QUERY else words[0]
+    more = ~words[-1] if ctx.role is Role.QUERY else words[-1]
+    return await all_ones(ctx, tags, n, more if wide else None, wide)
 
 
 async def _expressed(

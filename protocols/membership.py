@@ -1,11 +1,11 @@
 """Equality to all ones, a shared bit a row: which of QUERY's rows are in TABLE, known to nobody.
 
-Functionality  b[i] = 1 if query[i] ^ helper[i] is all ones, else 0; b = query ^ helper
+Functionality  b[i] = 1 if query[i] ^ helper[i] is all ones in 64 bits, or 72, else 0; b = query ^ helper
 Parties        QUERY and HELPER hold and receive shares; TABLE deals
 Security       semi-honest, one corrupt party; perfect given the streams
 Leakage        n
-Rounds         6
-Bytes          39.375 n
+Rounds         6 + U; U is 1 with 72 bits, else 0
+Bytes          39.375 n + 5 n U
 Source         Beaver, CRYPTO 1991 (dealt AND); psi.md 7 (layout of the tree)
 """
 
@@ -21,18 +21,34 @@ from glovebox.runtime.context import Context, Role
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 LAYERS = 6  # log2 of the 64 bits of a tag
+BYTE_LAYER = 2  # whose halves are neighbouring bytes, see algebra/bits.py
 
 
-async def all_ones(ctx: Context, tags: U64 | None, n: int) -> U8 | None:
+async def all_ones(ctx: Context, tags: U64 | None, n: int, more: U64 | None = None, wide: bool = False) -> U8 | None:
     """Share whether two tags are complements.
 
-    tags: (n,) uint64 at QUERY and HELPER, None at TABLE. n: a multiple of 64, public.
-    Returns (n,) uint8 of 0 and 1, XOR shares; None at TABLE.
+    tags: (n,) uint64 at QUERY and HELPER, None at TABLE. n: a multiple of 64, public. more: (n,) uint64, whose low byte
+    is 8 bits more of the tags, if they are wide. Returns (n,) uint8 of 0 and 1, XOR shares; None at TABLE.
     """
+    if wide:
+        step = ctx.narrow("wide")
+        pairs = None if tags is None or more is None else await ctx.compute(_paired, tags, more)
+        low = await and_halves(step, pairs, 2 * n, BYTE_LAYER)
+        tags = None if tags is None or low is None else await ctx.compute(_with_low, tags, low)
     bits = None if tags is None else tags.view(np.uint8)
     for layer in range(LAYERS):
         bits = await and_halves(ctx.narrow(f"and{layer}"), bits, 8 * n >> layer, layer)
     return None if bits is None else await ctx.compute(rows_in_order, bits)
+
+
+def _paired(tags: U64, more: U64) -> U8:
+    """The low byte of each tag, and beside it the 8 bits more."""
+    return np.stack([tags, more], axis=1).astype(np.uint8).reshape(-1)
+
+
+def _with_low(tags: U64, low: U8) -> U64:
+    """The tags with another low byte."""
+    return (tags & ~np.uint64(0xFF)) | low
 
 
 async def and_halves(ctx: Context, bits: U8 | None, size: int, layer: int) -> U8 | None:

@@ -133,6 +133,21 @@ async def test_totals_of_three_owners_are_those_of_a_join(monkeypatch, groups, s
     assert opened(shape, shares.query, shares.helper) == in_the_clear(shape, *rows)
 
 
+@pytest.mark.parametrize("three", [False, True])
+async def test_wide_tags_match_alike(monkeypatch, three):
+    monkeypatch.setattr(intersection, "NARROW_ROWS", 500)
+    rows = three_tables(600)[: 3 if three else 2]
+    totals = THREE if three else EVERYTHING
+    shape = JoinShape(640, 600, 1, totals, 2, 3, second=TableSize(600, 1) if three else None)
+    rows[:2] = grouped(rows[0], 2), grouped(rows[1], 3)
+    assert intersection.shards_of(shape)[1].wide
+    async with World(seed=7) as world:
+        named = dict(zip(("query", "table", "helper"), rows, strict=False))
+        shares = await world.run(joined_totals, shape=shape, **named)
+    assert world.matches_card(joined_totals, **traffic(shape))
+    assert opened(shape, shares.query, shares.helper) == in_the_clear(shape, *rows)
+
+
 @pytest.mark.parametrize(("group", "rows"), [(0, 128), (2, 128), (3, 0), (1, 1)])
 async def test_one_group_may_hold_all_rows_or_none(group, rows):
     query, table_rows = two_tables(rows, 128, rows)

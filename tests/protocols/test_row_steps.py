@@ -74,7 +74,27 @@ async def test_all_ones(rows, seed, share):
     async with World(seed=seed) as world:
         shares = await world.run(all_ones, n=rows, query=query, helper=helper)
     np.testing.assert_array_equal(shares.query ^ shares.helper, match)
-    assert world.matches_card(all_ones, n=rows)
+    assert world.matches_card(all_ones, n=rows, U=0)
+
+
+@pytest.mark.parametrize("bit", [0, 5, 7, 8, 63])
+async def test_all_ones_of_72_bits(bit):
+    n = 64
+    rng = np.random.default_rng(bit)
+    query, more = rng.integers(0, 1 << 64, (2, n), dtype=np.uint64)
+    differ = rng.random((2, n)) < 0.4
+    helper = query ^ ONES ^ np.where(differ[0], np.uint64(1) << np.uint64(bit), 0).astype(np.uint64)
+    beside = more ^ ONES ^ np.where(differ[1], np.uint64(1) << np.uint64(bit), 0).astype(np.uint64)
+
+    async def wide(ctx, tags, **public):
+        own, further = tags or (None, None)
+        return await all_ones(ctx, own, public["n"], further, public["wide"])
+
+    async with World(seed=bit) as world:
+        shares = await world.run(wide, n=n, wide=True, query=(query, more), helper=(helper, beside))
+    counted = differ[1] & (bit < 8)  # only the low byte of the further word is compared
+    np.testing.assert_array_equal(shares.query ^ shares.helper, ~(differ[0] | counted))
+    assert world.matches_card(all_ones, n=n, U=1)
 
 
 TOTALS = [
