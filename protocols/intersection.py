@@ -121,6 +121,8 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
         if shares is not None:
             sums += shares
         ctx.progress(index + 1, number)
+    if any(total.outer for total in shape.totals) and ctx.role in OTHER:
+        sums = _with_unmatched(shape, sums, rows if ctx.role is Role.QUERY else None)
     return _fresh(ctx, shape, sums)
 
 
@@ -238,6 +240,24 @@ async def _by_group(ctx: Context, shape: JoinShape, sums: U64 | None, ends: NDAr
     by_plane = of_groups.reshape(len(shape.totals), shape.planes, shape.query_groups)
     ordered: U64 = by_plane.transpose(0, 2, 1).reshape(len(shape.totals), shape.groups)
     return ordered
+
+
+def _with_unmatched(shape: JoinShape, sums: U64, rows: Rows | None) -> U64:
+    """Totals that rows without a match count in: QUERY's own sums of all its rows, and what matches change of them.
+
+    rows: at QUERY. Only QUERY's groups may be asked for: a row without a match is in none of a table's.
+    """
+    whole = sums.copy()
+    for index, total in enumerate(shape.totals):
+        if total.outer == "anti":
+            whole[index] = np.negative(whole[index])
+        if total.outer and rows is not None:
+            values = (
+                np.ones(len(rows.ids), np.uint64) if total.value is None else rows.values[total.value].view(np.uint64)
+            )
+            groups = np.zeros(len(values), np.int64) if rows.groups is None else rows.groups
+            np.add.at(whole[index], groups, values)
+    return whole
 
 
 def _fresh(ctx: Context, shape: JoinShape, sums: U64) -> U64 | None:

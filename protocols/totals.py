@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +35,15 @@ class Total(NamedTuple):
     """What is summed where a bit is set: a value of QUERY times a payload of TABLE, None counts as 1.
 
     bits: of the ring, 32 or 64. choice: by which condition rows are chosen; it has a bit for every plane.
+    outer: "left", with QUERY's rows that have no match, whose payload is 1; "anti", those alone. Of either only what
+    depends on a match is summed here, times 1 or -1; QUERY adds the sum of all its rows.
     """
 
     value: int | None
     payload: int | None
     bits: int
     choice: int = 0
+    outer: Literal["", "left", "anti"] = ""
 
 
 class Kind(enum.Enum):
@@ -121,6 +124,7 @@ def jobs_of(totals: Sequence[Total], planes: int = 1) -> list[Job]:
         (index, plane, total.choice * planes + plane, kind, total.bits)
         for plane in range(planes)
         for index, total in enumerate(totals)
+        if not (total.outer == "left" and total.payload is None)  # a match changes nothing
         for kind in kinds[total.value is not None, total.payload is not None]
     ]
     return [Job(number, *job) for number, job in enumerate(wanted)]
@@ -288,6 +292,8 @@ def _own_sums(totals: Sequence[Total], me: Role, shares: Shares, planes: int, bl
     """QUERY: sum b_Q v p_Q. HELPER: sum b_S p_S of a payload alone; with a value it is in the jobs."""
     sums = np.zeros((len(totals), planes, blocks), np.uint64)
     for index, total in enumerate(totals):
+        if total.outer == "left" and total.payload is None:
+            continue
         if me is Role.QUERY:
             weight = _weight(total, shares)
         elif total.value is None and total.payload is not None:
@@ -319,6 +325,8 @@ def _payload(total: Total, shares: Shares) -> Ring:
     if total.payload is None:
         raise ValueError("a total without a payload has no vector of payloads")
     vector: Ring = shares.words[1 + total.payload].astype(RINGS[total.bits], copy=False)
+    if total.outer and shares.values is not None:  # at QUERY: sum v + sum b v (p - 1)
+        vector = vector - RINGS[total.bits](1)
     return vector
 
 

@@ -246,16 +246,32 @@ def lines_of(query, table, label=None):
     """The rows of a local query by line: by id, those of a group, or by group."""
     kept = [row for row in table if query.where is None or evaluated(query.where, row)]
     if query.ids:
-        ids = {row["id"] for row in kept} - {None}
+        ids = {row["id"] for row in kept} - (set() if query.unmatched else {None})
         assert query.pivoted or not query.groupings or len(ids) == len([row for row in kept if row["id"] is not None])
-        lines = {key: [row for row in kept if row["id"] == key and label in (None, row["c"])] for key in ids}
+        lines = {
+            key if key is not None else (): [row for row in kept if row["id"] == key and label in (None, row["c"])]
+            for key in ids
+        }
         return lines if query.pivoted else {key: line for key, line in lines.items() if line}
     labels = query.groupings[0].labels if query.groupings else [None]
     return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
 
 
+def unmatched(source, total, lines):
+    """What the query's lines without a match add to a total."""
+    if not total.outer:
+        return 0
+    alone = {key: line for key, line in lines[0].items() if key not in lines[1]}
+    if total.query is None:
+        return sum(len(line) for line in alone.values())
+    measure = source.query.measures[total.query]
+    return sum(measured(measure, line) for key, line in alone.items() if key != () or measure.kind != "people")
+
+
 def summed(source, total, lines):
     """What a matching id adds to a total. lines: its rows at each owner."""
+    if total.outer == "anti":
+        return 0
     if not expressed(source.choices[total.choice], source, lines):
         return 0
     if total.column is not None:
@@ -301,6 +317,7 @@ def computed(plan, tables):
         ]
         totals = [[
             sum(summed(source, total, [line[key] for line in lines]) for key in set.intersection(*map(set, lines)))
+            + unmatched(source, total, lines)
             for lines in product(*sides)
         ] for total in plan.totals]  # fmt: skip
     else:
@@ -428,3 +445,34 @@ def test_three_owners_with_unique_ids(e, b, g, question):
 @given(rows(), rows(), rows(), questions(("a", "d", "h"), "a JOIN d USING (id) JOIN h USING (id)", True))
 def test_three_owners_with_repeated_ids(a, d, h, question):
     check_if_served(question, {0: a, 1: d, 2: h}, {"a": a, "d": d, "h": h})
+
+
+@QUICK
+@given(rows(), rows(), st.data())
+def test_left_semi_and_anti_joins(a, d, data):
+    kind = data.draw(st.sampled_from(["LEFT", "SEMI", "ANTI"]))
+    question = data.draw(outer_questions(kind))
+    check(question, {0: a, 1: d}, {"a": a, "d": d})
+
+
+@st.composite
+def outer_questions(draw, kind):
+    """A statement over a join that rows without a match take part in, or of which only one side is seen."""
+    left, right = numbers("a"), numbers("d")
+    aggregates = st.one_of(
+        st.just("COUNT(*)"), st.just("COUNT(DISTINCT a.id)"), left.map("SUM({})".format), left.map("AVG({})".format),
+        st.just("COUNT(a.x)"),
+    )  # fmt: skip
+    if kind == "LEFT":
+        both = st.tuples(left, right).map(" * ".join).map("SUM({})".format)
+        aggregates = st.one_of(
+            aggregates, both, right.map("AVG({})".format), st.just("COUNT(d.id)"), st.just("COUNT(d.y)")
+        )
+    where = draw(st.one_of(st.none(), conditions("a")))
+    keep = draw(st.one_of(st.none(), conditions("a"), conditions("d") if kind == "LEFT" else st.nothing()))
+    column = draw(aggregates) + (f" FILTER (WHERE {keep})" if keep else "")
+    key = draw(st.booleans())
+    return (
+        f"SELECT {'a.c, ' if key else ''}{column} AS o FROM a {kind} JOIN d USING (id)"
+        f"{f' WHERE {where}' if where else ''}{' GROUP BY a.c ORDER BY 1' if key else ''}"
+    )

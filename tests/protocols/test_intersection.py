@@ -133,6 +133,25 @@ async def test_totals_of_three_owners_are_those_of_a_join(monkeypatch, groups, s
     assert opened(shape, shares.query, shares.helper) == in_the_clear(shape, *rows)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+async def test_rows_without_a_match_count_where_they_should(groups):
+    query, table_rows = two_tables(300, 250, 120)
+    query = grouped(query, groups) if groups > 1 else query
+    outer = tuple(Total(*total[:3], 0, kind) for kind in ("left", "anti") for total in EVERYTHING[:2])
+    outer = (*outer, Total(None, 0, 64, 0, "left"), Total(0, 0, 64, 0, "left"))
+    shape = JoinShape(310, 250, 1, outer, groups)
+    matched = {bytes(one): int(value) for one, value in zip(table_rows.ids, table_rows.values[0], strict=True)}
+    expected = np.zeros((6, groups), np.int64)
+    for place, one in enumerate(query.ids):
+        group = 0 if query.groups is None else query.groups[place]
+        v, p, there = int(query.values[0, place]), matched.get(bytes(one), 1), bytes(one) in matched
+        expected[:, group] += [1, v, not there, v * (not there), p, v * p]
+    async with World(seed=7) as world:
+        shares = await world.run(joined_totals, shape=shape, query=query, table=table_rows)
+    assert world.matches_card(joined_totals, **traffic(shape))
+    assert opened(shape, shares.query, shares.helper) == expected.tolist()
+
+
 @pytest.mark.parametrize("three", [False, True])
 async def test_wide_tags_match_alike(monkeypatch, three):
     monkeypatch.setattr(intersection, "NARROW_ROWS", 500)

@@ -39,8 +39,9 @@ exact = "everyone may see single persons"
 """
 )
 ROWS = {
-    "a": [(f"p{i}", KINDS[i * i % 3], "" if i % 5 == 0 else i * 37 - 900) for i in range(300)],
-    "many": [(f"p{i * 7 % 120}", KINDS[i % 3], "" if i % 4 == 0 else i - 70) for i in range(400)],
+    "a": [(f"p{i}", KINDS[i * i % 3], "" if i % 5 == 0 else i * 37 - 900) for i in range(300)]
+    + [("", "x", 5), ("", "y", 7)],
+    "many": [(f"p{i * 7 % 120}", KINDS[i % 3], "" if i % 4 == 0 else i - 70) for i in range(396)] + [("", "z", 3)] * 2,
     "b": [(f"p{i}", BANDS[i % 7 % 3], i - 100) for i in range(20, 390)],
     "visits": [(f"p{i * 11 % 150}", BANDS[i % 5 % 3], i * 3) for i in range(380)],
 }
@@ -57,6 +58,15 @@ QUESTIONS = [
         ("place", ("a", "amount", "seconds"), "a JOIN visits USING (id)", "place", "1"),
         ("sort, place", ("many", "paid", "seconds"), "many JOIN visits USING (id)", "sort, place", "1, 2"),
     )
+]
+QUESTIONS += [
+    "SELECT COUNT(*) AS n, COUNT(DISTINCT a.id) AS people, SUM(amount) AS s FROM a ANTI JOIN b USING (id)",
+    "SELECT sort, COUNT(*) AS n, SUM(paid) AS s FROM many ANTI JOIN b USING (id) GROUP BY sort ORDER BY 1",
+    "SELECT kind, COUNT(*) AS n, SUM(amount) AS s FROM a SEMI JOIN visits USING (id) GROUP BY kind ORDER BY 1",
+    "SELECT kind, COUNT(*) AS n, COUNT(visits.id) AS seen, SUM(amount) AS s, SUM(seconds) AS t, "
+    "SUM(amount * seconds) AS p FROM a LEFT JOIN visits USING (id) GROUP BY kind ORDER BY 1",
+    "SELECT COUNT(*) AS n, COUNT(DISTINCT many.id) AS people, SUM(paid) AS s, AVG(weight) AS m "
+    "FROM many LEFT JOIN b USING (id)",
 ]
 SHAPES = {"a": ("kind", "amount"), "many": ("sort", "paid"), "b": ("band", "weight"), "visits": ("place", "seconds")}
 
@@ -87,7 +97,7 @@ def in_the_clear(question):
             group, value = SHAPES[name]
             database.execute(f"CREATE TABLE {name} (id VARCHAR, {group} VARCHAR, {value} INTEGER)")
             database.executemany(
-                f"INSERT INTO {name} VALUES (?, ?, ?)", [[i, g, v if v != "" else None] for i, g, v in rows]
+                f"INSERT INTO {name} VALUES (?, ?, ?)", [[i or None, g, v if v != "" else None] for i, g, v in rows]
             )
         return [list(row) for row in database.execute(question).fetchall()]
 

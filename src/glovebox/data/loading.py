@@ -9,8 +9,10 @@ what is hashed is what is counted. No floating point anywhere.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -132,13 +134,15 @@ def _unique_rows(
         if valid is not None:
             nulls = int(np.count_nonzero(passes & booleans(batch.column(f"null_{id_name}"))))
             null_ids, formless = null_ids + nulls, formless + int(np.count_nonzero(passes & ~valid)) - nulls
-            passes &= valid
+            passes = passes if query.unmatched else passes & valid
         if not passes.all():
             keys = keys.filter(pa.array(passes))
         span = slice(n, n + len(keys))
-        encode_ids(keys, w, ids[span])
+        nobody = _encoded(keys, w, ids[span])
         for index, (measure, alias) in enumerate(zip(query.measures, inputs, strict=True)):
             values[index, span] = line_units(measure, batch.column(alias))[passes] if alias else 1
+            if measure.kind == "people":
+                values[index, span][nobody] = 0
         if group and groups is not None:
             groups[span] = integers(batch.column(group))[0][passes]
         n += len(keys)
@@ -162,25 +166,47 @@ def _repeated_rows(
                 for measure in query.measures for group in groups]  # fmt: skip
     sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
     lines = exp.select(name(id_name).as_("id"), call("count_star").as_("n"), *sums).from_(every.subquery("every"))
-    lines = lines.where(condition(query, view, parameters), not_(is_null(name(id_name)))).group_by(name(id_name))
+    there = exp.true() if query.unmatched else not_(is_null(name(id_name)))
+    lines = lines.where(condition(query, view, parameters), there).group_by(name(id_name))
     keyed = exp.select(exp.Star(), key(column, name("id")).as_("key")).from_(lines.subquery("lines"))
     ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)
     values = np.empty((len(measures), table.rows), np.int64)
     most = most_rows(table, column)
+    persons = np.ones(table.rows, bool)
     n = above = 0
     for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
-        encode_ids(batch.column("key"), w, ids[span])
+        nobody = _encoded(batch.column("key"), w, ids[span])
+        persons[span] = ~nobody
         for index, (measure, _) in enumerate(measures):
             values[index, span] = line_units(measure, batch.column(f"m{index}"))
-        above += int(np.count_nonzero(integers(batch.column("n"))[0] > (most or table.rows)))
+            if measure.kind == "people":
+                values[index, span][nobody] = 0
+        above += int(np.count_nonzero((integers(batch.column("n"))[0] > (most or table.rows)) & ~nobody))
         n += batch.num_rows
         told(2 * table.rows + n, PASSES * table.rows)
     if above:
         raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
     values = np.ascontiguousarray(values[:, :n])
-    check_bounds(query, values)
+    check_bounds(
+        query, values[:, persons[:n]]
+    )  # all rows without an id are one line, which may reach as far as a table
     return LoadedRows(ids[:n], values, snapshot, null_ids, formless)
+
+
+def _encoded(keys: pa.Array[Any], w: int, out: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Encode keys; what has none gets random bytes, which match nothing. Returns where that is, (n,) bool."""
+    valid = validity(keys)
+    if valid is None or valid.all():
+        encode_ids(keys, w, out)
+        return np.zeros(len(keys), bool)
+    blank = pa.scalar(0, keys.type) if pa.types.is_int64(keys.type) else pa.scalar(b"").cast(keys.type)
+    encode_ids(keys.fill_null(blank), w, out)
+    nobody = ~valid
+    out[nobody] = np.frombuffer(secrets.token_bytes(int(nobody.sum()) * out.shape[1]), np.uint8).reshape(
+        -1, out.shape[1]
+    )
+    return nobody
 
 
 def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Select, id_name: str) -> tuple[int, int]:

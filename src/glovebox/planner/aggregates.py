@@ -14,6 +14,7 @@ from typing import Literal
 from sqlglot import exp
 
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
+from glovebox.contract.terms import Contract
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
@@ -51,8 +52,13 @@ class Totals:
         self.choices: list[shared.Expression] = []
         self.columns: list[shared.Expression] = []
         self._mixing = Mixing(scope, typing, self._place)
+        kind = scope.sides[-1].kind
+        self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")
         self._where = self.conditions(where.this if where else None)
+        if where and self.outer and (self._where.mixed or 1 in self._where.own):
+            hint = "JOIN without LEFT, or a condition in FILTER"
+            scope.statement.refuse(where, "sql", "WHERE drops the rows that have no match", hint)
         self.total(self._people(Conditions()), scope.statement.tree)
 
     @property
@@ -90,6 +96,9 @@ class Totals:
         mixed: list[shared.Expression] = []
         for part in conjuncts(node):
             if self.joined and self._mixing.is_mixed(part):
+                if self.outer:
+                    hint = "JOIN without LEFT"
+                    self.scope.statement.refuse(part, "sql", "Both owners' columns meet in inner joins only", hint)
                 mixed.append(self._mixing.condition(part))
                 continue
             one = self.typing.condition(part)
@@ -115,7 +124,9 @@ class Totals:
                 corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
                 low, high = min(corners), max(corners)
         counts = all(measure is None or measure.kind != "sum" for measure in factors)
-        return self._added_up(node, places, (low, high), counts, mixed)
+        rows_there = len(factors) > 1 and (factors[1] is None or factors[1].kind == "rows")
+        outer = self.outer if self.outer == "anti" or rows_there else ""
+        return self._added_up(node, places, (low, high), counts, mixed, outer=outer)
 
     def _added_up(
         self,
@@ -125,10 +136,12 @@ class Totals:
         counts: bool,
         mixed: tuple[shared.Expression, ...],
         column: int | None = None,
+        outer: Literal["", "left", "anti"] = "",
     ) -> int:
         """The index of a total of rows that are between two ends each."""
         tables = [side.table for side in self.scope.sides]
         most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
+        most = tables[0].rows if outer else most
         low, high = min(0, ends[0]) * most, max(0, ends[1]) * most
         if max(-low, high) >= TOTAL_LIMIT:
             sentence = f"This total could reach {max(-low, high):.1e}, and what is under 2^62 = 4.6e+18 fits"
@@ -137,7 +150,7 @@ class Totals:
             self.scope.statement.refuse(node, "columns", sentence, hint)
         bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT else 64
         query, table, second = (*places, None, None, None)[:3]
-        total = Total(query, table, bits, low, high, self._choice(mixed), column, second)
+        total = Total(query, table, bits, low, high, self._choice(mixed), column, second, outer)
         if total not in self.totals:
             self.totals.append(total)
         return self.totals.index(total)
@@ -158,6 +171,8 @@ class Totals:
     def _bound(self, side: int) -> int:
         """The most rows of one line: an id's rows, or all rows of a group."""
         found = self.scope.sides[side]
+        if found.kind in ("semi", "anti"):
+            return 1  # a match counts once
         return rows_of_id(found.table, found.ids) if found.ids else found.table.rows
 
     def _rows(self, filters: Conditions) -> list[Measure | None]:
@@ -180,7 +195,7 @@ class Totals:
             if side in filters.own:
                 measures.append(Measure("people", _where(filters.own[side], ONE), 0, 0, most))
             else:
-                always = self.joined and side not in self.pivoted
+                always = self.joined and side not in self.pivoted and not (self.outer and side == 0)
                 measures.append(None if always else Measure("people", None, 0, 0, most))
         return measures
 
@@ -199,6 +214,10 @@ class Totals:
         self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
         return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
 
+    def _may_lack(self, one: Typed) -> bool:
+        """Whether a row may have no value for want of a match."""
+        return self.outer == "left" and one.side == 1
+
     def _is_person(self, node: exp.Expr) -> bool:
         if not isinstance(node, exp.Column):
             return False
@@ -214,7 +233,7 @@ class Totals:
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
         measures = self._rows(filters)
-        if one.side is not None and (one.nullable or one.side in filters.own):
+        if one.side is not None and (one.nullable or one.side in filters.own or self._may_lack(one)):
             expression = _where(filters.own.get(one.side), one.expression)
             measures[one.side] = Measure("values", expression, 0, 0, self._bound(one.side))
         return measures
@@ -235,7 +254,7 @@ class Totals:
             expression = _where(filters.own.get(side), one.expression)
             low, high = min(0, one.low) * most, max(0, one.high) * most
             measures[side] = Measure("sum", expression, one.scale, low, high)
-            if one.nullable or side in filters.own:
+            if one.nullable or side in filters.own or self._may_lack(one):
                 present[side] = Measure("values", expression, 0, 0, most)
         return self.total(measures, node, filters.mixed), self.total(present, node, filters.mixed), factors
 
@@ -271,10 +290,10 @@ class Totals:
         total, present, factors = self._added(node.this, filters, "sum")
         scale = sum(one.scale for one in factors)
         over: int | None = present
-        if not filters and not any(one.nullable for one in factors):
+        if not filters and not any(one.nullable or self._may_lack(one) for one in factors):
             # Each of a group's people has a value. So NULL is for no people, which shows only where zero does; of a
             # stacked table rows without an id would be no people and have values.
-            over = None if not self._empty_shown() else 0 if self.joined else present
+            over = None if not self._empty_shown() else 0 if self.joined and not self.outer else present
         return Output(name, "sum", total=total, over=over, scale=scale)
 
     def _average(self, name: str, node: exp.Avg, filters: Conditions) -> Output:
@@ -295,8 +314,7 @@ class Totals:
         return Output(name, "quotient", total=total, over=present, scale=scale, low=one.low, high=one.high)
 
     def _empty_shown(self) -> bool:
-        rules = self.scope.contract.rules
-        return rules.zero_shown or rules.groups_of_at_least == 1
+        return shows_zero(self.scope.contract, self.outer)
 
 
 def _where(condition: Typed | None, expression: Expression) -> Expression:
@@ -316,3 +334,9 @@ def _digits(scope: Scope, node: exp.Round) -> int:
 def replace_digits(output: Output, digits: int | None) -> Output:
     """The output, rounded after opening where ROUND was asked for."""
     return Output(**{name: getattr(output, name) for name in output.__struct_fields__} | {"digits": digits})
+
+
+def shows_zero(contract: Contract, outer: str) -> bool:
+    """Whether a group without people shows as zero. With rows that have no match it may have rows all the same."""
+    rules = contract.rules
+    return rules.groups_of_at_least == 1 or (rules.zero_shown and not outer)

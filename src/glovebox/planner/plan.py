@@ -25,7 +25,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     bits: the ring it is summed in, 32 for counts (0 <= total < 2**31), 64 else (|total| < 2**62).
     low, high: bounds of the total, from the contract.
     choice: of a joined question, which of its choices decides what rows are summed. column: a column of several owners'
-    that is summed in place of a measure of each.
+    that is summed in place of a measure of each. outer: "left", with the query's rows that have no match, as if each
+    counted 1 there; "anti", those alone.
     """
 
     query: int | None
@@ -36,6 +37,7 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     choice: int = 0
     column: int | None = None
     second: int | None = None
+    outer: Literal["", "left", "anti"] = ""
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from glovebox.contract.document import NAME
 from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
-from glovebox.planner.aggregates import Totals
+from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
 from glovebox.planner.roles import source_of
@@ -74,7 +74,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         totals=ordered,
         people=0,
         threshold=contract.rules.groups_of_at_least,
-        zero_shown=contract.rules.zero_shown or contract.rules.groups_of_at_least == 1,
+        zero_shown=shows_zero(contract, totals.outer),
         outputs=outputs,
         clause=f"question {approved.name}" if approved else "rules.questions",
         order=_order(scope, parsed.tree, outputs),

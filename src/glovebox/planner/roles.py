@@ -56,6 +56,8 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     if not ways:
         group, sentence = scope.statement.tree.args["group"], "Three owners' columns cannot all make groups"
         scope.statement.refuse(group, "sql", sentence, "GROUP BY columns of two of them")
+    if totals.outer:  # a row of the left table that has no match is known to its owner alone
+        ways = [way for way in ways if way[0].query.party == scope.sides[0].owners[0]]
     ways.sort(key=lambda way: [local.party for local in way[0].owners])
     shapes = [join_shape(*way) for way in ways]
     sizes = [len(shape.totals) * shape.planes for shape in shapes]
@@ -93,4 +95,5 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
         totals.where(number),
         tuple(key.groupings[0] for key in keys if key.side == number),
         number in totals.pivoted,
+        bool(totals.outer) and number == 0,
     )

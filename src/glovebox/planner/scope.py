@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
@@ -20,7 +21,7 @@ class Side:
     """One table of a statement. owners: one for a joined question, all of a stacked table else.
 
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
-    labels: columns that a UNION ALL makes up, one label an owner, in the order of `owners`.
+    labels: columns that a UNION ALL makes up, one label an owner, in the order of `owners`. kind: how it is joined.
     """
 
     index: int
@@ -29,6 +30,7 @@ class Side:
     called: frozenset[str]
     ids: Column | None = None
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kind: Literal["inner", "left", "semi", "anti"] = "inner"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Scope:
             (number, column)
             for number, side in enumerate(self.sides)
             if (not qualifier or qualifier in side.called) and (column := side.table.column(name))
+            if side.kind in ("inner", "left")
         ]
         joined = [place for place in found if self.sides[place[0]].ids == place[1]]
         if len(found) == 1 or (found and len(found) == len(joined)):
@@ -146,8 +149,7 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
         statement.refuse(joins[0], "sql", "Two of these tables are one owner's", "tables of different owners")
     ids: dict[int, Column] = {}
     for number, join in enumerate(joins, 1):
-        if join.kind and join.kind.upper() != "INNER":
-            statement.refuse(join, "sql", "Only inner joins can be asked yet", "JOIN … USING (…)")
+        kind = _kind(scope, join, len(joins))
         found = _using(scope, join, number) or _on(scope, join, number)
         if not any(_is_joined(scope, number, found, pair) for pair in contract.rules.join):
             _no_such_join(scope, join, found)
@@ -155,9 +157,19 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
             if ids.setdefault(side_number, column) != column:
                 statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
     sides = tuple(
-        Side(side.index, side.table, side.owners, side.called, ids[number]) for number, side in enumerate(scope.sides)
+        Side(side.index, side.table, side.owners, side.called, ids[number], kind=kind if number else "inner")
+        for number, side in enumerate(scope.sides)
     )
     return Scope(statement, contract, sides)
+
+
+def _kind(scope: Scope, join: exp.Join, joins: int) -> Literal["inner", "left", "semi", "anti"]:
+    """How a table is joined. All but inner joins are of two tables."""
+    found = (join.side or join.kind or "inner").lower()
+    if found == "inner" or (found in ("left", "semi", "anti") and joins == 1):
+        return found  # type: ignore[return-value]
+    hint = "of two tables JOIN, LEFT JOIN, SEMI JOIN or ANTI JOIN, of three JOIN"
+    return scope.statement.refuse(join, "sql", "This join cannot be asked", hint)
 
 
 def _is_joined(scope: Scope, new: int, found: dict[int, Column], pair: tuple[JoinColumn, JoinColumn]) -> bool:

@@ -34,7 +34,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
                 for measure, local, group in zip(_measures(total), source.owners, groups, strict=False)
             ]
             payload = _payload(total, places[1:], counts, columns, source)
-            found.append(RowTotal(places[0], payload, total.bits, total.choice))
+            found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer))
     return JoinShape(
         source.query.lines,
         source.table.lines,

@@ -24,7 +24,7 @@ BINARY = "this expression"
 # What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
 # anything looks at it, so that no clause is passed over in silence.
 ALLOWED: dict[type[exp.Expr], str] = {
-    exp.Select: "expressions from_ joins where group order", exp.From: "this", exp.Join: "this on using kind",
+    exp.Select: "expressions from_ joins where group order", exp.From: "this", exp.Join: "this on using kind side",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
     exp.Where: "this", exp.Group: "expressions", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",

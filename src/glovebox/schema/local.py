@@ -48,6 +48,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     lines: public bound on the number of lines: what they are padded to.
     groupings: the groups are the product of their domains, in row-major order. A line an id has the group of its row;
     where `pivoted`, for an id may have rows in many, each measure becomes one for each group, over its rows alone.
+    unmatched: rows without an id are lines too, which match nothing and are nobody.
     """
 
     party: int
@@ -58,6 +59,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     where: Expression | None = None
     groupings: tuple[Grouping, ...] = ()
     pivoted: bool = False
+    unmatched: bool = False
 
     @property
     def groups(self) -> int:
