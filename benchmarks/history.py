@@ -38,6 +38,12 @@ def last(stored: Iterable[dict[str, Any]], figures: dict[str, Any]) -> dict[str,
     return next((old for old in reversed(list(stored)) if kind(old) == kind(figures)), None)
 
 
+def replaced(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures with those of the same kind replaced by the new ones, which stand last."""
+    kinds = {kind(figures) for figures in new}
+    return [figures for figures in before if kind(figures) not in kinds] + new
+
+
 def marks(figures: dict[str, Any], before: dict[str, Any] | None) -> list[str]:
     """What is worse than before: seconds by more than a fifth, bytes by more than a hundredth, rounds by any.
 

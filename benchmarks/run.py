@@ -29,7 +29,7 @@ OTHERS = 1_000_000
 """Rows of all other workloads, or as many as the largest join has."""
 
 GROUPS = (10, 100, 1_000)
-WIDE = 170  # columns, where no terminal says how many it has
+WIDE = 210  # columns, where no terminal says how many it has
 FEWER_RUNS = 3  # of other systems and of finishing, which take long and vary little
 
 Figures = dict[str, Any]
@@ -51,13 +51,15 @@ def main(
     commit = subprocess.run(described, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for job in jobs(rows, runs, set(only)):
-        figures = {"system": history.OURS, "commit": commit, **job}
+        figures = {"system": history.OURS, "machine": machine(), "commit": commit, **job}
         figures["marks"] = history.marks(figures, history.last(stored, figures))
         history.append(figures)
         found.append(figures)
         console.print(row_text(figures), highlight=False)
-    (out / "figures.json").write_text("[\n" + ",\n".join(json.dumps(each) for each in found) + "\n]\n")
-    charts(out, found, history.read())
+    file = out / "figures.json"
+    kept = history.replaced(json.loads(file.read_text()) if file.exists() else [], found)
+    file.write_text("[\n" + ",\n".join(json.dumps(each) for each in kept) + "\n]\n")
+    charts(out, kept, history.read())
     console.print(table(found))
     for note in notes(found):
         console.print(note, highlight=False)
@@ -84,7 +86,7 @@ def jobs(rows: tuple[int, ...], runs: int, only: set[str]) -> Iterator[Figures]:
         yield ours("join", most, runs, line)
     for workload in finishing.WORKLOADS if wanted("finishing") else ():
         for groups in GROUPS:
-            yield {"machine": machine(), **asyncio.run(finishing.measured(workload, groups, FEWER_RUNS))}
+            yield asyncio.run(finishing.measured(workload, groups, FEWER_RUNS))
     for peer in beside.PEERS if wanted("peers") else ():
         for size in rows:
             if size <= beside.about(peer)["largest"]:

@@ -1,7 +1,7 @@
 """What has become worse since the last run of the same kind, on made-up history."""
 
 import pytest
-from benchmarks.history import append, last, marks, read
+from benchmarks.history import append, last, marks, read, replaced
 
 RUN = {
     "system": "glovebox", "workload": "join", "rows": 1_000, "line": "loopback", "machine": "one",
@@ -49,3 +49,8 @@ def test_runs_are_held_against_the_last_of_the_same_kind(tmp_path):
     assert last(stored, RUN)["seconds"] == 1.0
     assert last(stored, {**RUN, "workload": "count"}) is None
     assert read(tmp_path / "none.jsonl") == []
+
+
+def test_new_figures_take_the_place_of_those_of_their_kind():
+    other = {**RUN, "rows": 2}
+    assert replaced([RUN, other], [{**RUN, "seconds": 9.0}]) == [other, {**RUN, "seconds": 9.0}]

@@ -31,8 +31,10 @@ from glovebox.planner.question import plan_question
 from glovebox.schema.columns import Table
 
 CLEAR_THREADS = (1, 2)
-PAUSE_S = 1.5
-"""Between two runs: a node's next worker has started by then, as it has where questions come from people."""
+QUIET_S, BUSY_S, LONGEST_S = 0.3, 0.02, 10.0
+"""Nodes are quiet when they and their workers took at most `BUSY_S` of processor time in `QUIET_S`: their next workers have
+started, as they have where questions come from people, and take nothing from what is measured next, least of all from
+the clear run."""
 
 PACKAGES = ("glovebox", "mpyc", "numpy", "numba", "duckdb", "cryptography")
 SECURITY = "semi-honest, one corrupt party of three, static; TLS between the nodes"
@@ -128,15 +130,24 @@ def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> t
         stack.enter_context(fleet)
         done = []
         for _ in range(runs + 1):
-            time.sleep(PAUSE_S)
+            _wait_quiet(fleet)
             before = fleet.cpu_s()
             answered = fleet.ask(question.asker, question.asked)
             cpu = fleet.cpu_s() - before
+            _wait_quiet(fleet)
             clear, rows = clear_run(database, question.clear)
             size = sum(party.bytes_sent for party in answered.parties)
             right = equal(read_answer(bytes(answered.answer)), rows)
             done.append(Run(answered.seconds, cpu, clear, size, fleet.peak_mib(answered.session), right))
         return done[1:], plan_cost(plan).rounds, contract.tables[0].rows
+
+
+def _wait_quiet(fleet: Fleet) -> None:
+    deadline = time.monotonic() + LONGEST_S
+    before, now = -1.0, fleet.cpu_s()
+    while now - before > BUSY_S and time.monotonic() < deadline:
+        time.sleep(QUIET_S)
+        before, now = now, fleet.cpu_s()
 
 
 def clear_tables(

@@ -21,6 +21,7 @@ CAMPAIGN_FROM = date(2026, 12, 1)
 CAMPAIGN_DAYS = 121  # to 2027-03-31
 PEOPLE, BUYERS, VIEWERS = 9_000, 4_000, 6_000
 ID_BYTES = 24
+ROW_GROUP = 122_880  # rows, as DuckDB itself writes: it reads row groups side by side
 GIVEN = ("anna", "ben", "chloe", "david", "emma", "farid", "greta", "hugo", "ines", "jonas", "kaya", "luc")
 FAMILY = ("becker", "bernard", "cole", "dubois", "fischer", "garcia", "hughes", "jansen", "khan", "moreau", "smith")
 HOSTS = ("example.com", "example.org", "mail.example", "post.example.net")
@@ -180,5 +181,5 @@ def _write(path: Path, columns: dict[str, Array]) -> Path:
     if path.suffix == ".csv":
         pyarrow.csv.write_csv(table, path)
     else:
-        pyarrow.parquet.write_table(table, path, compression="zstd")
+        pyarrow.parquet.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
     return path
