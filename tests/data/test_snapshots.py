@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,6 +143,16 @@ def test_the_order_of_a_large_file_is_kept(opened, parquet_file):
     columns = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     source = parquet_file(columns, row_group_size=1_000)
     assert len({table_snapshot(opened(source), TABLE, source, SALT) for _ in range(4)}) == 1
+
+
+def test_the_order_is_kept_beside_a_category_of_many_labels(opened, parquet_file):
+    """DuckDB would look many labels up by a join, whose rows come in any order on two threads."""
+    labels = tuple(f"label {number}" for number in range(12))
+    table = Table("t", (0,), 300_000, (Column("n", "integer"), Column("label", "category", values=labels)))
+    numbers = pa.array(range(300_000))
+    columns = {"n": numbers, "label": pa.array(labels).take(pa.compute.bit_wise_and(numbers, 7))}
+    source = parquet_file(columns, row_group_size=20_000)
+    assert len({table_snapshot(opened(source), table, source, SALT) for _ in range(4)}) == 1
 
 
 def test_a_table_with_faults_has_no_snapshot(opened, csv_file):

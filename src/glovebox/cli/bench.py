@@ -32,9 +32,9 @@ from glovebox.schema.columns import Table
 
 CLEAR_THREADS = (1, 2)
 QUIET_S, BUSY_S, LONGEST_S = 0.3, 0.02, 10.0
-"""Nodes are quiet when they and their workers took at most `BUSY_S` of processor time in `QUIET_S`: their next workers have
-started, as they have where questions come from people, and take nothing from what is measured next, least of all from
-the clear run."""
+"""Nodes are quiet when they and their workers took at most `BUSY_S` of processor time in `QUIET_S`: their next workers
+have started, as they have where questions come from people, and take nothing from the runs, the clear one least of all.
+"""
 
 PACKAGES = ("glovebox", "mpyc", "numpy", "numba", "duckdb", "cryptography")
 SECURITY = "semi-honest, one corrupt party of three, static; TLS between the nodes"

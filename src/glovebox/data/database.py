@@ -44,6 +44,7 @@ def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, t
         ("temp_directory", folder),
         ("memory_limit", f"{memory_mib}MiB"),
         ("threads", threads),
+        ("disabled_optimizers", "in_clause"),  # it makes a join of an IN, and two threads then give rows in any order
         ("allowed_paths", [path for source in sources for path in _files(source)]),
         ("TimeZone", "UTC"),
         ("enable_external_access", False),
