@@ -27,6 +27,11 @@ def contracts():
     text = text.replace('type = "id", form = "email"', 'type = "id", form = "phone", country = "DE"')
     composed = '[["purchases.customer", "purchases.bought_on"], ["impressions.customer", "impressions.seen_on"]]'
     text = text.replace('[["purchases.customer"', f'[{composed}, ["purchases.customer"')
+    text = text.replace("range = [0, 5000]", "range = [0, 5000], clip = true")
+    text = text.replace('type = "date", range', 'type = "date", round = "month", range')
+    text = text.replace(
+        "country   = {", 'age = { type = "decimal(5,1)", bands = [0, 18, 65], values = ["other"] }\ncountry   = {'
+    )
     yield "everything", parse_contract(text.encode())
 
 
@@ -45,6 +50,8 @@ def changed(value):
             return "row"
         case "DE":
             return "FR"
+        case "month":
+            return "year"
         case "any":
             return "approved"
         case "approved":

@@ -151,9 +151,33 @@ BAD = [
     ('range = ["-0.50", 5000]', 'range = ["0.001", 5000]', "contract_range"),
     ('range = ["-0.50", 5000]', "range = [0, 2026-01-01]", "contract_range"),
     ("x = {", "x = { unique = true,", "contract_column_key"),
-    ("d = {", 'd = { round = "month",', "contract_not_served"),
-    ("x = {", "x = { bands = [0, 18],", "contract_not_served"),
-    ("x = {", "x = { clip = true,", "contract_not_served"),
+    ("\nd = {", '\nd = { round = "month",', None),
+    ("\nd = {", '\nd = { round = "day",', "contract_round"),
+    ("\nd = {", '\nd = { round = "decade",', "contract_value"),
+    ("\nd = {", "\nd = { round = true,", "contract_value"),
+    ("range = [2026-01-01, 2026-12-31]", 'round = "month", range = [2026-01-02, 2026-12-31]', "contract_round"),
+    ("range = [2026-01-01, 2026-12-31]", 'round = "week", range = [2026-01-01, 2026-12-31]', "contract_round"),
+    ("range = [2026-01-01, 2026-12-31]", 'round = "week", range = [2025-12-29, 2026-12-31]', None),
+    ("range = [2026-01-01T00:00:00Z", 'round = "hour", range = [2026-01-01T00:30:00Z', "contract_round"),
+    ("range = [2026-01-01T00:00:00Z", 'round = "quarter", range = [2026-01-01T00:00:00Z', None),
+    ("x = {", 'x = { round = "month",', "contract_column_key"),
+    ("\nn = {", "\nn = { bands = [0, 18, 35],", None),
+    ("\nn = {", '\nn = { bands = [0, 18], values = ["other"],', None),
+    ("\nn = {", '\nn = { bands = [0, 18], values = ["young"],', "contract_bands"),
+    ("\nn = {", "\nn = { bands = [18, 0],", "contract_bands"),
+    ("\nn = {", "\nn = { bands = [0, 0],", "contract_bands"),
+    ("\nn = {", "\nn = { bands = [0],", "contract_length"),
+    ("\nn = {", "\nn = { bands = [0, 1.5],", "contract_float"),
+    ("\nn = {", '\nn = { bands = [0, "1.5"],', "contract_range"),
+    ("\nn = {", "\nn = { bands = [0, 9], range = [0, 9],", "contract_bands"),
+    ("\nn = {", '\nn = { bands = [0, 9], may = ["sum"],', "contract_may"),
+    ("\nn = {", '\nn = { bands = [0, 9], may = ["group"],', None),
+    ("\nn = {", '\nn = { values = ["other"],', "contract_column_key"),
+    ("c = {", "c = { bands = [0, 18],", "contract_column_key"),
+    ("x = {", "x = { clip = true,", None),
+    ("x = {", "x = { clip = false,", "contract_value"),
+    ("\nn = {", "\nn = { clip = true,", "contract_range"),
+    ("c = {", "c = { clip = true,", "contract_column_key"),
     ('"DE"', '"=1+1"', "contract_label_formula"),
     ('"DE"', '"@SUM"', "contract_label_formula"),
     ('"DE"', '" DE"', "contract_label"),
@@ -204,6 +228,17 @@ def test_the_good_contract_is_good():
     assert contract.tables[0].column("x").low == -50
     assert contract.tables[1].column("t").high - contract.tables[1].column("t").low == 364 * 86400 - 7200
     assert contract.names(contract.rules.receive) == ("one", "two")
+
+
+def test_bands_are_a_category_of_their_labels():
+    text = GOOD.replace("\nn = {", '\nn = { bands = [-5, 0, "18"], values = ["other"], may = ["group"],')
+    column = parse_contract(text.encode()).tables[0].column("n")
+    assert (column.kind, column.bands) == ("category", (-5, 0, 18))
+    assert column.values == ("from -5 to -1", "from 0 to 17", "from 18", "other")
+    text = GOOD.replace(', may = ["sum"]', "").replace('range = ["-0.50", 5000]', 'bands = [0, "9.99", 50]')
+    assert parse_contract(text.encode()).tables[0].column("x").values == (
+        "from 0.00 to under 9.99", "from 9.99 to under 50.00", "from 50.00",
+    )  # fmt: skip
 
 
 def test_an_id_of_several_columns_is_a_column_of_its_own():

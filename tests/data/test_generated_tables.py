@@ -80,7 +80,8 @@ def test_campaign_tables_are_messy_and_sound(opened, tmp_path):
         source = source_at(path)
         report = check_table(opened(source), table, source)
         assert not report.errors, report.lines()
-        assert {fault.kind: fault.count > 20 for fault in report.notes} == {"null_id": True, "no_form": True}
+        assert all(fault.count > 20 for fault in report.notes)
+        assert {fault.kind for fault in report.notes} - {"other"} == {"null_id", "no_form"}
 
 
 def test_hospital_tables_are_sound_and_have_a_rare_group(opened, tmp_path):

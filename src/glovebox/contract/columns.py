@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import get_args
 
+from glovebox.contract.anonymity import band_labels, check_bands, check_clip, check_round
 from glovebox.contract.document import ColumnPart, Number
 from glovebox.contract.lines import Fault, Path, hidden_character
 from glovebox.schema.columns import Column, Form, Kind, Use
@@ -28,17 +29,12 @@ USES: dict[Kind, tuple[Use, ...]] = {
 }
 KEYS: dict[Kind, frozenset[str]] = {
     "id": frozenset({"form", "max_bytes", "country", "unique"}),
-    "integer": frozenset({"range"}),
-    "decimal": frozenset({"range"}),
+    "integer": frozenset({"range", "clip", "bands"}),
+    "decimal": frozenset({"range", "clip", "bands"}),
     "boolean": frozenset(),
     "category": frozenset({"values"}),
-    "date": frozenset({"range"}),
-    "timestamp": frozenset({"range"}),
-}
-LATER = {
-    "round": "rounding on the way in",
-    "bands": "banding on the way in",
-    "clip": "clipping on the way in",
+    "date": frozenset({"range", "clip", "round"}),
+    "timestamp": frozenset({"range", "clip", "round"}),
 }
 
 
@@ -46,14 +42,20 @@ def read_column(name: str, part: ColumnPart, path: Path) -> Column:
     """The column of that name. Raises Fault for what its type does not allow."""
     kind, precision, scale = _type(part.type, (*path, "type"))
     _check_keys(kind, part, path)
+    bands = tuple(_end(kind, precision, scale, edge, (*path, "bands")) for edge in part.bands or ())
+    if bands:
+        check_bands(part, bands, path)
     low, high = _range(kind, precision, scale, part.range, (*path, "range"))
+    check_clip(part, path)
+    check_round(kind, part, low, path)
     if low is None and {"sum", "avg"} & set(part.may):
         sentence = f"{name} may be summed and has no range"
         raise Fault("contract_range", path, sentence, "write range = [lowest, highest], both allowed")
-    _check_values(tuple(part.values or ()), (*path, "values"))
+    labels = (*(band_labels(bands, scale) if bands else ()), *(part.values or ()))
+    _check_values(labels, (*path, "values"))
     return Column(
         name=name,
-        kind=kind,
+        kind="category" if bands else kind,
         form=_form(part.form, path) if kind == "id" else None,
         max_bytes=part.max_bytes,
         country=_country(part, path),
@@ -63,7 +65,10 @@ def read_column(name: str, part: ColumnPart, path: Path) -> Column:
         scale=scale,
         low=low,
         high=high,
-        values=tuple(part.values or ()),
+        values=labels,
+        clip=bool(part.clip),
+        round=part.round,
+        bands=bands,
         may=tuple(use for use in get_args(Use) if use in part.may),
     )
 
@@ -82,15 +87,13 @@ def _type(text: str, path: Path) -> tuple[Kind, int, int]:
 
 
 def _check_keys(kind: Kind, part: ColumnPart, path: Path) -> None:
-    for key, what in LATER.items():
-        if key in part.model_fields_set:
-            hint = f"leave {key} out, and bring the data to that form before it is bound"
-            raise Fault("contract_not_served", (*path, key), f"{what} is not served by this version", hint)
-    for key in sorted(part.model_fields_set - {"type", "may", "required"} - KEYS[kind]):
+    allowed = KEYS[kind] | ({"values"} if part.bands else set())
+    for key in sorted(part.model_fields_set - {"type", "may", "required"} - allowed):
         raise Fault("contract_column_key", (*path, key), f"{key} is not for {kind} columns", f"leave {key} out")
+    uses = USES["category" if part.bands else kind]
     for use in part.may:
-        if use not in USES[kind]:
-            may = f"may = {list(USES[kind])}".replace("'", '"') if USES[kind] else "leave may out: ids join and count"
+        if use not in uses:
+            may = f"may = {list(uses)}".replace("'", '"') if uses else "leave may out: ids join and count"
             raise Fault("contract_may", (*path, "may"), f"{kind} columns have no use {use}", may)
     if kind == "category" and part.values is None:
         raise Fault("contract_values", path, "a category has no values", 'write values = ["first", "second"]')
@@ -167,4 +170,4 @@ def _end(kind: Kind, precision: int, scale: int, end: Number, path: Path) -> int
             if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (precision or DECIMAL_DIGITS):
                 return int(scaled)
     forms = {"date": "2026-12-01", "timestamp": "2026-12-01T00:00:00Z", "integer": "5000", "decimal": '5000 or "0.05"'}
-    raise Fault("contract_range", path, f"an end of the range is no {kind} of this column", f"like {forms[kind]}")
+    raise Fault("contract_range", path, f"this holds what is no {kind} of this column", f"like {forms[kind]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from glovebox.contract.anonymity import plain
 from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import EXACT, Contract, JoinColumn
 from glovebox.identity import key_text
@@ -54,9 +55,7 @@ def _table(table: Table, names: list[str]) -> list[str]:
 
 
 def _column(column: Column) -> str:
-    words = [f"{column.name}: {column.kind}"]
-    if column.kind == "decimal":
-        words[0] += f" of {column.precision} digits, {column.scale} of them decimals"
+    words = [f"{column.name}: {_kind(column)}"]
     if column.parts:
         words.append(f"made of {', '.join(column.parts[:-1])} and {column.parts[-1]} together")
     if column.form and column.form != "composed":
@@ -70,6 +69,9 @@ def _column(column: Column) -> str:
         words.append("in one row each")
     if column.kind != "boolean" and column.low is not None and column.high is not None:
         words.append(f"from {_end(column, column.low)} to {_end(column, column.high)}")
+    if column.clip:
+        words.append("brought into that where it lies outside")
+    words += _known(column)
     if column.values:
         words.append(f"one of {', '.join(column.values)}")
     if column.required:
@@ -81,17 +83,29 @@ def _column(column: Column) -> str:
     return f"{', '.join(words)}; may be {may}" if may else f"{', '.join(words)}; not used in questions"
 
 
+def _kind(column: Column) -> str:
+    digits = f" of {column.precision} digits, {column.scale} of them decimals" if column.precision else ""
+    if column.bands:
+        return f"{column.kind} of a number ({'decimal' if column.precision else 'integer'}{digits})"
+    return f"{column.kind}{digits}"
+
+
+def _known(column: Column) -> list[str]:
+    """What is known of a value outside its owner, where that is less than the value."""
+    known = [f"its {column.round}"] if column.round else []
+    if column.bands:
+        edges = ", ".join(plain(edge, column.scale) for edge in column.bands)
+        known.append(f"its band, as they begin at {edges}")
+    return [f"of which no one but its owner knows more than {part}" for part in known]
+
+
 def _end(column: Column, units: int) -> str:
     match column.kind:
         case "date":
             return str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=units)).date())
         case "timestamp":
             return datetime.fromtimestamp(units, UTC).isoformat()
-        case "decimal":
-            whole, rest = divmod(abs(units), 10**column.scale)
-            decimals = f".{rest:0{column.scale}d}" if column.scale else ""
-            return f"{'-' if units < 0 else ''}{whole}{decimals}"
-    return str(units)
+    return plain(units, column.scale)
 
 
 def _rules(contract: Contract, names: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 Text is read by the contract's type and not by its looks: numbers are digits with a point, dates are 2026-12-31, so
 that DuckDB's generous casts (1e3, 0x10, 1_000, 2026/1/2, rounding) do not apply. A typed column of a file must hold
 the same value after the cast. Blanks around a value are dropped; the empty text is NULL, except in an id.
+What a value then becomes is the business of `anonymity`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlglot import exp
 
+from glovebox.data.anonymity import is_treated, treated
 from glovebox.data.database import Parameters
 from glovebox.data.identifiers import canonical, composed, folded
 from glovebox.data.trees import (
@@ -35,7 +38,7 @@ from glovebox.errors import DataError
 from glovebox.schema.columns import Column
 
 FaultKind = Literal[
-    "null", "unreadable", "not_finite", "decimals", "range", "label",
+    "null", "unreadable", "not_finite", "decimals", "range", "label", "clipped", "other",
     "null_id", "no_form", "duplicate", "rows_per_id", "rows",
 ]  # fmt: skip
 TypeClass = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp", "uuid", "blob"]
@@ -76,8 +79,9 @@ Faults = tuple[tuple[FaultKind, Node], ...]
 class Reading(Struct, frozen=True):
     """How one column is read, step by step, each step over the names of the one before.
 
-    raw: over the file's columns, called r0 in column 0; folded: of an id, over r0, called f0; value: over r0 and f0,
-    called c0. faults: what may be wrong, over r0 and c0. wrong: whether any of these that is an error is there.
+    raw: over the file's columns, called r0 in column 0; folded: of an id, and of a value that becomes another, over r0,
+    called f0; value: over r0 and f0, called c0. faults: what may be wrong or worth a note, over r0, f0 and c0. wrong:
+    whether any of these that is an error is there.
     """
 
     column: Column
@@ -105,22 +109,42 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
         wrong = any_of([condition for _, condition in required])
         read = canonical(column, form, type)
         return Reading(column, index, field, folded(column, raw, type), read, faults, wrong)
-    match column.kind:
+    treats = is_treated(column)
+    step = form if treats else value
+    lost = both(not_(is_null(raw)), is_null(step))
+    source = _source(column)
+    notes: Faults = ()
+    match source.kind:
         case "integer" | "decimal":
-            read, reasons = _number(column, raw, type)
+            read, reasons = _number(source, raw, type)
         case "boolean":
             read, reasons = _boolean(raw, type), ()
         case "category":
             read, reasons = _category(column, raw, parameters), (("label", lost),)
-            if "other" not in column.values:
-                required = (("null", is_null(raw)),)
+            notes = _othered(column, raw, value)
         case "date" | "timestamp":
             read, reasons = _moment(column, raw, type), ()
+    if column.bands and "other" in column.values:
+        notes = (("other", both(not_(lost), compare(exp.EQ, value, string("other")))),)
+    if column.kind == "category" and "other" not in column.values:
+        required = (("null", is_null(raw)),)
     found: Faults = tuple((kind, both(lost, reason)) for kind, reason in reasons)
     unreadable = both(lost, not_(any_of([reason for _, reason in reasons])))
-    beyond = _range(column, value, parameters)
+    beyond: Faults = _beyond(column, step, parameters)
+    if column.clip:
+        notes = tuple(("clipped", condition) for _, condition in beyond)
+        beyond = ()
     wrong = any_of([lost, *(condition for _, condition in (*beyond, *required))])
-    return Reading(column, index, field, None, read, (*found, ("unreadable", unreadable), *beyond, *required), wrong)
+    faults = (*found, ("unreadable", unreadable), *beyond, *required, *notes)
+    if treats:
+        becomes = treated(column, form, column_type(column), lambda units: _end(source, units, parameters), parameters)
+        return Reading(column, index, field, read, becomes, faults, wrong)
+    return Reading(column, index, field, None, read, faults, wrong)
+
+
+def _source(column: Column) -> Column:
+    """The column as its source has it: a number, where what it becomes is the label of a band."""
+    return replace(column, kind="decimal" if column.precision else "integer") if column.bands else column
 
 
 def composition(column: Column, index: int, parts: list[Reading]) -> Reading:
@@ -136,7 +160,7 @@ def composition(column: Column, index: int, parts: list[Reading]) -> Reading:
 def _readable(column: Column, field: Node, type: str) -> tuple[Node, str]:
     """The field, as text where that is how it is read, and its type. Raises DataError for a type of no use here."""
     found = type_class(type)
-    wanted = f"id {column.form}" if column.kind == "id" else column.kind
+    wanted = f"id {column.form}" if column.kind == "id" else _source(column).kind
     if found is None or found not in READABLE[wanted]:
         sentence = f"{column.name} is {type.partition('(')[0].lower()} in the file, which cannot be read as {wanted}"
         raise DataError(sentence, hint=f"a file in which {column.name} is {' or '.join(READABLE[wanted])}")
@@ -205,20 +229,31 @@ def _moment(column: Column, raw: Node, type: str) -> Node:
     return when(full_match(raw, ZONED), zoned, plain)
 
 
-def _range(column: Column, value: Node, parameters: Parameters) -> Faults:
+def _othered(column: Column, raw: Node, value: Node) -> Faults:
+    """Which cells become "other" and are not that label themselves."""
+    if "other" not in column.values:
+        return ()
+    own = compare(exp.EQ, call("nfc_normalize", cast(raw, "VARCHAR")), string("other"))
+    return (("other", both(compare(exp.EQ, value, string("other")), not_(any_of([own])))),)
+
+
+def _beyond(column: Column, value: Node, parameters: Parameters) -> Faults:
+    """Which values are outside the range, or below the first band."""
+    if column.bands and "other" not in column.values:
+        return (("range", compare(exp.LT, value, _end(_source(column), column.bands[0], parameters))),)
     if column.low is None or column.high is None or column.kind == "boolean":
         return ()
-    type = column_type(column)
-    low, high = (parameters.bind(_end(column, end), type) for end in (column.low, column.high))
+    low, high = (_end(column, end, parameters) for end in (column.low, column.high))
     return (("range", exp.or_(compare(exp.LT, value, low), compare(exp.GT, value, high))),)
 
 
-def _end(column: Column, units: int) -> str:
-    """One end of a range as text that DuckDB casts exactly."""
+def _end(column: Column, units: int, parameters: Parameters) -> Node:
+    """Units of a column's scale, days or seconds, as a value of its type: bound as text that DuckDB casts exactly."""
     match column.kind:
         case "date":
-            return (EPOCH.date() + timedelta(days=units)).isoformat()
+            text = (EPOCH.date() + timedelta(days=units)).isoformat()
         case "timestamp":
-            return (EPOCH + timedelta(seconds=units)).isoformat()
+            text = (EPOCH + timedelta(seconds=units)).isoformat()
         case _:
-            return f"{Decimal(units).scaleb(-column.scale):f}"
+            text = f"{Decimal(units).scaleb(-column.scale):f}"
+    return parameters.bind(text, column_type(column))

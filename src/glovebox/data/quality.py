@@ -20,6 +20,8 @@ SENTENCES: dict[FaultKind, str] = {
     "decimals": "with more decimals than the column has",
     "range": "outside the range",
     "label": "none of the values listed",
+    "clipped": "outside the range: they become its nearest end",
+    "other": "missing or none of the values listed: they become other",
     "null_id": "NULL: they match nobody",
     "no_form": "without a canonical form: they match nobody",
     "duplicate": "ids in more than one row, though the id is unique",

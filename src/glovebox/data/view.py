@@ -17,12 +17,12 @@ from glovebox.data.sources import Source
 from glovebox.data.trees import any_of, is_null, name
 from glovebox.schema.columns import Table
 
-NOTES = frozenset({"null_id", "no_form"})
-"""Faults that leave a row's id out of a join and are told to the owner; all others are errors."""
+NOTES = frozenset({"null_id", "no_form", "clipped", "other"})
+"""What is told to the owner and does not stand against the table: ids that match nobody, values that become others."""
 
 
 class View(Struct, frozen=True):
-    """How a table is read. cleaned: a SELECT of all r and c columns. parameters: what is bound in it."""
+    """How a table is read. cleaned: a SELECT of all r, f and c columns. parameters: what is bound in it."""
 
     table: Table
     readings: tuple[Reading, ...]
@@ -63,7 +63,8 @@ def view_of(database: Database, table: Table, source: Source) -> View:
     forms = [each.folded.as_(f"f{each.index}", quoted=True) for each in every if each.folded is not None]
     folded = exp.select(*raws, *forms).from_(raw.subquery("raw"))
     values = [each.value.as_(each.name, quoted=True) for each in read]
-    cleaned = exp.select(*(each.copy() for each in raws), *values).from_(folded.subquery("folded"))
+    steps = [name(f"f{each.index}") for each in every if each.folded is not None]
+    cleaned = exp.select(*(each.copy() for each in raws), *steps, *values).from_(folded.subquery("folded"))
     if made:
         values = [each.value.as_(each.name, quoted=True) for each in made]
         cleaned = exp.select(exp.Star(), *values).from_(cleaned.subquery("parts"))

@@ -9,6 +9,7 @@ from msgspec import Struct
 Kind = Literal["id", "integer", "decimal", "boolean", "category", "date", "timestamp"]
 Form = Literal["exact", "text", "email", "phone", "integer", "composed"]
 """`composed`: made of other columns of the table; no source has it and no contract states it."""
+Period = Literal["hour", "day", "week", "month", "quarter", "year"]
 Use = Literal["sum", "avg", "group", "filter", "compare"]
 
 
@@ -23,6 +24,9 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
     low, high: the range, both ends included, as the integers that the engine computes with: a decimal(p, s) times
     10**s, a date in days since 1970-01-01, a timestamp in seconds since then (UTC), a boolean as 0 and 1.
     values: the labels of a category, in the contract's order; "other", where listed, takes all that is not.
+    clip, round, bands: what becomes of a value at its owner, before anything else: brought into the range, the first
+    moment of its period, the label of its band. bands: the least number of each, in units of the scale; the column is
+    then a category whose values are their labels, and perhaps "other"; precision is 0 where the numbers are integers.
     """
 
     name: str
@@ -37,6 +41,9 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
     low: int | None = None
     high: int | None = None
     values: tuple[str, ...] = ()
+    clip: bool = False
+    round: Period | None = None
+    bands: tuple[int, ...] = ()
     may: tuple[Use, ...] = ()
     parts: tuple[str, ...] = ()
     alone: bool = True
