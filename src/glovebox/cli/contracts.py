@@ -1,14 +1,16 @@
-"""`glovebox contract check|show|sign|add`."""
+"""`glovebox contract draft|check|show|diff|sign|add|supersede|withdraw`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from glovebox.cli.serving import HomeOption, home_of
 
-contract = cyclopts.App(name="contract", help="Check, read, sign and add contracts.")
+contract = cyclopts.App(name="contract", help="Draft, check, read, sign, add and end contracts.")
 
 
 def register(app: cyclopts.App) -> None:
@@ -61,3 +63,54 @@ def add(file: Path, *, home: HomeOption = None) -> None:
 
     found = add_contract(home_of(home), file)
     print(f"added {found.name} v{found.version}, signed by {', '.join(party.name for party in found.parties)}")
+
+
+@contract.command
+def diff(file: Path, other: Path | None = None, *, home: HomeOption = None) -> None:
+    """Print what a contract changes, in the words of `show`: against OTHER, or the version that this node holds."""
+    from glovebox.contract.succession import differences
+    from glovebox.node.contracts import find_contract, read_contract
+
+    new = read_contract(file)
+    old = read_contract(other) if other else find_contract(home_of(home), new.name)
+    print("\n".join(differences(old, new)) or "nothing")
+
+
+@contract.command
+def supersede(
+    contract: str,
+    *,
+    out: Annotated[Path | None, Parameter(help="Where to write it [NAME-vVERSION.toml].")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write the next version of a contract that this node holds, to be edited and then signed by all again."""
+    from glovebox.contract.succession import successor
+    from glovebox.node.contracts import find_contract
+
+    old = find_contract(home_of(home), contract)
+    target = out or Path(f"{old.name}-v{old.version + 1}.toml")
+    with target.open("xb") as file:
+        file.write(successor(old))
+    print(f"wrote {target}, which takes the place of {old.name} v{old.version} once all signed and added it")
+
+
+@contract.command
+def withdraw(
+    contract: str,
+    *,
+    statement: Annotated[Path | None, Parameter(help="Note the statement of another party, from this file.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Withdraw from a contract: this node refuses from now on. Prints the signed statement, for the other parties."""
+    from glovebox.contract.succession import withdrawal
+    from glovebox.node.contracts import find_contract
+    from glovebox.node.contracts import withdraw as noted
+
+    place = home_of(home)
+    found = find_contract(place, contract)
+    line = withdrawal(found, place.key()) if statement is None else statement.read_text()
+    stated = noted(place, found, line)
+    print(line.strip())
+    print(
+        f"# {stated.party} withdrew from {found.name} v{found.version} at {stated.when}; this node refuses from now on"
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from glovebox.contract.model import Contract, parse_contract
 from glovebox.contract.signing import verify_signatures
+from glovebox.contract.succession import Withdrawal, check_succession, read_withdrawal
 from glovebox.errors import Refused, UsageError
 from glovebox.node.home import Home
 
@@ -39,13 +40,43 @@ def check_signed_by_all(contract: Contract, signatures: Path) -> None:
 
 
 def add_contract(home: Home, path: Path) -> Contract:
-    """Copy a contract that all signed into the home."""
+    """Copy a contract that all signed into the home; Refused for one that is not later than what the home holds."""
     contract = read_contract(path)
     check_signed_by_all(contract, signature_file(path))
+    check_succession(contract, [held for held in all_contracts(home) if held.name == contract.name])
+    if contract.supersedes:
+        _note(home, contract.supersedes, "superseded").write_text(f"{contract.version} {contract.hash.hex()}\n")
     target = home.contracts / f"{contract.hash.hex()}.toml"
     signature_file(target).write_bytes(signature_file(path).read_bytes())
     target.write_bytes(contract.text)
     return contract
+
+
+def withdraw(home: Home, contract: Contract, line: str) -> Withdrawal:
+    """Note a party's withdrawal; from now on this node refuses what is asked under the contract."""
+    stated = read_withdrawal(contract, line)
+    with _note(home, contract.hash, "withdrawn").open("a") as file:
+        file.write(line.strip() + "\n")
+    return stated
+
+
+def check_standing(home: Home, contract: Contract) -> None:
+    """Return if nothing took the place of a contract and no party withdrew from it; Refused with what did."""
+    later, gone = _note(home, contract.hash, "superseded"), _note(home, contract.hash, "withdrawn")
+    if gone.is_file():
+        stated = read_withdrawal(contract, gone.read_text().splitlines()[0])
+        sentence = f"{stated.party} withdrew from {contract.name} v{contract.version} at {stated.when}"
+        raise Refused(sentence, code="contract_withdrawn", step="contract", hint="agree on a new contract")
+    if later.is_file():
+        version, digest = later.read_text().split()
+        sentence = f"version {version} took the place of {contract.name} v{contract.version}"
+        hint = "glovebox contract add FILE, of that version, at every party"
+        raise Refused(sentence, code="contract_old", step="contract", detail=(f"sha256:{digest}",), hint=hint)
+
+
+def _note(home: Home, digest: bytes, what: str) -> Path:
+    """Where it stands that a contract was superseded or withdrawn."""
+    return home.contracts / f"{digest.hex()}.{what}"
 
 
 def find_contract(home: Home, named: str) -> Contract:

@@ -18,6 +18,7 @@ from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.binding import bound_source
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
+from glovebox.node.contracts import check_standing
 from glovebox.node.messages import (
     NONCE_BYTES,
     SESSION_BYTES,
@@ -282,6 +283,7 @@ async def consider(node: Node, envelope: Signed) -> Participant:
     if len(proposal.session) != SESSION_BYTES or not any(proposal.session) or node.state.knows(proposal.session):
         raise Refused("this session id was used before", code="session_used", step="proposed")
     check_contract_in_force(contract, datetime.now(UTC).date())
+    check_standing(node.home, contract)
     plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
     if node.number_in(contract) not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")

@@ -1,0 +1,105 @@
+"""How a contract ends before its last day: a later version takes its place, or a party withdraws from it.
+
+A withdrawal is one readable line, signed over the contract's hash and the time in a domain of its own:
+
+    glovebox/1 withdraws publisher 3f1c…64 hexadecimal digits… 2027-01-31T09:00:00Z base64 of the Ed25519 signature
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import re
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
+
+from glovebox.contract.lines import read_toml
+from glovebox.contract.reading import reading
+from glovebox.contract.signing import MARK
+from glovebox.contract.terms import Contract
+from glovebox.errors import IntegrityError, Refused, UsageError
+from glovebox.identity import public_bytes, sign, verify_signature
+
+DOMAIN = "withdrawal"
+WORD = "withdraws"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Withdrawal(Struct, frozen=True):
+    """A party's statement that a contract no longer binds it. when: UTC, as in the line."""
+
+    party: str
+    when: str
+
+
+def successor(contract: Contract) -> bytes:
+    """The text of the next version of a contract, to be edited: its number and what it takes the place of, no more."""
+    lines = contract.text.decode().splitlines(keepends=True)
+    _, places = read_toml(contract.text)
+    supersedes = f'supersedes = "sha256:{contract.hash.hex()}"\n'
+    if contract.supersedes is not None:
+        lines[places.of(("supersedes",)) - 1] = supersedes
+    number = places.of(("version",)) - 1
+    lines[number] = re.sub(r"(=\s*)[0-9_]+", rf"\g<1>{contract.version + 1}", lines[number], count=1)
+    if contract.supersedes is None:
+        lines.insert(number + 1, supersedes)
+    return "".join(lines).encode()
+
+
+def check_succession(contract: Contract, held: list[Contract]) -> None:
+    """Return if a contract may be added beside those of its name that are held: versions only go up. Raises Refused."""
+    latest = max(held, key=lambda other: other.version, default=None)
+    if latest is None or latest.hash == contract.hash:
+        return
+    known = f"this node holds version {latest.version}, sha256:{latest.hash.hex()}"
+    if contract.version <= latest.version:
+        sentence = f"{contract.name} v{contract.version} is not later than what is held"
+        hint = "glovebox contract supersede"
+        raise Refused(sentence, code="contract_old", step="version", detail=(known,), hint=hint)
+    if contract.supersedes != latest.hash:
+        sentence = f"{contract.name} v{contract.version} does not take the place of what is held"
+        hint = f'supersedes = "sha256:{latest.hash.hex()}", or another name'
+        raise Refused(sentence, code="contract_chain", step="supersedes", detail=(known,), hint=hint)
+
+
+def differences(old: Contract, new: Contract) -> list[str]:
+    """What changed between two contracts, in the lines of their readings: `-` as it was, `+` as it is."""
+    before, after = (reading(contract).splitlines() for contract in (old, new))
+    changed = difflib.unified_diff(before, after, n=0, lineterm="")
+    return [line for line in changed if not line.startswith(("---", "+++", "@@"))]
+
+
+def withdrawal(contract: Contract, key: Ed25519PrivateKey) -> str:
+    """The line by which the party that has this key withdraws now, with its newline. UsageError if none has it."""
+    for party in contract.parties:
+        if party.key == public_bytes(key):
+            when = datetime.now(UTC).strftime(TIME)
+            signature = base64.b64encode(sign(key, DOMAIN, _stated(contract, when))).decode()
+            return f"{MARK} {WORD} {party.name} {contract.hash.hex()} {when} {signature}\n"
+    raise UsageError(f"this node's key is no party's in {contract.name}")
+
+
+def read_withdrawal(contract: Contract, line: str) -> Withdrawal:
+    """The withdrawal that a line states. Raises IntegrityError for what is no party's statement on this contract."""
+    words = line.strip().split(" ")
+    if len(words) != 6 or words[:2] != [MARK, WORD]:
+        hint = f"{MARK} {WORD} PARTY SHA256 TIME SIGNATURE"
+        raise IntegrityError("this is not the line of a withdrawal", step="withdrawal", hint=hint)
+    _, _, name, digest, when, encoded = words
+    number = contract.number(name)
+    if number is None or digest != contract.hash.hex():
+        raise IntegrityError("the line withdraws from another contract", step="withdrawal")
+    try:
+        datetime.strptime(when, TIME)
+        signature = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise IntegrityError(f"the withdrawal of {name} is not well formed", step="withdrawal", party=name) from problem
+    verify_signature(contract.parties[number].key, DOMAIN, _stated(contract, when), signature)
+    return Withdrawal(name, when)
+
+
+def _stated(contract: Contract, when: str) -> bytes:
+    return contract.hash + when.encode()
