@@ -9,6 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from glovebox.cli.serving import HomeOption, home_of
+from glovebox.cli.tables import RelationOption
 
 contract = cyclopts.App(name="contract", help="Draft, check, read, sign, add and end contracts.")
 
@@ -16,6 +17,28 @@ contract = cyclopts.App(name="contract", help="Draft, check, read, sign, add and
 def register(app: cyclopts.App) -> None:
     """Add these commands."""
     app.command(contract)
+
+
+@contract.command
+def draft(
+    *source: Path,
+    relation: RelationOption = None,
+    out: Annotated[Path | None, Parameter(help="Write it to a new file.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Draft a contract from this party's own data, for a person to finish: it tells of the data, so read it first.
+
+    SOURCE is a CSV, Parquet, DuckDB or SQLite file, or postgres:NAME; each is a table of the draft.
+    """
+    from glovebox.node.drafting import draft_contract
+
+    text = draft_contract(home_of(home), source, relation)
+    if out is None:
+        print(text, end="")
+        return
+    with out.open("x") as file:
+        file.write(text)
+    print(f"wrote {out}")
 
 
 @contract.command

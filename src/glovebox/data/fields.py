@@ -45,6 +45,21 @@ def field_of(column: Column, fields: list[Field]) -> Field:
     raise DataError(f"the source has no column {column.name}", hint="a source with all columns of the contract's table")
 
 
+def column_names(database: Database, source: Source) -> list[str]:
+    """The names of a source's columns, as they stand in it. Raises DataError for a source that cannot be read."""
+    match source.format:
+        case "csv":
+            return csv_header(source, ())[1]
+        case "parquet":
+            return _parquet_names(database, source)
+        case "duckdb":
+            return [field.name for field in _attached(database, source)[1]]
+        case "sqlite":
+            return sqlite.column_names(source)
+        case "postgres":
+            return postgres.column_names(source)
+
+
 def _csv(source: Source, table: Table, parameters: Parameters) -> tuple[Node, list[Field]]:
     delimiter, header = csv_header(source, [column.name for column in table.columns])
     fields = [Field(found, f"h{index}", "VARCHAR") for index, found in enumerate(header)]

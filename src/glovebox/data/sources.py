@@ -135,7 +135,8 @@ def _format(path: Path, start: bytes) -> Format:
 def csv_header(source: Source, wanted: Iterable[str]) -> tuple[str, list[str]]:
     """The delimiter and the column names of a CSV file, from its first line.
 
-    The delimiter is not guessed from the rows: it is the one under which most of the wanted names stand in the header.
+    The delimiter is not guessed from the rows: it is the one under which most of the wanted names stand in the header,
+    and among these the one under which there are most.
     """
     with Path(source.path).open("rb") as file:
         start = file.read(HEADER_BYTES)
@@ -145,7 +146,9 @@ def csv_header(source: Source, wanted: Iterable[str]) -> tuple[str, list[str]]:
         text = ""
     names = {name.casefold() for name in wanted}
     headers = {delimiter: _first_line(text, delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: sum(cell.casefold() in names for cell in headers[delimiter]))
+    best = max(
+        DELIMITERS, key=lambda mark: (sum(cell.casefold() in names for cell in headers[mark]), len(headers[mark]))
+    )
     if not any(headers[best]):
         raise DataError("the file does not begin with a header line in UTF-8", hint="the columns' names on line 1")
     return best, headers[best]
