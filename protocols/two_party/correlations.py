@@ -6,8 +6,8 @@ Parties        QUERY and TABLE, either of them the chooser
 Security       semi-honest; base transfers; AES as a PRG, AES under a public key as an ideal permutation
 Leakage        the numbers of transfers
 Rounds         3
-Bytes          8224 + 3.875 N; N = 4 nibbles + blocks, each of the two rounded up to 512
-Source         SoftSpoken [Roy22] with trees of 16 leaves [GGM86]; 1 in 16 of bits by 4 of 1 in 2 [NP99]; hash [GKWY20];
+Bytes          8352 + 3.125 N; N = 4 nibbles + blocks, each of the two rounded up to 512
+Source         SoftSpoken [Roy22] with trees of 32 leaves [GGM86]; 1 in 16 of bits by 4 of 1 in 2 [NP99]; hash [GKWY20];
                two-party.md 2.1
 
 What the sender receives, beyond base transfers: sums of tree nodes under base keys, of which it can open all but those
@@ -34,11 +34,11 @@ U8 = NDArray[np.uint8]
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
 
-TREES = 128 // trees.DEPTH  # D has 128 bits, 4 of them the missing leaf of each tree
-BATCH = 1 << 17  # transfers a frame: 508 KB, and 16 KiB of each leaf's stream
+DEPTH = 5  # of a tree: 25 bits a transfer. 4 takes 31, 6 takes 21 and nearly twice the AES, which is half of the time
+TREES = 26  # 130 bits of missing leaves, of which D is the first 128
+BATCH = 1 << 17  # transfers a frame: 400 KiB, and 16 KiB of each leaf's stream
 ROUNDED = 512  # transfers that are transposed at once
 HASHED = 1 << 14  # blocks that are hashed while they are in cache
-HASHED_WORDS = HASHED // 64
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,14 +74,14 @@ def sizes(nibbles: int, blocks: int) -> dict[str, float]:
 async def sent_transfers(ctx: Context, nibbles: int, blocks: int) -> Sent:
     """The sender's part. nibbles: a multiple of 8."""
     peer = peer_of(ctx)
-    secret = ctx.private("difference").read(TREES, np.uint8) & (trees.LEAVES - 1)
-    path = (secret[:, None] >> np.arange(trees.DEPTH, dtype=np.uint8) & 1).reshape(-1).astype(np.uint8)
+    secret = ctx.private("difference").read(TREES, np.uint8) & ((1 << DEPTH) - 1)
+    path = (secret[:, None] >> np.arange(DEPTH, dtype=np.uint8) & 1).reshape(-1).astype(np.uint8)
     keys = await chosen_keys(ctx.narrow("base"), path ^ np.uint8(1))  # keys of the sides off the path
-    shape = (TREES, trees.DEPTH, 2)
+    shape = (TREES, DEPTH, 2)
     corrections = await ctx.receive(peer, np.uint64, (*shape, 2), "trees")
     seeds = await ctx.compute(trees.punctured, secret, keys.reshape(shape), corrections)
     leaves = await ctx.compute(Leaves, seeds, secret)
-    difference = np.packbits(path, bitorder="little").view(np.uint64)
+    difference = np.packbits(path[:128], bitorder="little").view(np.uint64)
     made = Sent(np.empty(nibbles, np.uint16), np.empty((blocks, 2), np.uint64), difference)
     room = _Room()
     for batch in _batches(nibbles, blocks):
@@ -93,9 +93,9 @@ async def sent_transfers(ctx: Context, nibbles: int, blocks: int) -> Sent:
 async def chosen_transfers(ctx: Context, nibbles: int, blocks: int) -> Chosen:
     """The chooser's part; places and bits are random."""
     peer = peer_of(ctx)
-    keys = await random_keys(ctx.narrow("base"), TREES * trees.DEPTH)
+    keys = await random_keys(ctx.narrow("base"), TREES * DEPTH)
     roots = ctx.private("roots").read((TREES, 2), np.uint64)
-    seeds, corrections = await ctx.compute(trees.whole, roots, keys.reshape(TREES, trees.DEPTH, 2, 2))
+    seeds, corrections = await ctx.compute(trees.whole, roots, keys.reshape(TREES, DEPTH, 2, 2))
     await ctx.send(peer, corrections, "trees")
     leaves = await ctx.compute(Leaves, seeds)
     made = Chosen(
@@ -141,19 +141,23 @@ class _Room:
     def __init__(self) -> None:
         self._blocks = np.empty((2 * HASHED, 2), np.uint64)
         self._images = np.empty((2 * HASHED + 1, 2), np.uint64)
-        self._vectors = vectors(0, 0)
+        self._vectors = vectors(TREES, DEPTH, 0)
 
     def vectors(self, words: int) -> tuple[U64, U64]:
         """Room for V and U of a batch."""
         if self._vectors[1].shape[1] != words:
-            self._vectors = vectors(TREES, words)
+            self._vectors = vectors(TREES, DEPTH, words)
         return self._vectors
 
-    def hashed(self, planes: U64, first: int, difference: U64 | None) -> tuple[U64, U64]:
-        """Blocks with their numbers, (1 or 2, n, 2), and their images: the hash is the sum of the two."""
-        shape = (1 if difference is None else 2, 64 * planes.shape[1], 2)
+    def hashed(self, planes: U64, begin: int, first: int, difference: U64 | None) -> tuple[U64, U64]:
+        """Blocks with their numbers, (1 or 2, n, 2), and their images: the hash is the sum of the two.
+
+        Of HASHED blocks from word `begin` of the planes on, or as many as there are.
+        """
+        words = min(HASHED // 64, planes.shape[1] - begin)
+        shape = (1 if difference is None else 2, 64 * words, 2)
         blocks = self._blocks[: shape[0] * shape[1]]
-        transfer_kernels().keys(planes, first, difference, blocks.reshape(shape))
+        transfer_kernels().keys(planes, begin, first, difference, blocks.reshape(shape))
         return blocks.reshape(shape), permuted(blocks, PUBLIC, self._images).reshape(shape)
 
 
@@ -162,14 +166,14 @@ def _sent(leaves: Leaves, secret: U8, differences: U64, batch: _Batch, made: Sen
     kernels = transfer_kernels()
     v, noise = room.vectors(batch.words)
     leaves.read(kernels, v, noise)
-    corrected(kernels, v[trees.DEPTH :], secret[1:], differences)
+    corrected(kernels, v[DEPTH:], secret[1:], differences)
     if not batch.is_nibbles:
         keys = made.keys[batch.first :][: 64 * batch.words]
-        keys[:] = kernels.transposed(v)[: len(keys)]
+        keys[:] = kernels.transposed(v[:128])[: len(keys)]
         return
-    for begin in range(0, batch.words, HASHED_WORDS):
+    for begin in range(0, batch.words, HASHED // 64):
         first = batch.first + 64 * begin
-        blocks, images = room.hashed(v[:, begin : begin + HASHED_WORDS], first, made.difference)
+        blocks, images = room.hashed(v, begin, first, made.difference)
         tables = made.tables[first // 4 :][: blocks.shape[1] // 4]
         tables[:] = kernels.tables(blocks, images)[: len(tables)]
 
@@ -183,15 +187,15 @@ def _chosen(leaves: Leaves, batch: _Batch, made: Chosen, room: _Room) -> U64:
     differences: U64 = np.bitwise_xor(u[1:], u[0])
     if not batch.is_nibbles:
         keys, bits = made.keys[batch.first :][: 64 * batch.words], made.bits[batch.first // 8 :][: 8 * batch.words]
-        keys[:], bits[:] = kernels.transposed(v)[: len(keys)], choices[: len(bits)]
+        keys[:], bits[:] = kernels.transposed(v[:128])[: len(keys)], choices[: len(bits)]
         return differences
     places = made.places[batch.first // 8 :][: 8 * batch.words]
     places[:] = choices[: len(places)]
-    for begin in range(0, batch.words, HASHED_WORDS):
-        first, end = batch.first + 64 * begin, begin + HASHED_WORDS
-        blocks, images = room.hashed(v[:, begin:end], first, None)
+    for begin in range(0, batch.words, HASHED // 64):
+        first = batch.first + 64 * begin
+        blocks, images = room.hashed(v, begin, first, None)
         pads = made.pads[first // 32 :][: blocks.shape[1] // 32]
-        pads[:] = kernels.pads(blocks[0], images[0], choices[8 * begin : 8 * end])[: len(pads)]
+        pads[:] = kernels.pads(blocks[0], images[0], choices[8 * begin :])[: len(pads)]
     return differences
 
 

@@ -34,7 +34,7 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 NEEDS = Needs(table_blocks=codes.PLANES)  # keys of the trees: once for all shards of a run
-SHAPE = (codes.TREES, trees.DEPTH)
+SHAPE = (codes.TREES, codes.DEPTH)
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,7 +114,7 @@ def masks(values: U64, bins: U32, count: int, first: int) -> U64:
 
 def _evaluated(planting: Trees, words: U64) -> tuple[U64, U64]:
     kernels = transfer_kernels()
-    v, u = vectors(codes.TREES, len(words) // 64)
+    v, u = vectors(codes.TREES, codes.DEPTH, len(words) // 64)
     planting.leaves.read(kernels, v, u)
     u ^= kernels.transposed(words)
     return codes.summed(kernels, v, planting.matrix), u
@@ -124,7 +124,7 @@ def _functions(planting: Trees, masked: U64) -> Functions:
     if planting.missing is None:
         raise ValueError("TABLE lacks a leaf of each tree")
     kernels = transfer_kernels()
-    v, noise = vectors(codes.TREES, masked.shape[1])
+    v, noise = vectors(codes.TREES, codes.DEPTH, masked.shape[1])
     planting.leaves.read(kernels, v, noise)
     corrected(kernels, v, planting.missing, masked)
     return Functions(codes.summed(kernels, v, planting.matrix), codes.differences(planting.matrix, planting.missing))

@@ -5,7 +5,7 @@ Parties        QUERY and TABLE
 Security       as correlations.py
 Leakage        the numbers of transfers
 Rounds         6
-Bytes          16448 + 3.875 N; N both directions' transfers, see `sizes`
+Bytes          16704 + 3.125 N; N both directions' transfers, see `sizes`
 Source         two-party.md 2.1
 """
 

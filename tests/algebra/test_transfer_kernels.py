@@ -36,13 +36,13 @@ def test_the_compiled_form_is_there():
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("n", [1, 77])
-def test_fold_sums_the_leaves_of_each_bit(form, n):
-    leaves = words(np.random.default_rng(n), 16, n)
-    v, u = np.empty((4, n), np.uint64), np.empty(n, np.uint64)
+@pytest.mark.parametrize(("n", "depth"), [(1, 4), (77, 4), (77, 5)])
+def test_fold_sums_the_leaves_of_each_bit(form, n, depth):
+    leaves = words(np.random.default_rng(n), 1 << depth, n)
+    v, u = np.empty((depth, n), np.uint64), np.empty(n, np.uint64)
     form.fold(leaves, v, u)
-    for bit in range(4):
-        chosen = leaves[[x for x in range(16) if x >> bit & 1]]
+    for bit in range(depth):
+        chosen = leaves[[x for x in range(1 << depth) if x >> bit & 1]]
         np.testing.assert_array_equal(v[bit], np.bitwise_xor.reduce(chosen, axis=0))
     np.testing.assert_array_equal(u, np.bitwise_xor.reduce(leaves, axis=0))
 
@@ -59,24 +59,22 @@ def test_transposed_bits(form, shape):
 @pytest.mark.parametrize("form", FORMS)
 def test_keys_are_columns_with_their_numbers_and_the_difference(form):
     rng = np.random.default_rng(5)
-    planes, difference = words(rng, 128, 13), words(rng, 2)
-    rows = COMPILED.transposed(planes)[64 * 3 : 64 * 12]
+    planes, difference = words(rng, 130, 13), words(rng, 2)
+    rows = COMPILED.transposed(planes[:128])[64 * 3 : 64 * 12]
     rows[:, 0] ^= np.arange(7, 7 + len(rows), dtype=np.uint64)
     out = np.empty((2, len(rows), 2), np.uint64)
-    form.keys(planes[:, 3:12], 7, None, out[:1])
+    form.keys(planes, 3, 7, None, out[:1])
     np.testing.assert_array_equal(out[0], rows)
-    form.keys(planes[:, 3:12], 7, difference, out)
+    form.keys(planes, 3, 7, difference, out)
     np.testing.assert_array_equal(out, np.stack([rows, rows ^ difference]))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_multiples_are_added(form):
     rng = np.random.default_rng(6)
-    v, masks, u = words(rng, 8, 9), np.array([0, 2**64 - 1, 5, 0], np.uint64), words(rng, 9)
-    expected = v.copy()
-    for j in range(4):
-        expected[2 + j] ^= masks[j] & u
-    form.add_multiples(v[2:6], masks, u)
+    v, masks, u = words(rng, 4, 9), np.array([0, 2**64 - 1, 5, 0], np.uint64), words(rng, 2, 9)
+    expected = v ^ masks[:, None] & np.repeat(u, 2, axis=0)
+    form.add_multiples(v, masks, u)
     np.testing.assert_array_equal(v, expected)
 
 

@@ -13,32 +13,33 @@ from glovebox.algebra.ristretto import IDENTITY, base_times, is_element, minus, 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
-def planted(seed: int = 0, count: int = 8):
+def planted(seed: int = 0, depth: int = 4, count: int = 8):
     """Whole and punctured leaves of some trees."""
     rng = np.random.default_rng(seed)
     roots = rng.integers(0, 1 << 64, (count, 2), dtype=np.uint64)
-    keys = rng.integers(0, 1 << 64, (count, trees.DEPTH, 2, 2), dtype=np.uint64)
-    missing = rng.integers(0, 16, count).astype(np.uint8)
+    keys = rng.integers(0, 1 << 64, (count, depth, 2, 2), dtype=np.uint64)
+    missing = rng.integers(0, 1 << depth, count).astype(np.uint8)
     seeds, corrections = trees.whole(roots, keys)
-    sides = 1 - (missing[:, None] >> np.arange(trees.DEPTH) & 1)
+    sides = 1 - (missing[:, None] >> np.arange(depth) & 1)
     chosen = np.take_along_axis(keys, sides[:, :, None, None].astype(np.int64), axis=2)[:, :, 0]
     return missing, seeds, trees.punctured(missing, chosen, corrections)
 
 
-def test_a_punctured_tree_has_all_leaves_but_one():
-    missing, seeds, known = planted()
+@pytest.mark.parametrize("depth", [1, 4, 5])
+def test_a_punctured_tree_has_all_leaves_but_one(depth):
+    missing, seeds, known = planted(depth=depth)
     expected = seeds.copy()
     expected[np.arange(len(missing)), missing] = 0
     np.testing.assert_array_equal(known, expected)
     assert len(np.unique(seeds)) == seeds.size
 
 
-@pytest.mark.parametrize("words", [1, 5000])
-def test_vectors_differ_by_a_multiple_of_the_missing_place(words):
-    missing, seeds, known = planted(words)
+@pytest.mark.parametrize(("words", "depth"), [(1, 4), (5000, 4), (70, 5)])
+def test_vectors_differ_by_a_multiple_of_the_missing_place(words, depth):
+    missing, seeds, known = planted(words, depth)
     whole, punctured = Leaves(seeds), Leaves(known, missing)
     for _ in range(2):  # streams go on where they were
-        (v, u), (w, noise) = vectors(len(seeds), words), vectors(len(seeds), words)
+        (v, u), (w, noise) = vectors(len(seeds), depth, words), vectors(len(seeds), depth, words)
         whole.read(transfer_kernels(), v, u)
         punctured.read(transfer_kernels(), w, noise)
         corrected(transfer_kernels(), w, missing, u)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from glovebox.algebra.blocks import permuted
 from glovebox.algebra.kernels import TransferKernels
 from glovebox.algebra.streams import Stream
-from glovebox.algebra.trees import DEPTH
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 TREES = 192
+DEPTH = 4
 WORDS = TREES // 64
 PLANES = TREES * DEPTH
 

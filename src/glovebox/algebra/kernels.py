@@ -54,18 +54,22 @@ class TransferKernels(Protocol):
     """What both forms offer for oblivious transfer. Bits, and nibbles, are packed with the first in the lowest bits."""
 
     def fold(self, leaves: U64, v: U64, u: U64) -> None:
-        """v[j] = sum of the leaves with bit j in their place, u = sum of all; leaves (16, n), v (4, n), u (n,)."""
+        """v[j] = sum of the leaves with bit j in their place, u = sum of all.
+
+        leaves: (16 or 32, n), v: (4 or 5, n), u: (n,).
+        """
 
     def transposed(self, bits: U64) -> U64:
         """The bits of (64 a, b) words as (64 b, a) words: bit i of word w of row r is bit r of row 64 w + i."""
 
     def add_multiples(self, v: U64, masks: U64, u: U64) -> None:
-        """v[j] ^= masks[j] & u, in place; v (4, n), masks (4,), u (n,)."""
+        """v[j] ^= masks[j] & u[j // k], in place; v (k a, n), masks (k a,), u (a, n)."""
 
-    def keys(self, planes: U64, first: int, difference: U64 | None, out: U64) -> None:
-        """The columns of planes (128, n / 64) as blocks of 16 bytes, each with its number mixed into word 0.
+    def keys(self, planes: U64, begin: int, first: int, difference: U64 | None, out: U64) -> None:
+        """The columns of planes (128, w) from word `begin` on as 16-byte blocks, with their numbers in word 0.
 
-        out: (1, n, 2); or (2, n, 2) with a difference (2,), then the blocks plus the difference, too.
+        first: the number of the first, mixed in as an XOR. out: (1, n, 2); or (2, n, 2) with a difference (2,), and
+        then the blocks plus the difference, too.
         """
 
     def tables(self, blocks: U64, images: U64) -> U16:

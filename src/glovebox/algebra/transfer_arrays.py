@@ -14,8 +14,8 @@ ONE_BIT = np.array([[0x5555, 0x3333, 0x0F0F, 0x00FF], [0xAAAA, 0xCCCC, 0xF0F0, 0
 
 def fold(leaves: U64, v: U64, u: U64) -> None:
     """See `kernels.TransferKernels`."""
-    for bit in range(4):
-        np.bitwise_xor.reduce(leaves[[x for x in range(16) if x >> bit & 1]], axis=0, out=v[bit])
+    for bit in range(len(v)):
+        np.bitwise_xor.reduce(leaves[[x for x in range(len(leaves)) if x >> bit & 1]], axis=0, out=v[bit])
     np.bitwise_xor.reduce(leaves, axis=0, out=u)
 
 
@@ -27,12 +27,12 @@ def transposed(bits: U64) -> U64:
 
 def add_multiples(v: U64, masks: U64, u: U64) -> None:
     """See `kernels.TransferKernels`."""
-    v ^= masks[:, None] & u
+    v ^= masks[:, None] & np.repeat(u, len(v) // len(u), axis=0)
 
 
-def keys(planes: U64, first: int, difference: U64 | None, out: U64) -> None:
+def keys(planes: U64, begin: int, first: int, difference: U64 | None, out: U64) -> None:
     """See `kernels.TransferKernels`."""
-    out[0] = transposed(planes)
+    out[0] = transposed(planes[:128, begin : begin + out.shape[1] // 64])
     out[0, :, 0] ^= np.arange(first, first + out.shape[1], dtype=np.uint64)
     if difference is not None:
         np.bitwise_xor(out[0], difference, out=out[1])

@@ -19,7 +19,10 @@ MOST_MOVES = 1000  # a key moves 2 to 5 times on average; where none is left to 
 
 def fold(leaves: U64, v: U64, u: U64) -> None:
     """See `kernels.TransferKernels`."""
-    _fold(leaves, v, u)
+    if len(leaves) == 16:
+        _fold16(leaves, v[0], v[1], v[2], v[3], u)
+    else:
+        _fold32(leaves, v[0], v[1], v[2], v[3], v[4], u)
 
 
 def transposed(bits: U64) -> U64:
@@ -34,9 +37,9 @@ def add_multiples(v: U64, masks: U64, u: U64) -> None:
     _add_multiples(v, masks, u)
 
 
-def keys(planes: U64, first: int, difference: U64 | None, out: U64) -> None:
+def keys(planes: U64, begin: int, first: int, difference: U64 | None, out: U64) -> None:
     """See `kernels.TransferKernels`."""
-    _keys(planes, np.uint64(first), NONE if difference is None else difference, out)
+    _keys(planes, begin, np.uint64(first), NONE if difference is None else difference, out)
 
 
 def tables(blocks: U64, images: U64) -> U16:
@@ -86,15 +89,14 @@ def settle(places: U32, slots: int) -> U32:
     return owners if done else owners[:0]
 
 
-@numba.njit(
-    numba.void(numba.uint64[:, ::1], numba.types.Array(numba.uint64, 2, "A"), numba.uint64[::1]),
-    nogil=True,
-    cache=True,
-)
-def _fold(leaves: U64, v: U64, u: U64) -> None:
+ROW = numba.uint64[::1]
+
+
+@numba.njit(numba.void(numba.uint64[:, ::1], ROW, ROW, ROW, ROW, ROW), nogil=True, cache=True)
+def _fold16(leaves: U64, v0: U64, v1: U64, v2: U64, v3: U64, u: U64) -> None:
     for i in range(leaves.shape[1]):
         # pairs, then pairs of pairs: the odd one of each pair is the one whose bit is set
-        v[0, i] = (
+        v0[i] = (
             leaves[1, i] ^ leaves[3, i] ^ leaves[5, i] ^ leaves[7, i]
             ^ leaves[9, i] ^ leaves[11, i] ^ leaves[13, i] ^ leaves[15, i]
         )  # fmt: skip
@@ -106,23 +108,35 @@ def _fold(leaves: U64, v: U64, u: U64) -> None:
             leaves[8, i] ^ leaves[9, i], leaves[10, i] ^ leaves[11, i],
             leaves[12, i] ^ leaves[13, i], leaves[14, i] ^ leaves[15, i],
         )  # fmt: skip
-        v[1, i] = b1 ^ b3 ^ b5 ^ b7
-        v[2, i] = b2 ^ b3 ^ b6 ^ b7
-        v[3, i] = b4 ^ b5 ^ b6 ^ b7
-        u[i] = b0 ^ b1 ^ b2 ^ b3 ^ v[3, i]
+        v1[i] = b1 ^ b3 ^ b5 ^ b7
+        v2[i] = b2 ^ b3 ^ b6 ^ b7
+        v3[i] = b4 ^ b5 ^ b6 ^ b7
+        u[i] = b0 ^ b1 ^ b2 ^ b3 ^ b4 ^ b5 ^ b6 ^ b7
+
+
+@numba.njit(numba.void(numba.uint64[:, ::1], ROW, ROW, ROW, ROW, ROW, ROW), nogil=True, cache=True)
+def _fold32(leaves: U64, v0: U64, v1: U64, v2: U64, v3: U64, v4: U64, u: U64) -> None:
+    _fold16(leaves[:16], v0, v1, v2, v3, u)
+    half = np.empty((4, len(u)), np.uint64)
+    _fold16(leaves[16:], half[0], half[1], half[2], half[3], v4)
+    for i in range(len(u)):
+        v0[i] ^= half[0, i]
+        v1[i] ^= half[1, i]
+        v2[i] ^= half[2, i]
+        v3[i] ^= half[3, i]
+        u[i] ^= v4[i]
 
 
 @numba.njit(
-    numba.void(
-        numba.types.Array(numba.uint64, 2, "A"), READ_ONLY(numba.uint64, 1, "C"), READ_ONLY(numba.uint64, 1, "C")
-    ),
+    numba.void(numba.uint64[:, ::1], READ_ONLY(numba.uint64, 1, "C"), READ_ONLY(numba.uint64, 2, "C")),
     nogil=True,
     cache=True,
 )
 def _add_multiples(v: U64, masks: U64, u: U64) -> None:
-    for j in range(len(masks)):
-        for i in range(len(u)):
-            v[j, i] ^= masks[j] & u[i]
+    each = len(v) // len(u)
+    for j in range(len(v)):
+        for i in range(v.shape[1]):
+            v[j, i] ^= masks[j] & u[j // each, i]
 
 
 @numba.njit("void(uint64[::1])", nogil=True, cache=True)
@@ -158,19 +172,20 @@ def _transposed(bits: U64, out: U64) -> None:
 
 @numba.njit(
     numba.void(
-        numba.types.Array(numba.uint64, 2, "A"), numba.uint64, READ_ONLY(numba.uint64, 1, "C"), numba.uint64[:, :, ::1]
+        numba.uint64[:, ::1], numba.int64, numba.uint64, READ_ONLY(numba.uint64, 1, "C"), numba.uint64[:, :, ::1]
     ),
     nogil=True,
     cache=True,
 )
-def _keys(planes: U64, first: np.uint64, difference: U64, out: U64) -> None:
+def _keys(planes: U64, begin: int, first: np.uint64, difference: U64, out: U64) -> None:
     low, high = np.empty((64, LANES), np.uint64), np.empty((64, LANES), np.uint64)
-    for start in range(0, planes.shape[1], LANES):
-        lanes = min(LANES, planes.shape[1] - start)
+    words = out.shape[1] // 64
+    for start in range(0, words, LANES):
+        lanes = min(LANES, words - start)
         for row in range(64):
             for lane in range(lanes):
-                low[row, lane] = planes[row, start + lane]
-                high[row, lane] = planes[64 + row, start + lane]
+                low[row, lane] = planes[row, begin + start + lane]
+                high[row, lane] = planes[64 + row, begin + start + lane]
         _transpose(low.reshape(-1))
         _transpose(high.reshape(-1))
         for lane in range(lanes):
@@ -269,7 +284,7 @@ def _lookup_sums(tables: U64, places: U8, out: U64) -> None:
 
 
 @numba.njit(
-    numba.void(READ_ONLY(numba.uint64, 2, "C"), numba.types.Array(numba.uint64, 2, "A"), numba.uint64[:, ::1]),
+    numba.void(READ_ONLY(numba.uint64, 2, "C"), numba.uint64[:, ::1], numba.uint64[:, ::1]),
     nogil=True,
     cache=True,
 )
