@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovebox.contract.model import ContractError, parse_contract
+from glovebox.contract.terms import EXACT, epsilon_text
 from glovebox.identity import key_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
@@ -190,6 +191,10 @@ BAD = [
     ('questions = "approved"', 'questions = "approved"\nexact = "please"', "contract_exact"),
     ("[rules]", PRIVACY.format("1", "2") + "[rules]", "contract_epsilon"),
     ("[rules]", PRIVACY.format("1", "0.0") + "[rules]", "contract_epsilon"),
+    ("[rules]", PRIVACY.format("1", "0.0000001") + "[rules]", "contract_epsilon"),
+    ("[rules]", PRIVACY.format("1", "1") + "[rules]\nzero = 'shown'", "contract_zero"),
+    ("[rules]", PRIVACY.format("1", "1") + f"[rules]\nexact = '{EXACT}'", "contract_exact"),
+    ("[rules]", PRIVACY.format("9999.999999", "0.000001") + "[rules]", None),
     ("[rules]", "[privacy]\nepsilon_total = 1.5\nepsilon_per_question = '1'\n[rules]", "contract_float"),
     ('["a.id", "b.id"]', '["a.id", "b.d"]', "contract_join"),
     ('["a.id", "b.id"]', '["a.id", "c.id"]', "contract_join"),
@@ -315,6 +320,15 @@ def test_the_hash_is_of_the_exact_bytes():
     contract, other = (parse_contract(text.encode()) for text in (GOOD, GOOD + "\n"))
     assert contract.hash != other.hash
     assert contract.parties == other.parties
+
+
+@pytest.mark.parametrize(
+    ("text", "millionths"), [("6.0", 6_000_000), ("0.1", 100_000), ("0.000001", 1), ("9999.999999", 9_999_999_999)]
+)
+def test_epsilon_is_kept_in_whole_millionths(text, millionths):
+    privacy = parse_contract(GOOD.replace("[rules]", PRIVACY.format(text, text) + "[rules]").encode()).privacy
+    assert privacy.epsilon_total == privacy.epsilon_per_question == millionths
+    assert epsilon_text(millionths) == text.removesuffix(".0")
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)

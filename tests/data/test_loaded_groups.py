@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -111,3 +112,11 @@ def test_a_label_outside_the_domain_is_an_error_of_the_plan(opened, parquet_file
 
 def test_nothing_loaded_shows_itself(opened, parquet_file):
     assert repr(totals(opened, parquet_file(DATA), BY_ID, BY_SEX)) == "<LoadedGroups: 5 measures of 2 groups>"
+
+
+def test_a_person_counts_with_so_many_rows_where_the_contract_drops_the_rest(opened, parquet_file):
+    table = msgspec.structs.replace(BY_ID, rows_per_id=1, surplus_dropped=True)
+    source = parquet_file(DATA)
+    kept = totals(opened, source, table, BY_SEX).values.tolist()
+    assert kept == [[3, 2], [2, 2], [2, 1], [3, 1], [799, 350]]  # of p1 the row that cost 1.00: NULL stands last
+    assert totals(opened, source, BY_ROW, BY_SEX).values.tolist()[0] == [4, 2]

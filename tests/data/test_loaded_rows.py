@@ -6,6 +6,7 @@ import hashlib
 from decimal import Decimal
 
 import duckdb
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -247,3 +248,22 @@ def test_nothing_loaded_shows_itself(opened, parquet_file):
     source = parquet_file(DATA)
     loaded = load_rows(opened(source), query(ROWS, AMOUNTS), table_of(True), source, SALT)
     assert repr(loaded) == "<LoadedRows: 2 measures, ids of 32 bytes>"
+
+
+def test_surplus_rows_are_left_out_where_the_contract_says_so(opened, parquet_file):
+    """The first count in the order of values, before any filter; the file's order does not matter."""
+    table = msgspec.structs.replace(table_of(False, rows_per_id=2), surplus_dropped=True)
+    ids, amounts = ["a@x.ex"] * 4 + ["b@x.ex"] * 2 + [None] * 3, [4, 1, None, 3, 5, 5, 1, 1, 1]
+    columns = {
+        "id": ids, "amount": [None if amount is None else Decimal(amount) for amount in amounts],
+        "score": [1] * 9, "country": ["DE"] * 9, "day": pa.array([20_800] * 9, pa.int32()).cast(pa.date32()),
+    }  # fmt: skip
+    dear = Call(">=", (ColumnRef("amount"), Constant("integer", "3")))
+    for turned in (slice(None), slice(None, None, -1)):
+        source = parquet_file({name: values[turned] for name, values in columns.items()})
+        every = load_rows(opened(source), query(ROWS, AMOUNTS), table, source, SALT)
+        assert lines_of(every) == {b"a@x.ex": [2, 400], b"b@x.ex": [2, 1000]}
+        assert every.null_ids == 3
+        filtered = load_rows(opened(source), query(ROWS, AMOUNTS, where=dear), table, source, SALT)
+        assert lines_of(filtered) == {b"a@x.ex": [1, 300], b"b@x.ex": [2, 1000]}
+        assert every.snapshot == table_snapshot(opened(source), table, source, SALT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from glovebox.data.quality import check_table, refuse_faults
@@ -96,3 +97,12 @@ def test_a_required_id_must_be_there(opened, csv_file):
     source = csv_file(["customer", "n"], [["a@x.ex", ""], ["", ""], ["nobody", ""]])
     report = check_table(opened(source), table, source)
     assert [(fault.kind, fault.count) for fault in report.errors] == [("null", 1)]
+
+
+def test_surplus_rows_are_a_note_where_the_contract_drops_them(opened, csv_file):
+    table = msgspec.structs.replace(TABLE, surplus_dropped=True)
+    source = csv_file(HEADER, [["a@x.ex", str(n), "1", "DE", "2026-12-01", ""] for n in range(3)])
+    report = check_table(opened(source), table, source)
+    refuse_faults(report)
+    told = "1 ids in more rows than rows_per_id: the rows beyond are left out"
+    assert report.lines()[1:] == [f"  note   purchases.customer: {told}"]

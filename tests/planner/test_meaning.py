@@ -234,8 +234,9 @@ def measured(measure, group):
             total = len(group)
         case "values":
             total = len(present)
-        case "people":  # here a row is a person, or a group is one id
-            total = len(present) if measure.high > 1 else int(bool(present))
+        case "people":  # a group is one id; or a row is a person, but where rows say whose they are
+            whose = [row.get("person", number) for number, row in enumerate(group) if values[number] is not None]
+            total = len({*whose} - {None}) if measure.high > 1 else int(bool(present))
         case "sum":
             total = int(sum(present) * 10**measure.scale)
     assert measure.low <= total <= measure.high
@@ -304,8 +305,8 @@ def expressed(expression, source, lines):
     return value
 
 
-def computed(plan, tables):
-    """The answer's rows, by the plan. tables: the rows of each party."""
+def totals_of(plan, tables):
+    """Every total in every group. tables: the rows of each party."""
     source = plan.source
     if isinstance(source, Joined):
         sides = [
@@ -328,6 +329,12 @@ def computed(plan, tables):
         ]
     for total, groups in zip(plan.totals, totals, strict=True):
         assert all(total.low <= group <= total.high for group in groups)
+    return totals
+
+
+def computed(plan, tables):
+    """The answer's rows, by the plan. tables: the rows of each party."""
+    totals = totals_of(plan, tables)
     opened = [totals[part.total] if part.kind == "total" else [int(group == 0) for group in totals[part.over]]
               for part in parts_of(plan)]  # fmt: skip
     groups = len(totals[0])

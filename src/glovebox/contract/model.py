@@ -11,7 +11,7 @@ from glovebox.contract.document import Document, PrivacyPart, QuestionPart, Rule
 from glovebox.contract.joins import Joins, read_joins
 from glovebox.contract.lines import Fault, Lines, Path, hidden_character, read_toml
 from glovebox.contract.tables import numbers_of, read_tables
-from glovebox.contract.terms import EXACT, Contract, JoinColumn, Party, Privacy, Question, Rules
+from glovebox.contract.terms import EXACT, MICRO, Contract, JoinColumn, Party, Privacy, Question, Rules
 from glovebox.errors import Refused
 from glovebox.identity import key_bytes
 
@@ -48,7 +48,8 @@ def _contract(text: bytes, document: Document) -> Contract:
         raise Fault("contract_invisible", ("purpose",), f"the purpose holds the character {found}", "leave it out")
     parties = _parties(document)
     names = [party.name for party in parties]
-    tables, joins = read_joins(read_tables(document.table, names), names, document.rules.join)
+    tables = read_tables(document.table, names, surplus_dropped=document.privacy is not None)
+    tables, joins = read_joins(tables, names, document.rules.join)
     contract = Contract(
         text=text,
         hash=hashlib.sha256(text).digest(),
@@ -99,6 +100,12 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins
     exact = part.exact is not None
     if exact and part.exact != EXACT:
         raise Fault("contract_exact", ("rules", "exact"), "exact is not the one sentence", f'exact = "{EXACT}"')
+    if exact and privacy is not None:
+        sentence = "answers of a contract with [privacy] have noise, and are never exact"
+        raise Fault("contract_exact", ("rules", "exact"), sentence, "leave exact out, or [privacy]")
+    if part.zero is not None and privacy is not None:
+        sentence = "with noise nobody can tell that a group is empty"
+        raise Fault("contract_zero", ("rules", "zero"), sentence, "leave zero out")
     if part.groups_of_at_least < 2 and not exact:
         sentence = "groups of one show single persons"
         hint = f'at least 2, or exact = "{EXACT}"'
@@ -126,12 +133,12 @@ def _privacy(part: PrivacyPart | None) -> Privacy | None:
         text = getattr(part, key)
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or Decimal(text) == 0:
             raise Fault("contract_epsilon", ("privacy", key), f"{key} is no amount", 'a decimal over 0, like "0.5"')
-        amounts.append(Decimal(text))
+        amounts.append(int(Decimal(text) * MICRO))
     if amounts[1] > amounts[0]:
         sentence = "one question would cost more than there is"
         hint = "epsilon_per_question of at most epsilon_total"
         raise Fault("contract_epsilon", ("privacy", "epsilon_per_question"), sentence, hint)
-    return Privacy(epsilon_total=part.epsilon_total, epsilon_per_question=part.epsilon_per_question)
+    return Privacy(*amounts)
 
 
 def _questions(parts: list[QuestionPart], names: list[str]) -> tuple[Question, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from glovebox.contract.anonymity import plain
 from glovebox.contract.taking_part import computing_parties
-from glovebox.contract.terms import EXACT, Contract, JoinColumn
+from glovebox.contract.terms import EXACT, Contract, JoinColumn, Privacy, epsilon_text
 from glovebox.identity import key_text
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.phones import PLANS
@@ -48,6 +48,8 @@ def _table(table: Table, names: list[str]) -> list[str]:
     lines = [f"Table {table.name} of {owners}: at most {table.rows} rows{' each' if len(table.owners) > 1 else ''}"]
     if table.rows_per_id is not None:
         lines.append(f"  one id has at most {table.rows_per_id} rows")
+    if table.surplus_dropped:
+        lines.append("  rows beyond that are left out: the first count, in the order of their values, column by column")
     lines.append("  a person is a row" if table.person == "row" else "  a person is an id")
     if table.apart:
         lines.append(f"  no person is at two of them: {owners} vouch for that")
@@ -121,17 +123,31 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
     if rules.groups_of_at_least > 1:
         lines.append("in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all")
     if rules.questions == "approved":
-        lines.append(
-            "only the questions below may be asked; answers are exact, so two that differ by one person tell of it"
-        )
+        lines.append("only the questions below may be asked")
     else:
         lines.append("any question within these terms may be asked")
-    if contract.privacy:
-        lines.append(
-            f"noise for differential privacy: epsilon {contract.privacy.epsilon_per_question} a question, "
-            f"{contract.privacy.epsilon_total} in all; this version does not serve it and refuses every question"
-        )
-    return lines + _collusion(contract, names)
+    return lines + (_noise(contract.privacy) if contract.privacy else _exact()) + _collusion(contract, names)
+
+
+def _noise(privacy: Privacy) -> list[str]:
+    """What differential privacy promises, against whom, and what it costs."""
+    return [
+        f"every number has noise: a question costs epsilon {epsilon_text(privacy.epsilon_per_question)} of each owner "
+        f"whose rows it reads, who has {epsilon_text(privacy.epsilon_total)} for the contract's life; the same "
+        f"question over the same rows gives the same answer again, and costs nothing",
+        "that hides whether any one person is in the tables, with all the person's rows at all owners: all answers "
+        "together are at most e^epsilon times as likely with the person as without",
+        "the promise is kept also from receivers who pool their answers with fewer than half of the parties that "
+        "compute; not if an owner puts in more rows of a person than rows_per_id, or values outside a range",
+    ]
+
+
+def _exact() -> list[str]:
+    """What differencing can do where there is no noise."""
+    return [
+        "answers are exact: of two questions that count the same people but for one, the difference of the answers is "
+        "that person's value; so is a total less what an owner or anybody else knows of it",
+    ]
 
 
 def _collusion(contract: Contract, names: list[str]) -> list[str]:

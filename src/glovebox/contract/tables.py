@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Literal
 
+from msgspec.structs import replace
+
 from glovebox.contract.columns import read_column
 from glovebox.contract.document import TablePart
 from glovebox.contract.lines import Fault, Path
@@ -23,12 +25,13 @@ def numbers_of(wanted: list[str], names: list[str], path: Path) -> tuple[int, ..
     return tuple(sorted(names.index(name) for name in wanted))
 
 
-def read_tables(parts: list[TablePart], names: list[str]) -> tuple[Table, ...]:
-    """All tables. Raises Fault for what a table must not be."""
+def read_tables(parts: list[TablePart], names: list[str], surplus_dropped: bool = False) -> tuple[Table, ...]:
+    """All tables. surplus_dropped: rows of an id beyond rows_per_id are left out. Raises Fault for what must not be."""
     tables: list[Table] = []
     for index, part in enumerate(parts):
         path: Path = ("table", index)
         table = _table(part, names, path)
+        table = replace(table, surplus_dropped=surplus_dropped and table.rows_per_id is not None)
         for other in tables:
             if other.name == table.name and set(other.owners) & set(table.owners):
                 sentence = f"an owner has two tables named {table.name}"

@@ -12,6 +12,8 @@ from glovebox.schema.columns import Column, Table
 EXACT = "everyone may see single persons"
 """The sentence that a contract needs for exact small answers; `contract show` prints it first."""
 
+MICRO = 1_000_000
+
 ParameterType = Literal["date", "timestamp", "integer", "decimal", "boolean", "category"]
 
 
@@ -55,10 +57,17 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
-    """The budget of differential privacy, in decimal text as the contract has it."""
+    """The budget of differential privacy, in millionths of epsilon: of each owner for the contract's life, and of what
+    each question costs every owner whose rows it reads."""
 
-    epsilon_total: str
-    epsilon_per_question: str
+    epsilon_total: int
+    epsilon_per_question: int
+
+
+def epsilon_text(millionths: int) -> str:
+    """An amount of epsilon as people write it: 500000 is 0.5."""
+    whole, rest = divmod(millionths, MICRO)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 class Contract(Struct, frozen=True, forbid_unknown_fields=True):

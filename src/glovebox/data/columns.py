@@ -39,7 +39,7 @@ from glovebox.schema.columns import Column
 
 FaultKind = Literal[
     "null", "unreadable", "not_finite", "decimals", "range", "label", "clipped", "other",
-    "null_id", "no_form", "duplicate", "rows_per_id", "rows",
+    "null_id", "no_form", "duplicate", "rows_per_id", "surplus", "rows",
 ]  # fmt: skip
 TypeClass = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp", "uuid", "blob"]
 

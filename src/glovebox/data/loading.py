@@ -38,7 +38,7 @@ from glovebox.data.measures import (
 from glovebox.data.quality import check_table, ids_above, most_rows, refuse_faults
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, call, is_null, name, not_
+from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
@@ -159,6 +159,7 @@ def _repeated_rows(
     """A line is all passing rows of an id together."""
     table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
     every, snapshot = kept_rows(database, view, source, salt, told)
+    every = without_surplus(view, every, column)
     null_ids, formless = _left_out(database, view, query, every, id_name)
     parameters = Parameters()
     groups = range(query.groups) if query.pivoted else [None]
@@ -255,14 +256,31 @@ def kept_rows(database: Database, view: View, source: Source, salt: bytes, told:
     return every, snapshot.digest()
 
 
+def without_surplus(view: View, every: exp.Select, column: Column) -> exp.Select:
+    """The rows, but of an id at most rows_per_id where the contract has the rest dropped; ids that are NULL stay.
+
+    The first count, in the order of their values, column by column: whoever reads the same rows keeps the same.
+    """
+    if not view.table.surplus_dropped or column.unique:
+        return every
+    id_ = name(view.name_of(column.name))
+    order = exp.Order(expressions=[exp.Ordered(this=name(reading.name)) for reading in view.readings])
+    place = exp.Window(this=exp.RowNumber(), partition_by=[id_.copy()], order=order).as_("place", quoted=True)
+    numbered = exp.select(exp.Star(), place).from_(every.subquery("every"))
+    within = compare(exp.LTE, name("place"), number(view.table.rows_per_id or view.table.rows))
+    return exp.select(exp.Star()).from_(numbered.subquery("numbered")).where(exp.or_(is_null(id_), within))
+
+
 def load_groups(
     database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = _untold
 ) -> LoadedGroups:
     """The totals of one owner. Raises DataError for a table that is not as the contract says."""
     view = view_of(database, table, source)
     every, snapshot = kept_rows(database, view, source, salt, told)
+    if table.person == "id":
+        every = without_surplus(view, every, next(column for column in table.columns if column.kind == "id"))
     for column in table.columns:
-        most = most_rows(table, column)
+        most = None if table.surplus_dropped and not column.unique else most_rows(table, column)
         if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):
             raise DataError(f"{table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
     parameters = Parameters()

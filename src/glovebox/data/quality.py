@@ -26,6 +26,7 @@ SENTENCES: dict[FaultKind, str] = {
     "no_form": "without a canonical form: they match nobody",
     "duplicate": "ids in more than one row, though the id is unique",
     "rows_per_id": "ids in more rows than rows_per_id",
+    "surplus": "ids in more rows than rows_per_id: the rows beyond are left out",
     "rows": "rows above the contract's bound",
 }
 
@@ -88,7 +89,7 @@ def check_table(database: Database, table: Table, source: Source) -> Report:
     for column in table.columns:
         most = most_rows(table, column)
         if most is not None:
-            kind: FaultKind = "duplicate" if column.unique else "rows_per_id"
+            kind: FaultKind = "duplicate" if column.unique else "surplus" if table.surplus_dropped else "rows_per_id"
             faults.append(
                 Fault(
                     column.name,

@@ -17,8 +17,8 @@ from glovebox.data.sources import Source
 from glovebox.data.trees import any_of, is_null, name
 from glovebox.schema.columns import Table
 
-NOTES = frozenset({"null_id", "no_form", "clipped", "other"})
-"""What is told to the owner and does not stand against the table: ids that match nobody, values that become others."""
+NOTES = frozenset({"null_id", "no_form", "surplus", "clipped", "other"})
+"""What is told to the owner and does not stand against the table: rows left out, values that become others."""
 
 
 class View(Struct, frozen=True):

@@ -284,6 +284,8 @@ async def consider(node: Node, envelope: Signed) -> Participant:
         raise Refused("this session id was used before", code="session_used", step="proposed")
     check_contract_in_force(contract, datetime.now(UTC).date())
     check_standing(node.home, contract)
+    if contract.privacy is not None:
+        raise Refused("this version keeps no budget of noise yet", code="not_served", step="privacy")
     plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
     if node.number_in(contract) not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")

@@ -12,9 +12,10 @@ from msgspec import Struct
 from glovebox.audit.receipts import commitment as commitment_to
 from glovebox.audit.receipts import receipt_text
 from glovebox.contract.model import Contract
+from glovebox.contract.terms import epsilon_text
 from glovebox.errors import IntegrityError
 from glovebox.node.messages import Acceptance, Proposal
-from glovebox.planner.plan import Plan, plan_hash
+from glovebox.planner.plan import Plan, owners, plan_hash
 
 
 def run_id(contract: Contract, proposal: Proposal, acceptances: dict[int, Acceptance]) -> bytes:
@@ -52,6 +53,8 @@ def receipt_for(
         "groups of at least": str(plan.threshold),
         "sizes": ", ".join(f"{table.name} {table.rows}" for table in contract.tables),
     }
+    if plan.noise:
+        fields["epsilon"] = f"{epsilon_text(plan.noise.epsilon)} of {names(owners(plan))} each"
     for party, acceptance in acceptances.items():
         name = contract.parties[party].name
         fields[f"snapshot of {name}"] = acceptance.snapshot.hex() or "none"

@@ -6,6 +6,7 @@ import math
 
 from glovebox.planner.answer import parts_of
 from glovebox.planner.plan import Joined, Plan, groupings_of, members
+from glovebox.planner.privacy import decays
 from glovebox.planner.shape import join_shape as shape_of
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
@@ -50,6 +51,8 @@ def finishing_of(plan: Plan) -> Finishing:
         threshold=plan.threshold,
         zero_shown=plan.zero_shown,
         parts=parts_of(plan),
+        decays=decays(plan.noise) if plan.noise else (),
+        m=len(plan.computing),
     )
 
 

@@ -49,6 +49,7 @@ class Totals:
         self.scope, self.typing, self.pivoted = scope, typing, pivoted
         self.measures: list[list[Measure]] = [[] for _ in scope.sides]
         self.totals: list[Total] = []
+        self.persons: list[int] = []  # for each total, the most that one person adds or takes in one group
         self.choices: list[shared.Expression] = []
         self.columns: list[shared.Expression] = []
         self._mixing = Mixing(scope, typing, self._place)
@@ -59,7 +60,15 @@ class Totals:
         if where and self.outer and (self._where.mixed or 1 in self._where.own):
             hint = "JOIN without LEFT, or a condition in FILTER"
             scope.statement.refuse(where, "sql", "WHERE drops the rows that have no match", hint)
+        if self.outer and self.noisy:
+            hint = "JOIN, under a contract with [privacy]"
+            scope.statement.refuse(scope.statement.tree, "privacy", "Rows without a match get no noise yet", hint)
         self.total(self._people(Conditions()), scope.statement.tree)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether totals get noise: then none opens as it is, and nothing else of them does."""
+        return self.scope.contract.privacy is not None
 
     @property
     def joined(self) -> bool:
@@ -153,6 +162,7 @@ class Totals:
         total = Total(query, table, bits, low, high, self._choice(mixed), column, second, outer)
         if total not in self.totals:
             self.totals.append(total)
+            self.persons.append(self._person(places, ends))
         return self.totals.index(total)
 
     def _choice(self, mixed: tuple[shared.Expression, ...]) -> int:
@@ -162,6 +172,33 @@ class Totals:
         if choice not in self.choices:
             self.choices.append(choice)
         return self.choices.index(choice)
+
+    def person_rows(self, side: int) -> int:
+        """The most rows of a side that are one person's."""
+        found = self.scope.sides[side]
+        if found.table.person == "row":
+            return 1
+        ids = found.ids or next(column for column in found.table.columns if column.kind == "id")
+        return rows_of_id(found.table, ids)
+
+    def counts_people(self, number: int) -> bool:
+        """Whether a total counts people, each once in a group, and not their rows or what these hold."""
+        total = self.totals[number]
+        measures = [
+            None if place is None else self.measures[side][place]
+            for side, place in enumerate((total.query, total.table)[: len(self.measures)])
+        ]
+        return total.column is None and all(one is None or one.kind == "people" for one in measures)
+
+    def _person(self, places: tuple[int | None, int | None], ends: tuple[int, int]) -> int:
+        """The most that one person adds to a total or takes from it, in one group: of a join one line is a person's."""
+        if self.joined:
+            return max(-ends[0], ends[1])
+        measure = None if places[0] is None else self.measures[0][places[0]]
+        if measure is None or measure.kind == "people":
+            return 1
+        row = max(-measure.low, measure.high) // self._bound(0) if measure.kind == "sum" else 1
+        return row * self.person_rows(0)
 
     def _place(self, side: int, measure: Measure) -> int:
         if measure not in self.measures[side]:
@@ -290,7 +327,9 @@ class Totals:
         total, present, factors = self._added(node.this, filters, "sum")
         scale = sum(one.scale for one in factors)
         over: int | None = present
-        if not filters and not any(one.nullable or self._may_lack(one) for one in factors):
+        if self.noisy:
+            over = None  # whether there is a value at all is not told; the noisy sum of none is about zero
+        elif not filters and not any(one.nullable or self._may_lack(one) for one in factors):
             # Each of a group's people has a value. So NULL is for no people, which shows only where zero does; of a
             # stacked table rows without an id would be no people and have values.
             over = None if not self._empty_shown() else 0 if self.joined and not self.outer else present
@@ -299,7 +338,7 @@ class Totals:
     def _average(self, name: str, node: exp.Avg, filters: Conditions) -> Output:
         total, present, factors = self._added(node.this, filters, "avg")
         scale = sum(one.scale for one in factors)
-        open_parts = all(
+        open_parts = self.noisy or all(
             "sum" in column.may
             for one in factors
             for value in one.values

@@ -8,8 +8,11 @@ small to show has its group's labels, null in every other cell, and its number i
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -18,6 +21,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from glovebox.planner.plan import Output, Plan, groupings_of
+from glovebox.planner.privacy import MISSES, error_bars
 from glovebox.protocols.finishing import Part
 
 AVERAGE_DECIMALS = 10
@@ -27,12 +31,17 @@ EXACT = Context(prec=100)  # 19 digits before the point, and after it more than 
 Cell = str | int | Decimal | None
 
 
-class Answer(Struct, frozen=True):
-    """What receivers get. suppressed: numbers of the rows whose group is too small to show."""
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What receivers get. suppressed: numbers of the rows whose group is too small to show.
+
+    within: of an answer with noise, for each cell of `rows` what it is within of the truth, 19 times in 20; null for
+    labels, for what is hidden, and for an average over so few that the noise leaves nothing of it.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]  # of Cell: msgspec decodes no union of text and decimals
     suppressed: tuple[int, ...]
+    within: tuple[tuple[Any, ...], ...] = ()
 
 
 def parts_of(plan: Plan) -> tuple[Part, ...]:
@@ -58,20 +67,22 @@ def _parts(output: Output) -> tuple[Part, ...]:
 
 def answer_of(plan: Plan, shown: NDArray[np.bool_], parts: NDArray[np.object_]) -> Answer:
     """The answer. shown: (groups,) bool; parts: (parts, groups) of int, as `parts_of` lists them."""
-    listed = parts_of(plan)
-    rows: list[tuple[bool, tuple[Cell, ...]]] = []
+    listed, bars = parts_of(plan), Bars.of(plan) if plan.noise else None
+    rows: list[tuple[bool, tuple[Cell, ...], tuple[Cell, ...]]] = []
     for group, labels in enumerate(_labels(plan)):
         opened = {part: int(parts[place, group]) for place, part in enumerate(listed)}
         visible = bool(shown[group])
         cells = tuple(_cell(output, opened, labels, visible) for output in plan.outputs)
-        rows.append((visible, cells))
+        within = tuple(bars.within(output, opened, visible) for output in plan.outputs) if bars else ()
+        rows.append((visible, cells, within))
     for key in reversed(plan.order):
         rows.sort(key=lambda row: _sort_key(row[1][key.output]), reverse=key.descending)
         rows.sort(key=lambda row: row[1][key.output] is None)  # NULL stands last either way
     return Answer(
         tuple(output.name for output in plan.outputs),
-        tuple(cells for _, cells in rows),
-        tuple(number for number, (visible, _) in enumerate(rows) if not visible),
+        tuple(cells for _, cells, _ in rows),
+        tuple(number for number, (visible, *_) in enumerate(rows) if not visible),
+        tuple(within for *_, within in rows) if bars else (),
     )
 
 
@@ -93,7 +104,39 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visi
             return None if others and others[0] else _rounded(_scaled(first, output.scale), output.digits)
         case "quotient":
             return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
-    return None if not others[0] else _divided(first, others[0], output.scale, output.digits)
+    return None if others[0] <= 0 else _divided(first, others[0], output.scale, output.digits)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """How far noise takes each total from the truth, 19 times in 20. both: for two totals at once."""
+
+    single: tuple[int, ...]
+    both: tuple[int, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Bars:
+        """The error bars of a plan with noise."""
+        return cls(error_bars(plan), error_bars(plan, MISSES / 2))
+
+    def within(self, output: Output, opened: dict[Part, int], visible: bool) -> Cell:
+        """What a cell is within of the truth, but for one time in 20."""
+        if output.kind == "group" or not visible:
+            return None
+        if output.kind != "average":
+            return _scaled(self.single[output.total], output.scale)
+        total, count = (opened[part] for part in _parts(output))
+        return self.of_average(output, total, count)
+
+    def of_average(self, output: Output, total: int, count: int) -> Cell:
+        """The same for an average: how far it moves when its noisy parts both move as far as they may."""
+        low = count - self.both[output.over or 0]
+        if low <= 0:
+            return None
+        # |(x + a) / (n + b) - x / n| is at most (|a| + |x / n| |b|) / (n - |b|)
+        per_value = abs(Fraction(total, count)) * self.both[output.over or 0] + self.both[output.total]
+        units = math.ceil(per_value / low * 10**AVERAGE_DECIMALS)
+        return _scaled(units, output.scale + AVERAGE_DECIMALS)
 
 
 def _scaled(units: int, scale: int) -> Cell:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
-from glovebox.contract.terms import Contract
+from glovebox.contract.terms import Contract, epsilon_text
+from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
-from glovebox.planner.plan import Joined, Plan
+from glovebox.planner.plan import Joined, Plan, owners
 from glovebox.schema.expressions import Call
 from glovebox.schema.local import LocalQuery
 
@@ -24,6 +26,10 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         "bytes": cost.size,
         "rounds": cost.rounds,
     }
+    if plan.noise:
+        told["epsilon"] = epsilon_text(plan.noise.epsilon)
+        told["epsilon_of"] = [names[party] for party in owners(plan)]
+        told["within"] = dict(_bars(plan))
     if isinstance(plan.source, Joined):
         query, table, helper = plan.source.query, plan.source.table, names[plan.source.helper]
         told["roles"] = {"query": names[query.party], "table": names[table.party], "helper": helper}
@@ -54,8 +60,7 @@ def in_words(plan: Plan, contract: Contract) -> str:
             f"nobody learns another's totals, unless {told['must_not_collude'][0]} put theirs together",
         ]
     lines += [
-        f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
-        *_within(plan),
+        *(_noise(plan, told) if plan.noise else _exact(plan)),
         f"{', '.join(told['receivers'])} get the answer, and nobody else",
     ]
     if told["bytes"]:
@@ -83,6 +88,39 @@ def _matching(source: Joined, names: list[str]) -> list[str]:
         known,
         f"any two of {query}, {table} and {helper} together could test ids that they guess against the third",
     ]
+
+
+def _bars(plan: Plan) -> Iterator[tuple[str, str | None]]:
+    """What each number of the answer is within of the truth, 19 times in 20; None where the noise leaves nothing of it.
+
+    An average's noise depends on how many values it is over: told is that over 1,000 of the largest values.
+    """
+    bars = Bars.of(plan)
+    for output in plan.outputs:
+        if output.kind == "average":
+            total, values = plan.totals[output.total], plan.totals[output.over or 0].high
+            most = 1000 * max(-total.low, total.high) // max(1, values)
+            within = bars.of_average(output, most, 1000)
+            yield f"{output.name} over 1,000 values", None if within is None else str(within)
+        elif output.kind != "group":
+            yield output.name, str(bars.within(output, {}, True))
+
+
+def _noise(plan: Plan, told: dict[str, Any]) -> list[str]:
+    """What the noise does to every number, and what it costs."""
+    return [
+        f"every number gets noise before it opens; the question costs epsilon {told['epsilon']} of "
+        f"{', '.join(told['epsilon_of'])} each, and nothing when it is asked again over the same rows",
+        *(
+            f"{name}: the noise leaves nothing of it" if far is None else f"{name}: within {far}, 19 times in 20"
+            for name, far in told["within"].items()
+        ),
+        f"groups of fewer than {plan.threshold} people, as counted with noise, are suppressed before anything opens",
+    ]
+
+
+def _exact(plan: Plan) -> list[str]:
+    return [f"groups of fewer than {plan.threshold} people are suppressed before anything opens", *_within(plan)]
 
 
 def _within(plan: Plan) -> list[str]:

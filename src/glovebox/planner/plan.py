@@ -98,6 +98,17 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
     descending: bool = False
 
 
+class Noise(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a question with noise costs, and what the noise hides.
+
+    epsilon: of the question, in millionths, shared alike by all totals with noise. persons: for each total the most
+    that one person adds to it or takes from it, over all groups together; 0 for a total that nothing is opened of.
+    """
+
+    epsilon: int
+    persons: tuple[int, ...]
+
+
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     """What a question becomes.
 
@@ -106,6 +117,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     threshold: groups_of_at_least. zero_shown: an empty group shows as zero and not as suppressed.
     clause: the clause of the contract that allows the opening, e.g. "question reach-by-format".
     order: how receivers sort the rows; without it they stand in the order of the groups' domains.
+    noise: of an answer under differential privacy; every total that is opened, and people, has it.
     """
 
     plan_format: int
@@ -121,6 +133,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     outputs: tuple[Output, ...]
     clause: str
     order: tuple[Order, ...] = ()
+    noise: Noise | None = None
 
 
 def members(plan: Plan) -> list[int]:
@@ -136,6 +149,11 @@ def session_parties(plan: Plan) -> list[int]:
 def local_queries(plan: Plan) -> tuple[LocalQuery, ...]:
     """What each owner computes alone."""
     return plan.source.owners
+
+
+def owners(plan: Plan) -> list[int]:
+    """The parties whose rows the question reads, in the contract's order: those whose budget it costs."""
+    return sorted(query.party for query in local_queries(plan))
 
 
 def local_query(plan: Plan, party: int) -> LocalQuery | None:

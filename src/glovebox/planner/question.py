@@ -17,6 +17,7 @@ from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
+from glovebox.planner.privacy import noise_of
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.statement import Statement, canonical_text, near
@@ -47,13 +48,6 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
             step="rules.ask",
             hint=f"have one of these ask: {allowed}",
         )
-    if contract.privacy is not None:
-        raise Refused(
-            "the contract wants differential privacy, which this version does not serve",
-            code="not_served",
-            step="privacy",
-            hint='a contract without [privacy], with questions = "approved"',
-        )
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
     scope = scope_of(parsed, contract)
@@ -78,13 +72,12 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         outputs=outputs,
         clause=f"question {approved.name}" if approved else "rules.questions",
         order=_order(scope, parsed.tree, outputs),
+        noise=noise_of(totals, outputs, keys),
     )
 
 
 def check_questions(contract: Contract) -> None:
     """Return if every approved question of the contract can be planned; Refused with what stands against one."""
-    if contract.privacy is not None:
-        return
     for question in contract.questions:
         given = {name: SAMPLES[kind] for name, kind in question.parameters}
         try:

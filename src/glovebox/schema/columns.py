@@ -55,6 +55,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     owners: party numbers; several for a table that is stacked over owners. rows: the public bound on its rows at each
     owner. rows_per_id: the most rows one id may have; None where the id is unique or where a row is a person.
     person: "id" (people are ids) or "row". apart: of a stacked table with ids, that no person is at two owners.
+    surplus_dropped: an id's rows beyond rows_per_id are left out, and are no error.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     rows_per_id: int | None = None
     person: Literal["id", "row"] = "id"
     apart: bool = False
+    surplus_dropped: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""
