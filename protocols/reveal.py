@@ -5,7 +5,8 @@ Parties        all m computing parties send; receivers, computing or not, receiv
 Security       semi-honest; a receiver detects up to t = (m - 1) // 2 wrong shares
 Leakage        the values
 Rounds         1
-Bytes          v s f + 32 f; v values of s bytes, f frames: one of each computing party to each other receiver
+Bytes          v s f + 32 f; v values of s bytes, f frames: one of each computing party to each other receiver. Before
+               it one round of one byte from each computing party to each other, that it keeps its opening
 Source         Shamir, CACM 1979; session.md (salt, repeat)
 
 What a receiver gets: all shares of each value, fresh from a product (`finishing.py`), so no more than the value; and
@@ -51,6 +52,15 @@ async def shares_for_opening(ctx: Context, finishing: Finishing, finished: Any) 
     """
     shares = await ctx.shamir.shares(finished)
     return encode(shares, modulus(finishing.bits)) + ctx.private("salt").bytes(SALT)
+
+
+async def all_keep_theirs(ctx: Context) -> None:
+    """Return when every computing party has its opening on disk: an answer that left somebody can be given again."""
+    others = [party for party in ctx.parties if party != ctx.party]
+    for party in others:
+        await ctx.send(party, np.zeros(1, np.uint8))
+    for party in others:
+        await ctx.receive(party, np.uint8, 1)
 
 
 async def reveal_to_receivers(

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from glovebox.cli.fleet import Fleet
+from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import PeerLost
@@ -119,7 +119,7 @@ class Hostile:
     def proposal(self, **changes) -> Proposal:
         """A good proposal of QUESTION in a fresh session, but for these changes."""
         session = secrets.token_bytes(SESSION_BYTES)
-        return replace(Proposal(self.contract.hash, QUESTION, {}, session, self.number, 20, False), **changes)
+        return replace(Proposal(self.contract.hash, anew(QUESTION), {}, session, self.number, 20, False), **changes)
 
     def sign(self, message) -> Signed:
         """A message under this party's signature."""

@@ -11,6 +11,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 HOME = Path(os.environ.get("HOSTILE_HOME") or sys.argv[sys.argv.index("--home") + 1])
 LONG_S = 120
 
@@ -153,7 +155,9 @@ def attack_in_node() -> None:
         return ended
 
     def endorses_wrongly(self, receipt):
-        return secrets.token_bytes(64) if attack() == "signs wrongly" else endorse(self, receipt)
+        endorsement = endorse(self, receipt)
+        wrong = replace(endorsement, signature=secrets.token_bytes(64))
+        return wrong if attack() == "signs wrongly" else endorsement
 
     async def asks_for_no_signature(self, ended, began):
         if attack() == "no receipt":

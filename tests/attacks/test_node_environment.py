@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from glovebox.cli.fleet import anew
+
 from .hostile import QUESTION, is_right, nodes
 
 pytestmark = pytest.mark.attack
@@ -21,7 +23,7 @@ def test_mpyc_variables_and_arguments_change_nothing(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     commands = dict.fromkeys(("left", "right", "notary"), WORKER)
     with nodes(tmp_path / "fleet", commands=commands) as fleet:
-        assert is_right(fleet.ask("left", QUESTION))
+        assert is_right(fleet.ask("left", anew(QUESTION)))
         for home in fleet.homes.values():
             told = (home.root / "told").read_text()
             assert told == "threshold 1, m 3, sec_param 60, no_prss False, mix32_64bit False, variables 0, arrays True"

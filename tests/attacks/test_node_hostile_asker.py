@@ -9,6 +9,8 @@ import time
 import pytest
 from msgspec.structs import replace
 
+import glovebox
+from glovebox.cli.fleet import anew
 from glovebox.contract.signing import sign_contract
 from glovebox.identity import sign
 from glovebox.node.contracts import read_contract, signature_file
@@ -45,6 +47,7 @@ from .plain_mpyc import resident_mib
 pytestmark = pytest.mark.attack
 
 GIB = 1 << 30
+VERSION = glovebox.__version__.encode()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def fleet(tmp_path_factory):
 
 
 async def good(fleet):
-    return is_right(await fleet.ask_async("left", QUESTION))
+    return is_right(await fleet.ask_async("left", anew(QUESTION)))
 
 
 def no_proposals(hostile, folder):
@@ -241,7 +244,10 @@ def starts(fleet, session, own, folder):
             start(mine, theirs, own, left.sign(left.acceptance(session, party=7))),
             "integrity",
         ),
-        "own, changed": (start(mine, theirs, replace(own, body=own.body[:-1] + b"9")), "integrity"),
+        "own, changed": (
+            start(mine, theirs, replace(own, body=own.body.replace(VERSION, VERSION.replace(b"0", b"9")))),
+            "integrity",
+        ),
         "signed by another party": (signed(right.key, 0, Start(session, (mine, theirs, own))), "integrity"),
         "cancel": (left.sign(Cancel(session, "no")), "cancelled"),
         "proposal": (left.sign(left.proposal(session=session)), "bad_frame"),
@@ -337,7 +343,7 @@ async def test_one_party_cannot_take_every_place(fleet):
 
 
 async def good_of(fleet, party):
-    return is_right(await fleet.ask_async(party, QUESTION))
+    return is_right(await fleet.ask_async(party, anew(QUESTION)))
 
 
 async def test_silence_ends_by_its_deadline(fleet):

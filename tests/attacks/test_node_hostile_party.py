@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
+from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError, PeerLost
 from glovebox.identity import sign
 from glovebox.node.control import accept_control
@@ -70,7 +71,7 @@ async def played(fleet, play):
 async def asked(fleet, dry_run=False, wait_s=1.0):
     """The error that left is told when it asks."""
     with pytest.raises(GloveboxError) as caught:
-        async for _ in talk(fleet.homes["left"], Ask(str(fleet.contract), QUESTION, {}, wait_s, dry_run)):
+        async for _ in talk(fleet.homes["left"], Ask(str(fleet.contract), anew(QUESTION), {}, wait_s, dry_run)):
             pass
     return caught.value
 
@@ -129,7 +130,7 @@ async def test_a_bad_answer_to_a_proposal_ends_the_question(fleet, tmp_path):
     assert not (tmp_path / "ran").exists()
     assert resident_mib(fleet.processes["left"]) - before < 32
     fleet.start("right")
-    assert is_right(await fleet.ask_async("left", QUESTION))
+    assert is_right(await fleet.ask_async("left", anew(QUESTION)))
 
 
 def acceptances(hostile, session):
@@ -163,7 +164,7 @@ async def test_an_acceptance_with_bad_keys_ends_the_session(fleet):
         assert {sessions(fleet, party)[0][1] for party in ("left", "notary")} <= {"failed", "released"}, name
     assert opened == (count(fleet, "left", "openings"), count(fleet, "notary", "openings"))
     fleet.start("right")
-    assert is_right(await fleet.ask_async("left", QUESTION))
+    assert is_right(await fleet.ask_async("left", anew(QUESTION)))
 
 
 def followed(hostile, session, folder):
@@ -204,7 +205,7 @@ async def test_what_a_party_tells_after_the_start_is_only_its_word(fleet, tmp_pa
     assert not (tmp_path / "ran").exists()
     assert opened == (count(fleet, "left", "openings"), count(fleet, "notary", "openings"))
     fleet.start("right")
-    assert is_right(await fleet.ask_async("left", QUESTION))
+    assert is_right(await fleet.ask_async("left", anew(QUESTION)))
 
 
 async def test_an_end_without_a_run_is_no_end(fleet):
@@ -221,4 +222,4 @@ async def test_an_end_without_a_run_is_no_end(fleet):
         error = await asked(fleet)
     assert (error.party, error.code, error.exit_code) == ("right", "peer_absent", 5)
     fleet.start("right")
-    assert is_right(await fleet.ask_async("left", QUESTION))
+    assert is_right(await fleet.ask_async("left", anew(QUESTION)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 from glovebox.node.local import StatusRequest, talk
 
@@ -50,7 +51,7 @@ BROKE = (
 def fleet(tmp_path_factory):
     settings = f"deadline_s = {DEADLINE_S}\nsession_s = {SESSION_S}\n"
     with nodes(tmp_path_factory.mktemp("fleet"), settings, commands={"right": HOSTILE}) as running:
-        assert is_right(running.ask("left", QUESTION))
+        assert is_right(running.ask("left", anew(QUESTION)))
         yield running
 
 
@@ -60,7 +61,7 @@ def attacked(fleet, name):
     file.write_text(name)
     try:
         with pytest.raises(GloveboxError) as caught:
-            fleet.ask("left", QUESTION)
+            fleet.ask("left", anew(QUESTION))
         return caught.value
     finally:
         file.unlink()
@@ -112,7 +113,7 @@ def test_a_party_that_does_not_end_or_sign_is_named(fleet):
     error = attacked(fleet, "never ends")
     assert (error.party, error.exit_code) == ("right", 5), error.lines()
     assert time.monotonic() - began < 30
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
 
 
 def test_an_asker_that_never_asks_for_signatures_holds_no_place_for_ever(fleet):
@@ -122,7 +123,7 @@ def test_an_asker_that_never_asks_for_signatures_holds_no_place_for_ever(fleet):
 
     def ask():
         with pytest.raises(GloveboxError):
-            fleet.ask("right", QUESTION)
+            fleet.ask("right", anew(QUESTION))
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -154,8 +155,8 @@ def held(fleet, party):
 def test_the_next_question_is_answered_when_an_honest_node_is_in_its_place(fleet):
     fleet.stop("right")
     fleet.start("right")
-    assert is_right(fleet.ask("left", QUESTION))
-    assert is_right(fleet.ask("right", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
+    assert is_right(fleet.ask("right", anew(QUESTION)))
     fleet.stop("right")
     fleet.start("right", HOSTILE)  # for the tests after this one
 

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from glovebox.cli.fleet import anew
 from glovebox.identity import public_bytes
 from glovebox.runtime import tls
 from glovebox.runtime.preamble import CONTROL, FORM, MAGIC, Preamble, encode
@@ -30,7 +31,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
     with nodes(tmp_path_factory.mktemp("fleet")) as running:
-        assert is_right(running.ask("left", QUESTION))
+        assert is_right(running.ask("left", anew(QUESTION)))
         yield running
 
 
@@ -58,7 +59,7 @@ def test_bytes_that_are_no_glovebox_are_closed_at_once(fleet, tmp_path):
                     continue  # closed before the last of 64 kB
                 assert is_closed(connection) or word.startswith(TO_CONTROL), word[:40]
     assert {party: sessions(fleet, party) for party in fleet.homes} == before
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
     assert not (tmp_path / "ran").exists()
 
 
@@ -138,7 +139,7 @@ def test_only_a_partys_own_leaf_gets_through_the_handshake(fleet, tmp_path):
         assert is_refused(fleet, case, tmp_path / "shown.pem"), case
     assert not is_refused(fleet, "a party's true leaf", tmp_path / "shown.pem")  # the cases fail for what they say
     assert sessions(fleet, "notary") == before
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
 
 
 def test_a_node_with_another_key_is_not_asked(fleet):
@@ -158,27 +159,27 @@ def test_a_node_with_another_key_is_not_asked(fleet):
     async def ask():
         host, _, port = fleet.addresses["notary"].partition(":")
         async with await asyncio.start_server(impostor, host, int(port)):
-            return await fleet.ask_async("left", QUESTION)
+            return await fleet.ask_async("left", anew(QUESTION))
 
     fleet.stop("notary")
     with pytest.raises(Exception, match=r"notary .* is not the party of the contract") as caught:
         asyncio.run(ask())
     assert (caught.value.party, caught.value.exit_code, told) == ("notary", 5, [b""])
     fleet.start("notary")
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
 
 
 def test_idle_connections_do_not_keep_parties_out(fleet):
     """300 that say nothing, half a preamble, or a preamble and nothing more, at each node (F7)."""
     began = time.monotonic()
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
     normal = time.monotonic() - began
     before = {party: resident_mib(process) for party, process in fleet.processes.items()}
     words = (b"", MAGIC, TO_CONTROL, TO_CONTROL + b"\x16\x03\x01")
     idle = [connect(fleet, party, words[i % 4]) for i in range(IDLE) for party in fleet.homes]
     try:
         began = time.monotonic()
-        assert is_right(fleet.ask("left", QUESTION))
+        assert is_right(fleet.ask("left", anew(QUESTION)))
         assert time.monotonic() - began < 2 * normal + 2
         for party, process in fleet.processes.items():
             assert resident_mib(process) - before[party] < 64  # each of 64 half handshakes has 256 KiB of buffer
@@ -196,7 +197,7 @@ def test_whoever_stops_in_the_middle_is_closed_in_time(fleet):
     for connection in [*(connect(fleet, "notary", word) for word in words), *linked]:
         with connection:
             assert is_closed(connection, began + 15 - time.monotonic())
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))
 
 
 def test_outsiders_in_a_running_session_change_nothing(fleet, tmp_path):
@@ -211,10 +212,10 @@ def test_outsiders_in_a_running_session_change_nothing(fleet, tmp_path):
                     first = encode(Preamble(session, number))
                     came.extend((connect(fleet, node, first), connect(fleet, node, first + claim(tmp_path))))
 
-    assert is_right(fleet.ask("left", QUESTION, seen=seen))
+    assert is_right(fleet.ask("left", anew(QUESTION), seen=seen))
     assert len(came) == 16
     for connection in came:
         with connection:
             assert is_closed(connection)
     assert not (tmp_path / "ran").exists()
-    assert is_right(fleet.ask("left", QUESTION))
+    assert is_right(fleet.ask("left", anew(QUESTION)))

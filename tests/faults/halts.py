@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from glovebox.audit.log import Entry, verify_log
-from glovebox.cli.fleet import Fleet
+from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError
 from glovebox.node.local import Status, StatusRequest, talk
@@ -99,7 +99,7 @@ class Asking:
 
     def _ask(self) -> None:
         try:
-            self.fleet.ask(ASKER, QUESTION, seen=lambda event, party: self.seen.add((event, party)))
+            self.fleet.ask(ASKER, anew(QUESTION), seen=lambda event, party: self.seen.add((event, party)))
             self.answered = True
         except GloveboxError as error:
             self.error = error

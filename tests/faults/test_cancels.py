@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 from glovebox.node.control import open_control
 from glovebox.node.local import CancelRequest, talk
@@ -51,7 +52,7 @@ def asked(fleet, party, event):
     (home / "held").unlink(missing_ok=True)
     (home / "hold").write_text(event)
     workers = set.union(*(workers_of(fleet, each) for each in PARTIES))  # the spares, which the session takes
-    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), QUESTION, "--json"]
+    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), anew(QUESTION), "--json"]
     asking = subprocess.Popen(
         [*command, "--home", str(fleet.homes[ASKER].root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -70,7 +71,7 @@ def assert_cancelled(fleet, before, workers, began, began_at):
         assert kept(fleet, party).answers == before[party].answers
     assert wait_until(lambda: not any(runs(pid) for pid in workers), began + WITHIN_S - time.monotonic())
     assert_settled(fleet, workers)
-    assert fleet.ask(ASKER, QUESTION).receipt
+    assert fleet.ask(ASKER, anew(QUESTION)).receipt
 
 
 @pytest.mark.fault
@@ -154,7 +155,7 @@ def test_a_session_that_does_not_run_is_not_cancelled(fleet):
 
 def test_a_question_that_waits_for_a_place_is_cancelled_as_well(fleet):
     halt = halted(fleet, "right", "encoded")
-    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), QUESTION]
+    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), anew(QUESTION)]
     home = ["--home", str(fleet.homes[ASKER].root)]
     others = [subprocess.Popen([*command, *home], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert "left: " in others[0].stderr.readline()
@@ -182,7 +183,7 @@ def test_a_node_that_stops_cancels_what_was_asked_of_it(fleet):
         assert entry.at - began_at < WITHIN_S
     start_missing(fleet)
     assert_settled(fleet, workers)
-    assert fleet.ask(ASKER, QUESTION).receipt
+    assert fleet.ask(ASKER, anew(QUESTION)).receipt
 
 
 def test_workers_leave_ctrl_c_to_their_node(fleet):

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from glovebox.cli.fleet import anew
+
 from .halts import (
     ASKER,
     EVENTS,
@@ -91,4 +93,4 @@ def test_a_freeze_is_told_and_survived(fleet, record_property, event, party, pro
     if process != "node" and EVENTS.index(event) < EVENTS.index("finished"):  # a worker alone runs on to `revealing`
         assert all(kept(fleet, each).answers == halt.before[each].answers for each in PARTIES)
     assert_settled(fleet, {halt.worker})
-    assert fleet.ask(ASKER, QUESTION).receipt
+    assert fleet.ask(ASKER, anew(QUESTION)).receipt

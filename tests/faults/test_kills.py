@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from glovebox.cli.fleet import anew
 from glovebox.planner.answer import read_answer
 
 from .halts import (
@@ -91,7 +92,7 @@ def test_a_kill_is_told_and_survived(fleet, record_property, event, party, proce
     assert_settled(fleet, {halt.worker})
     if process == "node":
         assert_restart_says_what_was_cut_off(fleet, party, halt.before[party])
-        assert fleet.ask(ASKER, QUESTION).receipt  # after a worker's death the next case shows it
+        assert fleet.ask(ASKER, anew(QUESTION)).receipt  # after a worker's death the next case shows it
 
 
 def needless(event, party, process):
@@ -159,7 +160,7 @@ def test_the_command_line_says_who_was_lost(fleet):
 
     killing = threading.Thread(target=kill)
     killing.start()
-    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), QUESTION]
+    command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), anew(QUESTION)]
     asked = subprocess.run(
         [*command, "--home", str(fleet.homes[ASKER].root)], capture_output=True, text=True, check=False
     )
@@ -179,5 +180,5 @@ def test_a_second_node_on_a_home_refuses(fleet):
     )
     assert done.returncode == 2
     assert "another node runs" in done.stderr
-    answered = fleet.ask("left", QUESTION)
+    answered = fleet.ask("left", anew(QUESTION))
     assert read_answer(bytes(answered.answer)).rows

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 
 from ..data.postgres_server import PASSWORD, postgres_server
@@ -80,13 +81,13 @@ def bound(tmp_path_factory):
 
 def test_a_question_is_answered_from_databases_and_a_change_stops_it(bound):
     fleet, running = bound
-    assert [str(cell) for cell in ask(fleet, "alpha", QUESTION).rows[0]] == ["4", "10.00"]  # 2: 1, 3.5; 3: 1.5, 4
+    assert [str(cell) for cell in ask(fleet, "alpha", anew(QUESTION)).rows[0]] == ["4", "10.00"]  # 2: 1, 3.5; 3: 1.5, 4
     running.admin("UPDATE sales SET amount = 7 WHERE amount = 5")
     with pytest.raises(GloveboxError, match="not those that were bound"):
-        ask(fleet, "alpha", QUESTION)
+        ask(fleet, "alpha", anew(QUESTION))
     done = command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop")
     assert done.returncode == 0
-    assert ask(fleet, "alpha", QUESTION).rows[0][0] == 4
+    assert ask(fleet, "alpha", anew(QUESTION)).rows[0][0] == 4
 
 
 def test_what_is_not_there_is_said(bound):

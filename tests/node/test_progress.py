@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from glovebox.cli.exercises import CAMPAIGN, HOSPITALS
+from glovebox.cli.fleet import anew
 from glovebox.cli.progress import duration, in_words
 from glovebox.cli.workloads import pair
 from glovebox.contract.model import parse_contract
@@ -96,7 +97,7 @@ async def test_the_command_line_is_told_each_second(fleet):
     (home / "hold").write_text("matched")
     told = []
     async with asyncio.timeout(30):
-        async for reply in talk(fleet.homes[ASKER], Ask(str(fleet.contract), QUESTION)):
+        async for reply in talk(fleet.homes[ASKER], Ask(str(fleet.contract), anew(QUESTION))):
             told.append(reply)
             if isinstance(reply, Running) and reply.step == "finishing":
                 (home / "hold").unlink(missing_ok=True)
@@ -115,14 +116,14 @@ def test_a_terminal_shows_a_live_line(fleet):
         if b"finishing" in seen:
             hold.unlink(missing_ok=True)
 
-    seen = on_terminal([str(fleet.contract), QUESTION, "--home", str(fleet.homes[ASKER].root)], look)
+    seen = on_terminal([str(fleet.contract), anew(QUESTION), "--home", str(fleet.homes[ASKER].root)], look)
     assert re.search(r"━.* finishing, \d+%", seen)
     assert "receipt signed by all" in seen
 
 
 def test_a_program_is_told_events_alone(fleet):
     start_missing(fleet)
-    seen = on_terminal([str(fleet.contract), QUESTION, "--home", str(fleet.homes[ASKER].root), "--json"])
+    seen = on_terminal([str(fleet.contract), anew(QUESTION), "--home", str(fleet.homes[ASKER].root), "--json"])
     events = [json.loads(line) for line in seen.splitlines()]
     assert {"event": "matched", "party": ASKER} in events
     assert all(event.keys() == {"event", "party"} for event in events)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from glovebox.audit.log import verify_log
-from glovebox.cli.fleet import Fleet
+from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
@@ -41,7 +41,7 @@ def states(fleet, party):
 async def test_questions_of_several_parties_at_once_end_in_answers_or_busy(fleet):
     async def one(party, wait_s):
         try:
-            return bytes((await fleet.ask_async(party, QUESTION, wait_s=wait_s)).answer)
+            return bytes((await fleet.ask_async(party, anew(QUESTION), wait_s=wait_s)).answer)
         except GloveboxError as error:
             return error.code
 
@@ -58,7 +58,7 @@ async def test_questions_of_several_parties_at_once_end_in_answers_or_busy(fleet
 
 async def test_a_dry_run_asks_everyone_and_holds_nothing(fleet):
     before = {party: states(fleet, party) for party in fleet.homes}
-    request = Ask(str(fleet.contract), QUESTION, {}, 5.0, dry_run=True)
+    request = Ask(str(fleet.contract), anew(QUESTION), {}, 5.0, dry_run=True)
     replies = [reply async for reply in talk(fleet.homes["left"], request)]
     assert bytes(replies[-1].answer) == b"null"
     assert {party: states(fleet, party) for party in fleet.homes} == before
@@ -75,7 +75,7 @@ async def test_the_node_says_what_it_does(fleet):
 
 
 def test_every_party_keeps_the_receipt_that_all_signed(fleet):
-    answered = fleet.ask("right", QUESTION)
+    answered = fleet.ask("right", anew(QUESTION))
     kept = set()
     for home in fleet.homes.values():
         state = State(home.state_file)
@@ -85,7 +85,7 @@ def test_every_party_keeps_the_receipt_that_all_signed(fleet):
 
 
 def test_every_log_verifies_and_holds_no_number_of_the_answer(fleet):
-    fleet.ask("left", QUESTION)
+    fleet.ask("left", anew(QUESTION))
     for home in fleet.homes.values():
         assert verify_log(home.log_file, public_bytes(home.key())) > 2
         told = [json.loads(line)["what"] for line in home.log_file.read_text().splitlines()]
@@ -97,12 +97,12 @@ def test_a_file_that_changed_since_it_was_bound_is_refused(fleet):
     whole = path.read_bytes()
     path.write_bytes(whole + b"\0")
     with pytest.raises(GloveboxError) as refused:
-        fleet.ask("left", QUESTION)
+        fleet.ask("left", anew(QUESTION))
     assert (refused.value.exit_code, refused.value.party) == (4, "right")
     assert "has changed" in refused.value.lines()[1]
     path.write_bytes(whole)
     fleet.bind("right", "points", path)
-    assert fleet.ask("left", QUESTION).receipt
+    assert fleet.ask("left", anew(QUESTION)).receipt
 
 
 def test_a_party_without_the_contract_refuses_it(fleet):
@@ -114,8 +114,8 @@ def test_a_party_without_the_contract_refuses_it(fleet):
         fleet.stop("notary")
         fleet.start("notary")
         with pytest.raises(GloveboxError) as refused:
-            fleet.ask("left", QUESTION)
+            fleet.ask("left", anew(QUESTION))
         assert (refused.value.exit_code, refused.value.party, refused.value.code) == (3, "notary", "contract_unsigned")
     finally:
         aside.rename(held / f"{own}.sig")
-    assert fleet.ask("left", QUESTION).receipt
+    assert fleet.ask("left", anew(QUESTION)).receipt

@@ -27,7 +27,7 @@ def test_a_session_id_is_used_once(state):
 def test_states_survive_a_restart(state, tmp_path):
     state.begin(SESSION, CONTRACT, "SELECT 1", "retailer")
     state.move(SESSION, "spent", run=RUN)
-    state.store_opening(SESSION, RUN, b"shares")
+    state.store_opening(SESSION, RUN, b"q" * 32, b"shares")
     again = State(tmp_path / "state.sqlite")
     assert again.state_of(SESSION) == "revealing"
     assert again.interrupted() == [(SESSION, "revealing")]

@@ -19,7 +19,7 @@ import duckdb
 
 from glovebox.cli.demo import equal
 from glovebox.cli.exercises import Exercise
-from glovebox.cli.fleet import Fleet
+from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.lines import LINES, Relay
 from glovebox.cli.workloads import WORKLOADS
 from glovebox.contract.model import Contract, parse_contract
@@ -132,7 +132,7 @@ def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> t
         for _ in range(runs + 1):
             _wait_quiet(fleet)
             before = fleet.cpu_s()
-            answered = fleet.ask(question.asker, question.asked)
+            answered = fleet.ask(question.asker, anew(question.asked))
             cpu = fleet.cpu_s() - before
             _wait_quiet(fleet)
             clear, rows = clear_run(database, question.clear)

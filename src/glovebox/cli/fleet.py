@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -146,6 +147,11 @@ class Fleet:
                 case Answered() as answered:
                     return answered
         raise GloveboxError("the node ended before it answered")
+
+
+def anew(statement: str) -> str:
+    """A statement in words that were never asked: asked again in the same words, it is not computed again."""
+    return f"{statement} -- {secrets.token_hex(8)}"
 
 
 def free_ports(count: int) -> list[int]:

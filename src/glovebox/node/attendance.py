@@ -15,9 +15,7 @@ from glovebox.node.messages import (
     SESSION_BYTES,
     Cancel,
     Ended,
-    Endorsement,
     Event,
-    Failed,
     Message,
     Proposal,
     Receipt,
@@ -31,6 +29,7 @@ from glovebox.node.messages import (
     words,
 )
 from glovebox.node.participant import Participant, Tell, consider
+from glovebox.node.voiding import hear_void
 from glovebox.runtime.links import BLAMED
 
 if TYPE_CHECKING:
@@ -117,19 +116,16 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
             await tell(ended)
         receipt = _receipt(await _in_time(following, participant), participant)
         with contextlib.suppress(PeerLost):
-            await tell(Endorsement(participant.session, participant.me, participant.endorse(receipt)))
+            await tell(participant.endorse(receipt))
         participant.keep_receipt(_receipt(await link.receive(RECEIPT_S), participant))
     except Exception as problem:
         error = told(problem)
         if isinstance(error, PeerLost) and error.step == "control":
             error.step = participant.step
         with contextlib.suppress(PeerLost):
-            await tell(
-                Failed(
-                    participant.session, participant.me, error.code, error.step, error.summary, error.party,
-                    error.exit_code,
-                )
-            )  # fmt: skip
+            await tell(participant.failed(error))
+            if participant.took and not participant.revealing:
+                await hear_void(link, following, participant)
         raise
     finally:
         if following:

@@ -46,7 +46,10 @@ class BoundTable(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True, tag="job"):
-    """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here."""
+    """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here.
+
+    opening: kept shares of the opening that are to be sent again, where nothing is to be computed.
+    """
 
     contract: bytes
     statement: str
@@ -62,6 +65,7 @@ class Job(Struct, frozen=True, tag="job"):
     memory_mib: int
     deadline_s: float
     session_s: float
+    opening: bytes | None = None
 
 
 class PeerSocket(Struct, frozen=True, tag="peer"):

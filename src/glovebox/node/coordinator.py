@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from glovebox.contract.model import Contract, Party
-from glovebox.errors import BadFrame, Busy, Cancelled, GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.errors import BadFrame, Busy, Cancelled, GloveboxError, IntegrityError, PeerLost
+from glovebox.node.blame import NODE_LOST, failed_at, rank, refused_by
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -32,13 +33,11 @@ from glovebox.node.messages import (
     open_signed,
     signed,
     told,
-    words,
 )
 from glovebox.node.participant import Participant, consider
 from glovebox.node.receipt import receipt_for
-from glovebox.node.workers import WORKER_LOST
+from glovebox.node.voiding import settle
 from glovebox.planner.plan import session_parties
-from glovebox.runtime.links import BLAMED
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -48,7 +47,6 @@ REPLY_S = 20.0
 BLAME_S = 2.0
 """When somebody blames a party: how long that party, or the loss of its node, may take to say so itself (two beats)."""
 
-NODE_LOST = "node_lost"
 ENDING_S = 20.0
 """How long after this node the others may end: they wait for each other's goodbye."""
 
@@ -56,7 +54,6 @@ EVENTS = (
     "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
     "signed",
 )  # fmt: skip
-MOST_LINES = 12  # of what another party says of an error
 
 Emit = Callable[[str, str], Awaitable[None]]
 Watch = Callable[[Participant], None]
@@ -112,6 +109,8 @@ class Attempt:
         self.session = secrets.token_bytes(SESSION_BYTES)
         self.links: dict[int, ControlLink] = {}
         self.own: Participant | None = None
+        self.failures: dict[int, Signed] = {}  # how the session failed for others, as they signed it
+        self.started = False
 
     async def run(self) -> Outcome:
         """The whole session. Whatever goes wrong, every party is told, and nothing stays held."""
@@ -194,7 +193,7 @@ class Attempt:
         reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
         match message:
             case Refusal() as refusal:
-                raise _refused_by(stated.name, refusal)
+                raise refused_by(stated.name, refusal)
             case Acceptance(session) if session != self.session or reply.party != party:
                 raise IntegrityError(f"{stated.name} answered another session", party=stated.name)
         return reply
@@ -202,6 +201,7 @@ class Attempt:
     async def _follow(self, start: Start) -> list[Ended]:
         """Start every party and follow them to the end; the first failure ends the session."""
         envelope = signed(self.node.key, self.me, start)
+        self.started = True
         tasks = {self.node.name: asyncio.ensure_future(self._run_own(start))}
         for party in self.links:
             name = self.contract.parties[party].name
@@ -213,7 +213,7 @@ class Attempt:
             for task in tasks.values():
                 task.cancel()
         if errors := _errors(tasks.values()):
-            raise min(errors, key=_rank)  # of equal ones this node's own
+            raise min(errors, key=rank)  # of equal ones this node's own
         for name, task in tasks.items():
             if task.cancelled():
                 raise PeerLost(f"{name} did not end its run, as the others did", party=name, step="answered")
@@ -234,7 +234,8 @@ class Attempt:
         with contextlib.suppress(PeerLost):  # which is met again at once, and told there
             await link.send(start)
         while True:
-            match (await _hear(link, stated, last, None, Event, Ended, Failed))[1]:
+            reply, message = await _hear(link, stated, last, None, Event, Ended, Failed)
+            match message:
                 case Event(_, _, name):
                     if name in EVENTS:
                         last = name
@@ -242,7 +243,8 @@ class Attempt:
                 case Ended() as ended:
                     return ended
                 case Failed() as failed:
-                    raise _failed_at(stated.name, failed, self.contract)
+                    self.failures[party] = reply
+                    raise failed_at(stated.name, failed, self.contract)
 
     async def _have_signed(self, ended: list[Ended], began: str) -> str:
         """Build the receipt, collect every signature, and give all of them to all."""
@@ -256,30 +258,26 @@ class Attempt:
             began=began, ended=_now(), commitment=told.pop().hex(),
         )  # fmt: skip
         draft = Receipt(self.session, text, {})
-        signatures = dict(
-            await asyncio.gather(self._endorse_own(draft), *(self._endorsed_by(party, draft) for party in self.links))
-        )
-        whole = Receipt(self.session, text, {name: signatures[name] for name in sorted(signatures)})
+        endorsed = await asyncio.gather(*(self._endorsed_by(party, draft) for party in self.links))
+        endorsed.append(self.own.endorse(draft))
+        signatures = {self.contract.parties[one.party].name: one.signature for one in endorsed}
+        heads = tuple(one.head for one in endorsed if one.head)
+        whole = Receipt(self.session, text, {name: signatures[name] for name in sorted(signatures)}, heads)
         kept = self.own.keep_receipt(whole)
         envelope = signed(self.node.key, self.me, whole)
         await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
         await self.emit("signed", self.node.name)
         return kept
 
-    async def _endorse_own(self, draft: Receipt) -> tuple[str, bytes]:
-        if self.own is None:
-            raise GloveboxError("no session was proposed")
-        return self.node.name, self.own.endorse(draft)
-
-    async def _endorsed_by(self, party: int, draft: Receipt) -> tuple[str, bytes]:
+    async def _endorsed_by(self, party: int, draft: Receipt) -> Endorsement:
         stated = self.contract.parties[party]
         with contextlib.suppress(PeerLost):  # which is met again at once, and told there
             await self.links[party].send(signed(self.node.key, self.me, draft))
         match (await _hear(self.links[party], stated, "signed", REPLY_S, Endorsement, Failed))[1]:
             case Failed() as failed:
-                raise _failed_at(stated.name, failed, self.contract)
-            case Endorsement(_, _, signature):
-                return stated.name, signature
+                raise failed_at(stated.name, failed, self.contract)
+            case Endorsement(_, of) as endorsement if of == party:
+                return endorsement
         raise GloveboxError("no endorsement came")
 
     def _had_left(self) -> tuple[str, ...]:
@@ -294,6 +292,8 @@ class Attempt:
         if error:
             envelope = signed(self.node.key, self.me, Cancel(self.session, error.code, error.party, error.step))
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
+            if self.started and self.own and self.own.cost and not self.own.revealing:
+                await settle(self.own, error, self.links, self.failures)
         closing = asyncio.gather(*(link.close() for link in self.links.values()), return_exceptions=True)
         try:
             if self.own:
@@ -310,7 +310,7 @@ async def _wait_ended(tasks: Collection[asyncio.Task[Ended]], first: list[asynci
     if pending and not _errors(tasks):
         _, pending = await asyncio.wait(pending, timeout=ENDING_S, return_when=asyncio.FIRST_EXCEPTION)
     errors = _errors(tasks)
-    if pending and errors and min(map(_rank, errors)) > 1:
+    if pending and errors and min(map(rank, errors)) > 1:
         _, pending = await asyncio.wait(pending, timeout=BLAME_S)
     for task in pending:
         task.cancel()
@@ -320,10 +320,6 @@ async def _wait_ended(tasks: Collection[asyncio.Task[Ended]], first: list[asynci
 def _errors(tasks: Collection[asyncio.Task[Ended]]) -> list[BaseException]:
     """The errors of those that failed, in order."""
     return [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception())]
-
-
-class _Hearsay(PeerError):
-    """A party says that another one is at fault."""
 
 
 async def _hear(
@@ -344,55 +340,6 @@ async def _hear(
             f"{party.name} broke the protocol", party=party.name, step=problem.step or "control",
             detail=(problem.summary,),
         ) from problem  # fmt: skip
-
-
-def _refused_by(name: str, refusal: Refusal) -> GloveboxError:
-    kind = Busy if refusal.code == Busy.code else GloveboxError
-    summary = f"refused by {name}" if kind is not Busy else f"{name} is busy"
-    error = kind(
-        summary,
-        code=words(refusal.code),
-        party=name,
-        step=words(refusal.step),
-        detail=tuple(words(line) for line in (refusal.summary, *refusal.detail)[:MOST_LINES]),
-        hint=words(refusal.hint),
-    )
-    error.exit_code = _exit_code(refusal.exit_code)
-    return error
-
-
-def _failed_at(name: str, failed: Failed, contract: Contract) -> GloveboxError:
-    """What a party tells of its run's end; whom it blames is only its word, but for itself."""
-    blamed = failed.blamed if contract.number(failed.blamed) is not None else name
-    gone = failed.code in (WORKER_LOST, NODE_LOST)
-    code = "peer_lost" if gone and blamed != name else words(failed.code)
-    summary, step = words(failed.summary), words(failed.step)
-    kind = PeerError if blamed == name else _Hearsay
-    error = kind(summary, code=code, party=blamed, step=step, detail=(f"{name} says so",))
-    error.exit_code = PeerError.exit_code if failed.blamed or code == WORKER_LOST else _exit_code(failed.exit_code)
-    return error
-
-
-def _exit_code(told: int) -> int:
-    """The exit code that a party gives its error: never 0, which would say that all is well."""
-    return told if GloveboxError.exit_code <= told <= IntegrityError.exit_code else GloveboxError.exit_code
-
-
-def _rank(error: BaseException) -> int:
-    """The lower, the more an error says; up to 1 nobody else need be heard.
-
-    A node says that its own worker is gone, or is gone itself; a party failed, or was seen to break the protocol; a
-    link was lost, whose cause may lie behind the party lost; one party says that another broke the protocol, or that
-    it lost another, which may only have left for that reason.
-    """
-    match error:
-        case _Hearsay(code=code):
-            return 3 if code == BadFrame.code else 4
-        case GloveboxError(code="peer_lost" | "peer_absent"):
-            return 2
-        case GloveboxError(code=code):
-            return 0 if code in (WORKER_LOST, NODE_LOST) else 4 if code == BLAMED else 1
-    return 5
 
 
 def _now() -> str:

@@ -43,6 +43,7 @@ class Home:
         self.key_file = root / "identity.key"
         self.contracts = root / "contracts"
         self.state_file = root / "state.sqlite"
+        self.ledger_file = root / "ledger.sqlite"
         self.log_file = root / "log" / "log.jsonl"
         self.socket_file = root / "node.sock"
         self.lock_file = root / "node.lock"

@@ -41,7 +41,8 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
 
     exchange: an X25519 public key; certificate: DER of the session's TLS certificate; both empty for a party that
     only asks. snapshot: of this party's table, empty where it has none. recipe: the digest of how this party brings ids
-    to their forms (data.identifiers).
+    to their forms (data.identifiers). kept: sessions whose opening shares this party keeps for this very question over
+    these rows. head: of its ledger, and seen: the newest of the others' that it holds; where questions cost a budget.
     """
 
     session: bytes
@@ -54,6 +55,19 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     snapshot: bytes
     recipe: bytes
     version: str
+    kept: tuple[bytes, ...] = ()
+    head: Signed | None = None
+    seen: tuple[Signed, ...] = ()
+
+
+class Head(Struct, frozen=True, tag="head", forbid_unknown_fields=True):
+    """How far a party's ledger of a contract goes: entries, the last one's hash, and what is spent of each owner."""
+
+    contract: bytes
+    party: int
+    number: int
+    hash: bytes
+    spent: dict[int, int]
 
 
 class Refusal(Struct, frozen=True, tag="refusal", forbid_unknown_fields=True):
@@ -103,7 +117,7 @@ class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
 
 
 class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
-    """A party's run ended without an answer."""
+    """A party's run ended without an answer. revealing: its opening shares were on their way, or may have been."""
 
     session: bytes
     party: int
@@ -112,22 +126,32 @@ class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
     summary: str
     blamed: str
     exit_code: int
+    revealing: bool = False
+
+
+class Void(Struct, frozen=True, tag="void", forbid_unknown_fields=True):
+    """Every computing party signed that its opening shares had not left: the session costs nothing. failed: of each."""
+
+    session: bytes
+    failed: tuple[Signed, ...]
 
 
 class Receipt(Struct, frozen=True, tag="receipt", forbid_unknown_fields=True):
-    """The receipt's text, to be signed; then with all signatures, to be kept."""
+    """The receipt's text, to be signed; then with all signatures, to be kept. heads: of ledgers after the session."""
 
     session: bytes
     text: str
     signatures: dict[str, bytes]
+    heads: tuple[Signed, ...] = ()
 
 
 class Endorsement(Struct, frozen=True, tag="endorsement", forbid_unknown_fields=True):
-    """One party's signature under the receipt's text."""
+    """One party's signature under the receipt's text, and the head of its ledger where the session cost a budget."""
 
     session: bytes
     party: int
     signature: bytes
+    head: Signed | None = None
 
 
 class Signed(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,7 +162,9 @@ class Signed(Struct, frozen=True, forbid_unknown_fields=True):
     signature: bytes
 
 
-Message = Proposal | Acceptance | Refusal | Start | Cancel | Event | Ended | Failed | Receipt | Endorsement
+Message = (
+    Proposal | Acceptance | Head | Refusal | Start | Cancel | Event | Ended | Failed | Void | Receipt | Endorsement
+)
 Some = TypeVar("Some", bound=Struct)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _signed: msgspec.msgpack.Decoder[Signed] = msgspec.msgpack.Decoder(Signed)

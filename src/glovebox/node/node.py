@@ -23,6 +23,7 @@ from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract
 from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home
+from glovebox.node.ledger import Ledger
 from glovebox.node.local import serve_local
 from glovebox.node.participant import Participant
 from glovebox.node.state import State
@@ -56,6 +57,7 @@ class Node:
         self.public = public_bytes(self.key)
         self._lock = _locked(home)
         self.state = State(home.state_file)
+        self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
         self.participants: dict[bytes, Participant] = {}
@@ -85,6 +87,8 @@ class Node:
         if participant.session in self.participants or self.state.knows(participant.session):
             raise Refused("this session id was used before", code="session_used", step="proposed")
         running = list(self.participants.values())
+        if any(one.question == participant.question for one in running):
+            raise Busy(f"{self.name} is answering this very question", party=self.name, hint="ask again in a moment")
         held = [one for one in running if one.asker_key == participant.asker_key and not one.acceptances]
         if len(running) >= self.settings.sessions or len(held) >= HELD_OF_ONE:
             raise Busy(
@@ -135,6 +139,7 @@ class Node:
                 self.log.write("stopped")
                 self.log.close()
                 self.state.close()
+                self.ledger.close()
                 os.close(self._lock)
 
     def _welcome(self, connection: socket.socket) -> None:

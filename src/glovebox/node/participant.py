@@ -17,6 +17,15 @@ from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.binding import bound_source
+from glovebox.node.budget import (
+    check_budget,
+    compare_ledgers,
+    cost_of,
+    note_heads,
+    own_head,
+    seen_heads,
+    verify_void,
+)
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
 from glovebox.node.contracts import check_standing
 from glovebox.node.messages import (
@@ -24,15 +33,18 @@ from glovebox.node.messages import (
     SESSION_BYTES,
     Acceptance,
     Ended,
+    Endorsement,
+    Failed,
     Proposal,
     Receipt,
     Signed,
     Start,
+    Void,
     claimed,
     open_signed,
     words,
 )
-from glovebox.node.receipt import receipt_for, run_id
+from glovebox.node.receipt import question_id, receipt_for, run_id
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, local_query, members, plan_hash, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
@@ -40,9 +52,11 @@ from glovebox.planner.question import check_contract_in_force, plan_question
 if TYPE_CHECKING:
     from glovebox.node.node import Node
 
+MOST_KEPT = 8  # sessions that an acceptance names: more than one only if the parties disagreed on what was kept
+
 Tell = Callable[[str], Awaitable[None]]
 
-ENDS = {"held": "released", "spent": "failed", "revealing": "failed", "answered": "unsigned"}
+ENDS = {"held": "released", "spent": "failed", "repeating": "failed", "revealing": "failed", "answered": "unsigned"}
 """Where an error leaves a session; `unsigned`: this party's run was over, the receipt that all signed did not come."""
 
 
@@ -60,7 +74,12 @@ class Participant:
         self.doing: Doing | None = None  # what the worker said last
         self.began = 0.0  # seconds of the monotonic clock
         self.expects_peers = True
+        self.cost = cost_of(plan)
+        self.held = False  # whether the cost is held against the budget, which is until it is spent or released
         self._bound = _bound_table(node, contract, plan, self.me)
+        self._question = question_id(contract, proposal, self._bound.snapshot if self._bound else b"")
+        self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
+        self._run = b""
         self._commitment = b""
         self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
 
@@ -78,8 +97,15 @@ class Participant:
         """The asker's identity key."""
         return self.contract.parties[self.proposal.asker].key
 
+    @property
+    def question(self) -> bytes:
+        """The same for the same question over the same rows of this party."""
+        return self._question
+
     def would_accept(self, exchange: bytes = b"", certificate: bytes = b"") -> Acceptance:
-        """This party's acceptance; without keys it only says that it would accept."""
+        """This party's acceptance; without keys it only says that it would accept. BudgetError where it would not."""
+        if not self.held:
+            self._check_unless_kept()
         return Acceptance(
             self.session,
             self.me,
@@ -91,10 +117,28 @@ class Participant:
             self._bound.snapshot if self._bound else b"",
             recipe_digest(),
             glovebox.__version__,
+            self._kept(),
+            own_head(self.node, self.contract, self.me) if self.cost else None,
+            seen_heads(self.node, self.contract, self.me) if self.cost else (),
         )
+
+    def _kept(self) -> tuple[bytes, ...]:
+        return self.node.state.openings(self._question)[:MOST_KEPT]
+
+    def _check_unless_kept(self) -> None:
+        """Those who compute say beforehand whether the budget covers the question, unless it may be a repeat."""
+        if self.me in self.plan.computing and not self._kept():
+            self._check_budget()
+
+    def _check_budget(self) -> None:
+        running = self.node.participants.values()
+        held = [one.cost for one in running if one.held and one is not self and one.contract.hash == self.contract.hash]
+        check_budget(self.contract, self.cost, self.node.ledger.spent(self.contract.hash), held)
 
     async def accept(self) -> Acceptance:
         """Make this session's keys, note it as held, and say so."""
+        self._check_unless_kept()
+        self.held = True
         self.node.state.begin(self.session, self.contract.hash, self.proposal.statement, self.asker_name)
         if self.me not in members(self.plan):
             return self.would_accept()
@@ -114,7 +158,10 @@ class Participant:
         return await self.worker.prepare(self.session, self.me)
 
     def see_start(self, start: Start) -> None:
-        """Check every acceptance, and note the session as spent before the worker learns of it."""
+        """Check every acceptance, and note the session as spent before the worker learns of it.
+
+        Where every computing party keeps its opening shares of one and the same session, nothing is spent or computed.
+        """
         if start.session != self.session:
             raise IntegrityError("the start of another session was sent for this one", step="started")
         if [envelope.party for envelope in start.acceptances] != session_parties(self.plan):
@@ -131,9 +178,31 @@ class Participant:
                 raise self._differs(acceptance, "recipe_differs", sentence)
             acceptances[acceptance.party] = acceptance
         self.acceptances = acceptances
-        run = run_id(self.contract, self.proposal, self.acceptances)
-        self.node.state.move(self.session, "spent", run=run)
-        self.node.log.write("started", session=self.session.hex(), run=run.hex())
+        self._run = run_id(self.contract, self.proposal, self.acceptances)
+        if self.cost:
+            compare_ledgers(self.node, self.contract, self.session, acceptances)
+        kept = [set(acceptances[party].kept) for party in self.plan.computing]
+        if earlier := set.intersection(*kept):
+            self._repeat(min(earlier))
+        else:
+            self._spend()
+        self.held = False
+
+    def _spend(self) -> None:
+        if self.cost:
+            self._check_budget()
+            self.node.ledger.spend(self.contract.hash, self.session, self.proposal.statement, self.cost)
+        self.node.state.move(self.session, "spent", run=self._run)
+        self.node.log.write("started", session=self.session.hex(), run=self._run.hex())
+
+    def _repeat(self, earlier: bytes) -> None:
+        """Have the opening shares of an earlier session sent again: the same answer with the same noise."""
+        if self.me in self.plan.computing:
+            run, self._again = self.node.state.opening(earlier) or (b"", None)
+            if run != self._run:
+                raise IntegrityError("what is kept of this question is of another run", step="started")
+        self.node.state.move(self.session, "repeating", run=self._run)
+        self.node.log.write("repeating", session=self.session.hex(), run=self._run.hex(), earlier=earlier.hex())
 
     def _differs(self, acceptance: Acceptance, code: str, sentence: str) -> Refused:
         """The refusal of a party whose program is another than this one's."""
@@ -158,6 +227,7 @@ class Participant:
         await reached("started")
         if self.worker is None:
             return Ended(self.session, self.me, b"", 0)
+        self.revealing = self._again is not None
         with self._naming():
             await self.worker.run(self._job(start.acceptances))
             return await self._attend_worker(self.worker, reached, beat)
@@ -183,8 +253,7 @@ class Participant:
                     self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
                     await tell(name)
                 case Store(opening):
-                    run = run_id(self.contract, self.proposal, self.acceptances)
-                    self.node.state.store_opening(self.session, run, opening)
+                    self.node.state.store_opening(self.session, self._run, self._question, opening)
                     self.revealing = True
                     await tell("revealing")
                     await worker.stored()
@@ -203,12 +272,11 @@ class Participant:
 
     def _keep(self, answer: bytes, salt: bytes) -> None:
         self._commitment = commitment(salt, answer)
-        run = run_id(self.contract, self.proposal, self.acceptances)
-        self.node.state.store_answer(run, self.session, self.contract.name, self.proposal.statement, answer, salt)
+        self.node.state.store_answer(self._run, self.session, self.contract.name, self.proposal.statement, answer, salt)
         self.node.state.move(self.session, "answered")
 
-    def endorse(self, receipt: Receipt) -> bytes:
-        """Sign the receipt, if every line of it is what this party knows."""
+    def endorse(self, receipt: Receipt) -> Endorsement:
+        """Sign the receipt, if every line of it is what this party knows; with how far its ledger goes now."""
         given = fields_of(receipt.text)
         told = given.get("commitment", "")
         own = receipt_for(
@@ -217,16 +285,38 @@ class Participant:
         )  # fmt: skip
         if own != receipt.text or (self._commitment and told != self._commitment.hex()):
             raise IntegrityError("the receipt differs from what this party saw", step="signed")
-        return endorse(self.node.key, receipt.text)
+        head = own_head(self.node, self.contract, self.me) if self.cost else None
+        return Endorsement(self.session, self.me, endorse(self.node.key, receipt.text), head)
 
     def keep_receipt(self, receipt: Receipt) -> str:
-        """Check that all parties of the session signed, and keep the receipt."""
+        """Check that all parties of the session signed, and keep the receipt and the heads of their ledgers."""
         names = {party.name: party.key for party in self.contract.parties}
         text = signed_receipt(receipt.text, receipt.signatures)
         verify_receipt(text, names, [self.contract.parties[party].name for party in session_parties(self.plan)])
+        if self.cost:
+            note_heads(self.node, self.contract, receipt.heads)
         self.node.state.store_receipt(self.session, text)
         self.node.log.write("signed", session=self.session.hex())
         return text
+
+    @property
+    def took(self) -> bool:
+        """Whether the session took something of a budget, which all computing parties may yet sign to give back."""
+        return bool(self.cost) and self.node.state.state_of(self.session) == "spent"
+
+    def failed(self, error: GloveboxError) -> Failed:
+        """How this party's run ended; it is over, so that its shares of the opening never leave if they have not."""
+        return Failed(
+            self.session, self.me, error.code, error.step, error.summary, error.party, error.exit_code, self.revealing
+        )
+
+    def void(self, void: Void) -> None:
+        """Give back what the session took, if every computing party signed that nothing was revealed."""
+        verify_void(self.contract, self.plan, self.session, void)
+        if void.session != self.session or self.revealing:
+            raise IntegrityError("a session that may have revealed something cannot be void", step="void")
+        self.node.ledger.void(self.contract.hash, self.session)
+        self.node.log.write("void", session=self.session.hex())
 
     async def end(self, error: GloveboxError | None = None) -> None:
         """End the worker and note how the session ended, and who was at fault."""
@@ -261,6 +351,7 @@ class Participant:
             settings.memory_mib,
             settings.deadline_s,
             settings.session_s,
+            self._again,
         )
 
     def _key_of(self, party: int) -> bytes:
@@ -284,8 +375,6 @@ async def consider(node: Node, envelope: Signed) -> Participant:
         raise Refused("this session id was used before", code="session_used", step="proposed")
     check_contract_in_force(contract, datetime.now(UTC).date())
     check_standing(node.home, contract)
-    if contract.privacy is not None:
-        raise Refused("this version keeps no budget of noise yet", code="not_served", step="privacy")
     plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
     if node.number_in(contract) not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
@@ -304,8 +393,3 @@ def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTa
         raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=hint)
     source = bound_source(binding, node.settings, table.name)
     return BoundTable(table, source, binding.salt, binding.snapshot)
-
-
-def now_text() -> str:
-    """The time, as a receipt has it."""
-    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,9 +20,19 @@ from glovebox.planner.plan import Plan, owners, plan_hash
 
 def run_id(contract: Contract, proposal: Proposal, acceptances: dict[int, Acceptance]) -> bytes:
     """SHA-256 of contract, snapshots, statement and parameters: the same question over the same data."""
-    snapshots = [acceptances[party].snapshot for party in sorted(acceptances)]
+    found = (acceptances[party].snapshot for party in sorted(acceptances))
+    snapshots = [snapshot for snapshot in found if snapshot]  # of the tables' owners, whoever asks
+    return _hashed("run", contract, proposal, snapshots)
+
+
+def question_id(contract: Contract, proposal: Proposal, snapshot: bytes) -> bytes:
+    """The same with one party's own snapshot alone: what it knows of a run before the others have accepted."""
+    return _hashed("question", contract, proposal, [snapshot])
+
+
+def _hashed(domain: str, contract: Contract, proposal: Proposal, snapshots: list[bytes]) -> bytes:
     parts = (contract.hash, snapshots, proposal.statement, sorted(proposal.parameters.items()))
-    return hashlib.sha256(b"glovebox/1/run\0" + msgspec.msgpack.encode(parts)).digest()
+    return hashlib.sha256(f"glovebox/1/{domain}\0".encode() + msgspec.msgpack.encode(parts)).digest()
 
 
 def receipt_for(

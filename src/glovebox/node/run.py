@@ -28,7 +28,7 @@ from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
 from glovebox.protocols.intersection import joined_totals
-from glovebox.protocols.reveal import reveal_from_parties, reveal_to_receivers, shares_for_opening
+from glovebox.protocols.reveal import all_keep_theirs, reveal_from_parties, reveal_to_receivers, shares_for_opening
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.context import Context, Ground
@@ -58,7 +58,7 @@ class Run:
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
         try:
-            loading = asyncio.ensure_future(self._load())
+            loading = asyncio.ensure_future(self._load() if self.job.opening is None else _nothing())
             self._links = await self._link()
             await self._reached("linked")
             await self._unless_lost(self._work(loading))
@@ -105,13 +105,16 @@ class Run:
 
     async def _work(self, loading: asyncio.Future[Any]) -> None:
         ctx, own = await self._context(), await loading
-        if self.job.party in self.plan.computing:
-            await self._compute(ctx, own)
-        else:
+        if self.job.party not in self.plan.computing:
             opened = await reveal_from_parties(
                 ctx.narrow("reveal"), finishing_of(self.plan), self.plan.computing, self.plan.clause
             )
             await self._receive(opened)
+        elif self.job.opening is None:
+            await self._reveal(ctx, await self._compute(ctx, own))
+        else:
+            await self._reached("revealing")
+            await self._reveal(ctx, self.job.opening)
 
     async def _load(self) -> Any:
         """This party's own part, in its own database, beside the linking."""
@@ -170,7 +173,7 @@ class Run:
     async def _context(self) -> Context:
         plan, me = self.plan, self.job.party
         shamir = None
-        if me in plan.computing:
+        if me in plan.computing and self.job.opening is None:
             links = {index: self._links[party] for index, party in enumerate(plan.computing) if party != me}
             names = {index: self.job.names[party] for index, party in enumerate(plan.computing)}
             shamir = await open_shamir(plan.computing.index(me), links, self._transcript(), names)
@@ -189,9 +192,9 @@ class Run:
             )
         )
 
-    async def _compute(self, ctx: Context, own: Any) -> None:
-        """The joint part: totals on shares, finished, stored, revealed."""
-        plan, finishing = self.plan, finishing_of(self.plan)
+    async def _compute(self, ctx: Context, own: Any) -> bytes:
+        """The joint part: totals on shares, finished; this party's shares of the opening, kept by every party."""
+        finishing = finishing_of(self.plan)
         if own is not None:  # who has no table waits for the others' first rows, which says that theirs are loaded
             self._does("matching")
         totals = await self._totals(ctx, own)
@@ -202,6 +205,12 @@ class Run:
         await self._reached("finished")
         await self.channel.send(Store(opening))
         await self._stored.wait()
+        await all_keep_theirs(ctx.narrow("kept"))
+        return opening
+
+    async def _reveal(self, ctx: Context, opening: bytes) -> None:
+        """Send this party's shares to the receivers, now or again."""
+        plan, finishing = self.plan, finishing_of(self.plan)
         opened = await reveal_to_receivers(ctx.narrow("reveal"), finishing, opening, plan.receivers, plan.clause)
         if opened is not None:
             await self._receive(opened)
@@ -235,6 +244,10 @@ class Run:
     async def _reached(self, event: str) -> None:
         self._last = event
         await self.channel.send(Reached(event))
+
+
+async def _nothing() -> None:
+    """What is loaded of a question whose answer is kept."""
 
 
 def preload() -> None:

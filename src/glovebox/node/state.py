@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS sessions (
     asker TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
     began REAL NOT NULL, changed REAL NOT NULL, peak_mib INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS openings (
-    session BLOB PRIMARY KEY, run BLOB NOT NULL, opening BLOB NOT NULL, stored REAL NOT NULL) STRICT;
+    session BLOB PRIMARY KEY, run BLOB NOT NULL, question BLOB NOT NULL, opening BLOB NOT NULL,
+    stored REAL NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS openings_question ON openings (question);
 CREATE TABLE IF NOT EXISTS answers (
     session BLOB PRIMARY KEY, run BLOB NOT NULL, contract TEXT NOT NULL, statement TEXT NOT NULL,
     answer BLOB NOT NULL, salt BLOB NOT NULL, received REAL NOT NULL) STRICT;
@@ -154,12 +156,25 @@ class State:
             "SELECT session, statement, asker, state, reason, began, changed FROM sessions ORDER BY began DESC"
         ).fetchall()
 
-    def store_opening(self, session: bytes, run: bytes, opening: bytes) -> None:
-        """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves."""
+    def store_opening(self, session: bytes, run: bytes, question: bytes, opening: bytes) -> None:
+        """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves.
+
+        question: what this party alone knows of the run: the same for the same question over the same rows of its own.
+        """
         with self._write() as db:
             now = time.time()
-            db.execute("INSERT INTO openings VALUES (?, ?, ?, ?)", (session, run, opening, now))
+            db.execute("INSERT INTO openings VALUES (?, ?, ?, ?, ?)", (session, run, question, opening, now))
             db.execute("UPDATE sessions SET state = 'revealing', changed = ? WHERE session = ?", (now, session))
+
+    def openings(self, question: bytes) -> tuple[bytes, ...]:
+        """Sessions of which this party keeps opening shares for a question, the newest first."""
+        rows = self._db.execute("SELECT session FROM openings WHERE question = ? ORDER BY stored DESC", (question,))
+        return tuple(row[0] for row in rows)
+
+    def opening(self, session: bytes) -> tuple[bytes, bytes] | None:
+        """The run and the opening shares of a session, if this party keeps them."""
+        row = self._db.execute("SELECT run, opening FROM openings WHERE session = ?", (session,)).fetchone()
+        return (row[0], row[1]) if row else None
 
     def store_answer(
         self, run: bytes, session: bytes, contract: str, statement: str, answer: bytes, salt: bytes

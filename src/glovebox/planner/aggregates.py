@@ -184,13 +184,11 @@ class Totals:
     def counts_people(self, number: int) -> bool:
         """Whether a total counts people, each once in a group, and not their rows or what these hold."""
         total = self.totals[number]
-        measures = [
-            None if place is None else self.measures[side][place]
-            for side, place in enumerate((total.query, total.table)[: len(self.measures)])
-        ]
+        places = (total.query, total.table, total.second)[: len(self.measures)]
+        measures = [None if place is None else self.measures[side][place] for side, place in enumerate(places)]
         return total.column is None and all(one is None or one.kind == "people" for one in measures)
 
-    def _person(self, places: tuple[int | None, int | None], ends: tuple[int, int]) -> int:
+    def _person(self, places: Sequence[int | None], ends: tuple[int, int]) -> int:
         """The most that one person adds to a total or takes from it, in one group: of a join one line is a person's."""
         if self.joined:
             return max(-ends[0], ends[1])
