@@ -93,7 +93,7 @@ def test_every_log_verifies_and_holds_no_number_of_the_answer(fleet):
 
 
 def test_a_file_that_changed_since_it_was_bound_is_refused(fleet):
-    path = fleet.directory / "data" / "points.parquet"
+    path = fleet.directory / "data" / "right-points.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole + b"\0")
     with pytest.raises(GloveboxError) as refused:

@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from glovebox.errors import BadFrame, Cancelled, GloveboxError, IntegrityError, PeerError, PeerLost
+from glovebox.node.considering import consider
 from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -28,7 +29,7 @@ from glovebox.node.messages import (
     told,
     words,
 )
-from glovebox.node.participant import Participant, Tell, consider
+from glovebox.node.participant import Participant, Tell
 from glovebox.node.voiding import hear_void
 from glovebox.runtime.links import BLAMED
 

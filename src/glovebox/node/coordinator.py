@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from glovebox.contract.model import Contract, Party
 from glovebox.errors import BadFrame, Busy, Cancelled, GloveboxError, IntegrityError, PeerLost
 from glovebox.node.blame import NODE_LOST, failed_at, rank, refused_by
+from glovebox.node.considering import consider
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.messages import (
     SESSION_BYTES,
@@ -34,7 +35,7 @@ from glovebox.node.messages import (
     signed,
     told,
 )
-from glovebox.node.participant import Participant, consider
+from glovebox.node.participant import Participant
 from glovebox.node.receipt import receipt_for
 from glovebox.node.voiding import settle
 from glovebox.planner.plan import session_parties

@@ -8,15 +8,13 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
-from glovebox.errors import Cancelled, DataError, GloveboxError, IntegrityError, PeerError, Refused
-from glovebox.node.binding import bound_source
+from glovebox.errors import Cancelled, GloveboxError, IntegrityError, PeerError, Refused
 from glovebox.node.budget import (
     check_budget,
     compare_ledgers,
@@ -27,10 +25,8 @@ from glovebox.node.budget import (
     verify_void,
 )
 from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
-from glovebox.node.contracts import check_standing
 from glovebox.node.messages import (
     NONCE_BYTES,
-    SESSION_BYTES,
     Acceptance,
     Ended,
     Endorsement,
@@ -40,14 +36,12 @@ from glovebox.node.messages import (
     Signed,
     Start,
     Void,
-    claimed,
     open_signed,
     words,
 )
 from glovebox.node.receipt import question_id, receipt_for, run_id
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
-from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, local_query, members, plan_hash, session_parties
-from glovebox.planner.question import check_contract_in_force, plan_question
+from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -63,7 +57,9 @@ ENDS = {"held": "released", "spent": "failed", "repeating": "failed", "revealing
 class Participant:
     """What this party holds of one session, from its acceptance to the signed receipt."""
 
-    def __init__(self, node: Node, contract: Contract, proposal: Proposal, plan: Plan) -> None:
+    def __init__(
+        self, node: Node, contract: Contract, proposal: Proposal, plan: Plan, bound: BoundTable | None
+    ) -> None:
         self.node, self.contract, self.proposal, self.plan = node, contract, proposal, plan
         self.session = proposal.session
         self.me = node.number_in(contract)
@@ -76,7 +72,7 @@ class Participant:
         self.expects_peers = True
         self.cost = cost_of(plan)
         self.held = False  # whether the cost is held against the budget, which is until it is spent or released
-        self._bound = _bound_table(node, contract, plan, self.me)
+        self._bound = bound
         self._question = question_id(contract, proposal, self._bound.snapshot if self._bound else b"")
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
         self._run = b""
@@ -358,38 +354,3 @@ class Participant:
         if not 0 <= party < len(self.contract.parties):
             raise IntegrityError("a message names a party that the contract does not have")
         return self.contract.parties[party].key
-
-
-async def consider(node: Node, envelope: Signed) -> Participant:
-    """Check a proposal as this node alone sees it; raises the refusal as an error.
-
-    The proposal must be the asker's, under a contract in force that all signed, for a question that the contract
-    allows to it, over data as bound; and a session must be free.
-    """
-    proposal = claimed(envelope, Proposal)
-    contract = node.contract(proposal.contract)
-    if proposal.asker != envelope.party or not 0 <= envelope.party < len(contract.parties):
-        raise IntegrityError("the proposal is not signed by its asker", step="proposed")
-    open_signed(envelope, contract.parties[envelope.party].key, Proposal)
-    if len(proposal.session) != SESSION_BYTES or not any(proposal.session) or node.state.knows(proposal.session):
-        raise Refused("this session id was used before", code="session_used", step="proposed")
-    check_contract_in_force(contract, datetime.now(UTC).date())
-    check_standing(node.home, contract)
-    plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
-    if node.number_in(contract) not in session_parties(plan):
-        raise Refused("this party has no part in the question", code="no_part", step="proposed")
-    return Participant(node, contract, proposal, plan)
-
-
-def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:
-    """The table that this party brings, if its file is still what it was when it was bound."""
-    query = local_query(plan, me)
-    if query is None:
-        return None
-    table = contract.table(query.table, me)
-    binding = node.state.binding(contract.hash, table.name)
-    if binding is None:
-        hint = f"glovebox data add CONTRACT {table.name} SOURCE"
-        raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=hint)
-    source = bound_source(binding, node.settings, table.name)
-    return BoundTable(table, source, binding.salt, binding.snapshot)

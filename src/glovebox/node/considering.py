@@ -1,0 +1,56 @@
+"""Whether a party takes part in what it is asked: the proposal, the contract, the question, and the data as bound."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from glovebox.contract.model import Contract
+from glovebox.errors import DataError, IntegrityError, Refused
+from glovebox.node.binding import bound_source
+from glovebox.node.channel import BoundTable
+from glovebox.node.contracts import check_standing
+from glovebox.node.messages import SESSION_BYTES, Proposal, Signed, claimed, open_signed
+from glovebox.node.participant import Participant
+from glovebox.planner.plan import Plan, local_query, session_parties
+from glovebox.planner.question import check_contract_in_force, plan_question
+
+if TYPE_CHECKING:
+    from glovebox.node.node import Node
+
+
+async def consider(node: Node, envelope: Signed) -> Participant:
+    """Check a proposal as this node alone sees it; raises the refusal as an error.
+
+    The proposal must be the asker's, under a contract in force that all signed, for a question that the contract
+    allows to it, over data as bound; and a session must be free.
+    """
+    proposal = claimed(envelope, Proposal)
+    contract = node.contract(proposal.contract)
+    if proposal.asker != envelope.party or not 0 <= envelope.party < len(contract.parties):
+        raise IntegrityError("the proposal is not signed by its asker", step="proposed")
+    open_signed(envelope, contract.parties[envelope.party].key, Proposal)
+    if len(proposal.session) != SESSION_BYTES or not any(proposal.session) or node.state.knows(proposal.session):
+        raise Refused("this session id was used before", code="session_used", step="proposed")
+    check_contract_in_force(contract, datetime.now(UTC).date())
+    check_standing(node.home, contract)
+    plan = await asyncio.to_thread(plan_question, contract, proposal.statement, proposal.parameters, proposal.asker)
+    me = node.number_in(contract)
+    if me not in session_parties(plan):
+        raise Refused("this party has no part in the question", code="no_part", step="proposed")
+    return Participant(node, contract, proposal, plan, _bound_table(node, contract, plan, me))
+
+
+def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:
+    """The table that this party brings, if its file is still what it was when it was bound."""
+    query = local_query(plan, me)
+    if query is None:
+        return None
+    table = contract.table(query.table, me)
+    binding = node.state.binding(contract.hash, table.name)
+    if binding is None:
+        hint = f"glovebox data add CONTRACT {table.name} SOURCE"
+        raise DataError(f"{node.name} has bound no data to {table.name} yet", party=node.name, hint=hint)
+    source = bound_source(binding, node.settings, table.name)
+    return BoundTable(table, source, binding.salt, binding.snapshot)
