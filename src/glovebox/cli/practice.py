@@ -1,4 +1,4 @@
-"""`glovebox demo` and `bench`: whole fleets of nodes on this machine."""
+"""`glovebox demo`, `rehearse` and `bench`: whole fleets of nodes on this machine."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ LineOption = Parameter(
 def register(app: cyclopts.App) -> None:
     """Add these commands."""
     app.command(demo)
+    app.command(rehearse)
     app.command(bench)
 
 
@@ -36,6 +37,19 @@ def demo(
     from glovebox.cli.demo import show
 
     return show(data, json)
+
+
+def rehearse(
+    contract: Path,
+    *,
+    questions: Annotated[Path | None, Parameter(help="Further questions, each ended by a semicolon.")] = None,
+    rows: Annotated[int, Parameter(help="Rows of each invented table.", validator=AT_LEAST_ONE)] = 1_000,
+    json: JsonOption = False,
+) -> int:
+    """Run a contract's questions here, on tables invented from its schema, before anyone signs: keys are throw-away."""
+    from glovebox.cli.rehearsal import rehearse as rehearsed
+
+    return rehearsed(contract, questions, rows, json)
 
 
 def bench(
