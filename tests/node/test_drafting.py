@@ -42,7 +42,7 @@ def check_draft(home, paths):
     contract = finished(text)
     for path in paths:
         table = own_table(home, contract, table_name(path.stem))
-        report = check(home, contract, table, source_at(path, relation=table.name))
+        report, _ = check(home, contract, table, source_at(path, relation=table.name))
         assert not report.errors, report.lines()
     return text, {table.name: table for table in contract.tables}
 

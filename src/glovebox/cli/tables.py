@@ -49,7 +49,10 @@ def check(
     relation: RelationOption = None,
     home: HomeOption = None,
 ) -> int:
-    """Count what is not as the contract says, in the bound source or in another; never a value."""
+    """Count what is not as the contract says, in the bound source or in another, and why ids might not match.
+
+    Nothing but counts is shown, and nothing leaves this machine.
+    """
     from glovebox.data.identifiers import RECIPE, recipe_digest
     from glovebox.data.sources import source_at
     from glovebox.errors import DataError
@@ -60,6 +63,7 @@ def check(
     place = home_of(home)
     found = find_contract(place, contract)
     given = None if source is None else source_at(source, None, relation or table, place.settings().postgres)
-    report = checked(place, found, own_table(place, found, table), given)
-    print("\n".join(report.lines()), f"ids by the recipe {RECIPE}, {recipe_digest().hex()[:16]}", sep="\n")
+    report, hints = checked(place, found, own_table(place, found, table), given)
+    lines = [*report.lines(), *(f"  hint   {hint.line(table)}" for hint in hints)]
+    print("\n".join(lines), f"ids by the recipe {RECIPE}, {recipe_digest().hex()[:16]}", sep="\n")
     return DataError.exit_code if report.errors else 0

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from glovebox.contract.model import Contract
 from glovebox.data.database import Database, open_database
+from glovebox.data.hints import Hint, match_hints
 from glovebox.data.loading import table_snapshot
 from glovebox.data.quality import Report, check_table, refuse_faults
 from glovebox.data.sources import Source
@@ -53,8 +54,9 @@ def database_over(home: Home, source: Source) -> Iterator[Database]:
             database.close()
 
 
-def check(home: Home, contract: Contract, table: Table, source: Source | None = None) -> Report:
-    """Count what a source does not hold as the contract says; without one, the source that is bound."""
+def check(home: Home, contract: Contract, table: Table, source: Source | None = None) -> tuple[Report, list[Hint]]:
+    """Count what a source does not hold as the contract says, and why its ids might not match; without one, the source
+    that is bound."""
     if source is None:
         state = State(home.state_file)
         bound = state.binding(contract.hash, table.name)
@@ -63,7 +65,7 @@ def check(home: Home, contract: Contract, table: Table, source: Source | None = 
             raise DataError(f"nothing is bound to {table.name}", hint=f"glovebox data add CONTRACT {table.name} SOURCE")
         source = bound_source(bound, home.settings(), table.name, changed=True)
     with database_over(home, source) as database:
-        return check_table(database, table, source)
+        return check_table(database, table, source), match_hints(database, table, source)
 
 
 def bind(home: Home, contract: Contract, table: Table, source: Source) -> Report:
