@@ -37,13 +37,15 @@ class Part:
     null      1 where total `over` is 0, else 0
     quotient  round-half-even(10**6 * total / over), 0 where `over` is 0; low, high: bounds of a value that is averaged,
               so low * over <= total <= high * over
+    band      how many of `edges` total `total`, a count, reaches
     """
 
-    kind: Literal["total", "null", "quotient"]
+    kind: Literal["total", "null", "quotient", "band"]
     total: int = 0
     over: int = 0
     low: int = 0
     high: int = 0
+    edges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,10 @@ class Finishing:
     def largest_frame(self) -> int:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
         judged = judged_bits(self.threshold, *self.people_range) + 1
+        bands = [judged_bits(edge, 0, self.most[part.total]) + 1 for part in self.parts for edge in part.edges]
         zeros = [self.most[part.over].bit_length() for part in self.parts if part.kind == "null"]
         quotients = [self.ranges_of(part).widest for part in self.parts if part.kind == "quotient"]
-        widest = max(2 * len(self.most), self.rows, judged, *zeros, *quotients, bits_of(self.decays))
+        widest = max(2 * len(self.most), self.rows, judged, *bands, *zeros, *quotients, bits_of(self.decays))
         return widest * self.groups * width(modulus(self.bits)) + SALT
 
     def ranges_of(self, part: Part) -> Ranges:
@@ -127,6 +130,9 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
                 opened.append(nulls[part.over])
             case "quotient":
                 opened.append(quotients[part])
+            case "band":
+                most, count = finishing.most[part.total], totals[part.total]
+                opened.append(sum(large_enough(ctx, count, edge, 0, most, False) for edge in part.edges))
     return ctx.shamir.runtime.np_stack(opened) * shown
 
 

@@ -86,26 +86,19 @@ def rehearse(path, *more):
     return done.returncode, json.loads(done.stdout)
 
 
-def test_every_approved_question_is_answered_as_in_the_clear(tmp_path):
-    (tmp_path / "contract.toml").write_text(TERMS)
-    code, told = rehearse(tmp_path / "contract.toml")
-    assert (code, told["wrong"]) == (0, 0), told
-    spend, young = told["questions"]
-    assert spend["parameters"] == {"since": "2090-07-02", "kind": "in"}
-    assert spend["equal"] is young["equal"] is True
-    assert spend["answer"]["rows"][0][0] > 3
-    assert 0 < young["answer"]["rows"][0][0] < young["answer"]["rows"][0][1]
-
-
-def test_what_is_no_question_is_refused_and_never_run(tmp_path):
-    (tmp_path / "contract.toml").write_text(
-        TERMS.replace('"approved"', '"any"\nexact = "everyone may see single persons"')
-    )
+def test_questions_are_answered_as_in_the_clear_and_what_is_none_is_never_run(tmp_path):
+    anything = '"any"\nexact = "everyone may see single persons"'
+    (tmp_path / "contract.toml").write_text(TERMS.replace('"approved"', anything))
     (tmp_path / "more.sql").write_text(HOSTILE)
     code, told = rehearse(tmp_path / "contract.toml", "--questions", tmp_path / "more.sql")
     assert (code, told["wrong"]) == (1, 2)
     assert [bool(each["refused"]) for each in told["questions"]] == [False, False, True, False, True]
     assert not Path("/tmp/glovebox-was-here").exists()
+    spend, young, _, count, _ = told["questions"]
+    assert spend["parameters"] == {"since": "2090-07-02", "kind": "in"}
+    assert spend["equal"] is young["equal"] is count["equal"] is True
+    assert spend["answer"]["rows"][0][0] > 3
+    assert 0 < young["answer"]["rows"][0][0] < young["answer"]["rows"][0][1]
 
 
 PARTIES = ("alpha", "beta", "notary")

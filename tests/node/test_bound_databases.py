@@ -1,4 +1,7 @@
-"""A question over a Postgres server's table and a SQLite file: bound by commands, asked over TLS, changed between."""
+"""A Postgres server's table and a SQLite file under running nodes: bound by commands, asked over TLS, changed between.
+
+Beside a question, a match check: a band and no count, as often as the contract allows, by each party's own book.
+"""
 
 import sqlite3
 import subprocess
@@ -6,7 +9,6 @@ import sys
 
 import pytest
 
-from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 
 from ..data.postgres_server import PASSWORD, postgres_server
@@ -16,7 +18,7 @@ TERMS = """
 [[table]]
 owner = "alpha"
 name = "sales"
-rows = 20
+rows = 200
 rows_per_id = 4
 [table.columns]
 id = { type = "id", form = "integer" }
@@ -25,11 +27,12 @@ amount = { type = "decimal(10,2)", range = [0, 100], may = ["sum"] }
 [[table]]
 owner = "beta"
 name = "members"
-rows = 20
+rows = 200
 [table.columns]
 id = { type = "id", form = "integer", unique = true }
 
 [rules]
+overlap_checks = 2
 join = [["sales.id", "members.id"]]
 ask = ["alpha"]
 receive = ["alpha"]
@@ -58,7 +61,7 @@ def bound(tmp_path_factory):
     with postgres_server() as running:
         running.admin(
             "CREATE TABLE sales AS SELECT i % 5 AS id, (i * 0.5)::numeric(12,2) AS amount "
-            "FROM generate_series(1, 10) i",
+            "FROM generate_series(1, 10) i UNION ALL SELECT i, 1 FROM generate_series(100, 120) i",
             "GRANT SELECT ON sales TO reader",
         )
         settings = fleet.homes["alpha"].settings_file
@@ -69,7 +72,7 @@ def bound(tmp_path_factory):
         )
         with sqlite3.connect(directory / "crm.sqlite") as crm:
             crm.execute("CREATE TABLE people (id INTEGER)")
-            crm.executemany("INSERT INTO people VALUES (?)", [(2,), (3,), (9,)])
+            crm.executemany("INSERT INTO people VALUES (?)", [(2,), (3,), (9,), *((n,) for n in range(100, 121))])
         done = command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop")
         assert "bound sales in postgres:shop to sales of test" in done.stdout, done.stderr
         crm_file = directory / "crm.sqlite"
@@ -81,13 +84,25 @@ def bound(tmp_path_factory):
 
 def test_a_question_is_answered_from_databases_and_a_change_stops_it(bound):
     fleet, running = bound
-    assert [str(cell) for cell in ask(fleet, "alpha", anew(QUESTION)).rows[0]] == ["4", "10.00"]  # 2: 1, 3.5; 3: 1.5, 4
-    running.admin("UPDATE sales SET amount = 7 WHERE amount = 5")
+    assert [str(cell) for cell in ask(fleet, "alpha", QUESTION).rows[0]] == ["25", "31.00"]  # 2: 1, 3.5; 3: 1.5, 4
+    done = command(fleet, "alpha", "match", "test")
+    assert done.stdout.split() == ["overlap", "--------", "20", "to", "49"]
+    running.admin("UPDATE sales SET amount = 7, id = id + 1000 WHERE id > 110")
     with pytest.raises(GloveboxError, match="not those that were bound"):
-        ask(fleet, "alpha", anew(QUESTION))
-    done = command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop")
-    assert done.returncode == 0
-    assert ask(fleet, "alpha", anew(QUESTION)).rows[0][0] == 4
+        ask(fleet, "alpha", QUESTION.replace("SUM(amount) AS total", "AVG(amount) AS average"))
+    rebind(fleet)
+    done = command(fleet, "alpha", "match", "test", "members.id")
+    assert done.stdout.split()[2:] == ["10", "to", "19"]
+    running.admin("DELETE FROM sales WHERE id > 100")
+    rebind(fleet)
+    with pytest.raises(GloveboxError) as refused:
+        ask(fleet, "alpha", "MATCH alpha.sales.id WITH beta.members.id")
+    assert refused.value.code == "match_spent"
+    assert "2 were asked" in "\n".join(refused.value.lines())
+
+
+def rebind(fleet):
+    assert command(fleet, "alpha", "data", "add", "test", "sales", "postgres:shop").returncode == 0
 
 
 def test_what_is_not_there_is_said(bound):
@@ -98,5 +113,6 @@ def test_what_is_not_there_is_said(bound):
     done = command(fleet, "alpha", "data", "check", "test", "sales", "postgres:shop", "--relation", "nothing")
     assert done.returncode == 4
     assert "nothing in postgres:shop cannot be read" in done.stderr
-    done = command(fleet, "alpha", "data", "check", "test", "sales")
-    assert done.returncode == 0
+    done = command(fleet, "alpha", "match", "test", "sales.amount")
+    assert done.returncode == 2
+    assert "MATCH alpha.sales.id WITH beta.members.id" in done.stderr

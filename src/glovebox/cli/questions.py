@@ -27,6 +27,7 @@ def register(app: cyclopts.App) -> None:
     """Add these commands."""
     app.command(ask)
     app.command(cancel)
+    app.command(match)
     app.command(explain)
     app.command(answers)
 
@@ -85,6 +86,26 @@ def cancel(session: str, *, home: HomeOption = None, json: JsonOption = False) -
                 print(msgspec.json.encode(reply).decode() if json else f"session {reply.session} is cancelled")
 
     asyncio.run(run())
+
+
+def match(
+    contract: str,
+    join: Annotated[str | None, Parameter(help="TABLE.COLUMN of one side, where there are several joins.")] = None,
+    *,
+    wait: Annotated[float, Parameter(help="Seconds to wait for a busy party.")] = 30.0,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask how many ids of a join match, as a band: the contract says how often. See also `data check`, for hints."""
+    from glovebox.errors import UsageError
+    from glovebox.node.contracts import find_contract
+    from glovebox.planner.matching import match_statements
+
+    possible = match_statements(find_contract(home_of(home), contract))
+    wanted = [one for one in possible if join is None or any(word.endswith(join) for word in one.split(" "))]
+    if len(wanted) != 1:
+        raise UsageError(f"{len(wanted)} joins are meant", detail=tuple(possible), hint="TABLE.COLUMN of one of them")
+    ask(contract, wanted[0], wait=wait, home=home, json=json)
 
 
 def explain(

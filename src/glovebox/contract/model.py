@@ -114,6 +114,10 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins
         sentence = "any question may be asked, and no budget limits what the answers tell together"
         hint = f'questions = "approved", or a [privacy] budget, or exact = "{EXACT}"'
         raise Fault("contract_any_without_budget", ("rules", "questions"), sentence, hint)
+    if part.overlap_checks and privacy is not None:
+        sentence = "match checks are not served under a budget of differential privacy"
+        hint = "leave overlap_checks out, and ask COUNT(DISTINCT id)"
+        raise Fault("contract_not_served", ("rules", "overlap_checks"), sentence, hint)
     return Rules(
         join=joins,
         ask=numbers_of(part.ask, names, ("rules", "ask")),
@@ -122,6 +126,7 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins
         questions=part.questions,
         exact=exact,
         zero_shown=part.zero == "shown",
+        overlap_checks=part.overlap_checks,
     )
 
 

@@ -120,6 +120,10 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         f"a group of fewer than {rules.groups_of_at_least} people does not show",
         "an empty group shows as zero" if rules.zero_shown else "an empty group looks like a small one",
     ]
+    if rules.overlap_checks:
+        lines.append(
+            f"how many ids of a join match may be asked {rules.overlap_checks} times; told is a band, like 20 to 49"
+        )
     if rules.groups_of_at_least > 1:
         lines.append("in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all")
     if rules.questions == "approved":

@@ -44,7 +44,8 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may ask and receive (party numbers), what may be joined, and how small an answer may be.
 
-    exact: the contract holds the sentence `EXACT`. zero_shown: an empty group shows as zero.
+    exact: the contract holds the sentence `EXACT`. zero_shown: an empty group shows as zero. overlap_checks: how many
+    times it may be asked of each join how many of its ids match, which is answered as a band.
     """
 
     join: tuple[tuple[JoinColumn, JoinColumn], ...]
@@ -54,6 +55,7 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     questions: Literal["any", "approved"]
     exact: bool = False
     zero_shown: bool = False
+    overlap_checks: int = 0
 
 
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from glovebox.node.channel import BoundTable
 from glovebox.node.contracts import check_standing
 from glovebox.node.messages import SESSION_BYTES, Proposal, Signed, claimed, open_signed
 from glovebox.node.participant import Participant
+from glovebox.planner import matching
 from glovebox.planner.plan import Plan, local_query, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
 
@@ -39,7 +40,19 @@ async def consider(node: Node, envelope: Signed) -> Participant:
     me = node.number_in(contract)
     if me not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
+    _check_allowance(node, contract, plan, proposal.statement)
     return Participant(node, contract, proposal, plan, _bound_table(node, contract, plan, me))
+
+
+def _check_allowance(node: Node, contract: Contract, plan: Plan, statement: str) -> None:
+    """Return if a match check may be asked once more; every party counts for itself. Raises Refused."""
+    if plan.clause != matching.CLAUSE:
+        return
+    asked, allowed = node.state.asked(contract.hash, statement), contract.rules.overlap_checks
+    if asked >= allowed:
+        sentence = f"the contract allows {allowed} match checks of this join, and {asked} were asked"
+        hint = "glovebox answers, for what they told"
+        raise Refused(sentence, code="match_spent", step=matching.CLAUSE, hint=hint)
 
 
 def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:

@@ -143,6 +143,15 @@ class State:
         row = self._db.execute("SELECT state FROM sessions WHERE session = ?", (session,)).fetchone()
         return row[0] if row else None
 
+    def asked(self, contract: bytes, statement: str) -> int:
+        """How many runs of a statement under a contract began here, or are held: one asked again counts once."""
+        row = self._db.execute(
+            "SELECT COUNT(DISTINCT iif(run = x'', session, run)) FROM sessions "
+            "WHERE contract = ? AND statement = ? AND state <> 'released'",
+            (contract, statement),
+        ).fetchone()
+        return int(row[0])
+
     def interrupted(self) -> list[tuple[bytes, str]]:
         """Sessions that a stop of the node cut off, with their states; they are marked failed."""
         rows = self._db.execute("SELECT session, state FROM sessions WHERE state NOT IN (?, ?, ?, ?)", ENDED).fetchall()

@@ -62,6 +62,8 @@ def _parts(output: Output) -> tuple[Part, ...]:
         case "quotient":
             quotient = Part("quotient", output.total, over, output.low, output.high)
             return (quotient, Part("null", over=over))
+        case "band":
+            return (Part("band", output.total, edges=output.edges),)
     return ()
 
 
@@ -100,11 +102,20 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visi
     match output.kind:
         case "count":
             return first
+        case "band":
+            return _band(output.edges, first)
         case "sum":
             return None if others and others[0] else _rounded(_scaled(first, output.scale), output.digits)
         case "quotient":
             return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
     return None if others[0] <= 0 else _divided(first, others[0], output.scale, output.digits)
+
+
+def _band(edges: tuple[int, ...], reached: int) -> str:
+    """A band in words, by how many of its edges a count reaches."""
+    if reached == 0:
+        return f"fewer than {edges[0]}"
+    return f"{edges[reached - 1]} or more" if reached == len(edges) else f"{edges[reached - 1]} to {edges[reached] - 1}"
 
 
 @dataclass(frozen=True)

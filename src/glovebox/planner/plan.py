@@ -76,12 +76,13 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     sum       total `total` / 10**scale; NULL where total `over` is 0, if there is one
     average   total `total` / 10**scale / total `over`, NULL where that is 0; both are opened and divided after
     quotient  the same, divided on shares in units of 10**-(scale + 6), round half even; only the quotient is opened
+    band      how many of `edges` total `total` reaches; nothing else of it is opened
     low, high: of a quotient, bounds of a value that is averaged, in units of 10**-scale.
     digits: what ROUND(.., digits) asked for, applied after opening, half away from zero.
     """
 
     name: str
-    kind: Literal["group", "count", "sum", "average", "quotient"]
+    kind: Literal["group", "count", "sum", "average", "quotient", "band"]
     index: int = 0
     total: int = 0
     over: int | None = None
@@ -89,6 +90,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     low: int = 0
     high: int = 0
     digits: int | None = None
+    edges: tuple[int, ...] = ()
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.grouping import Key, group_keys, selected_key
+from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
 from glovebox.planner.privacy import noise_of
 from glovebox.planner.roles import source_of
@@ -58,7 +59,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     found = _outputs(totals, parsed.tree, keys)
     source, ordered = source_of(totals, keys, computing)
     outputs = tuple(_renumbered(output, scope, keys, source) for output in found)
-    return Plan(
+    plan = Plan(
         plan_format=PLAN_FORMAT,
         contract=contract.hash,
         computing=computing,
@@ -74,6 +75,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         order=_order(scope, parsed.tree, outputs),
         noise=noise_of(totals, outputs, keys),
     )
+    return banded(plan) if is_match(statement) else plan
 
 
 def check_questions(contract: Contract) -> None:
@@ -91,6 +93,9 @@ def check_questions(contract: Contract) -> None:
 
 def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]:
     """The approved question that this is, by name or by its text, and the text to plan."""
+    if is_match(statement):
+        question = match_question(contract, statement)
+        return question, question.sql
     names = [question.name for question in contract.questions]
     if re.fullmatch(NAME, statement.strip()):
         for question in contract.questions:
