@@ -113,6 +113,10 @@ def test_what_is_not_there_is_said(bound):
     done = command(fleet, "alpha", "data", "check", "test", "sales", "postgres:shop", "--relation", "nothing")
     assert done.returncode == 4
     assert "nothing in postgres:shop cannot be read" in done.stderr
+    (fleet.directory / "plain.csv").write_text("id,amount\n")
+    done = command(fleet, "alpha", "data", "check", "test", "sales", fleet.directory / "plain.csv", "--relation", "x")
+    assert done.returncode == 2
+    assert "plain.csv is itself a table" in done.stderr
     done = command(fleet, "alpha", "match", "test", "sales.amount")
     assert done.returncode == 2
     assert "MATCH alpha.sales.id WITH beta.members.id" in done.stderr
