@@ -14,13 +14,10 @@ from glovebox.cli.fleet import Fleet
 from glovebox.cli.practice import Workload as Name
 from glovebox.cli.workloads import WORKLOADS, Held, Workload
 from glovebox.contract.model import parse_contract
-from glovebox.errors import GloveboxError, Refused
 from glovebox.planner.answer import read_answer
 from glovebox.schema.columns import Column
 
 ROWS = 400
-TO_COME = {"three"}
-"""What a planner may still refuse; all else must be answered."""
 
 
 def merged():
@@ -56,12 +53,7 @@ def test_a_workload_is_answered_as_in_the_clear(running, name):
     assert set(seconds) == {1, 2}
     assert rows
     assert all(cell is not None for row in rows for cell in row)
-    try:
-        answered = fleet.ask("left", statement)
-    except GloveboxError as problem:
-        if name in TO_COME and problem.exit_code == Refused.exit_code:
-            pytest.xfail(f"not served yet: {problem.detail[-1]}")
-        raise
+    answered = fleet.ask("left", statement)
     assert equal(read_answer(bytes(answered.answer)), rows)
 
 

@@ -114,7 +114,9 @@ class Fleet:
         for process in self.processes.values():
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             for pid in (str(process.pid), *children):
-                with contextlib.suppress(FileNotFoundError):  # a worker that has ended meanwhile is in its node's count
+                with contextlib.suppress(
+                    FileNotFoundError, ProcessLookupError
+                ):  # a worker that has ended meanwhile is in its node's count
                     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
                     ticks += sum(map(int, times))  # proc(5): utime, stime, cutime, cstime
         return ticks / os.sysconf("SC_CLK_TCK")
