@@ -36,11 +36,11 @@ class Axis:
         return self.begin + (self.end - self.begin) * (at - low) / ((high - low) or 1)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """The decades, or about five round values."""
+        """The decades, or about five round values, whole ones."""
         if self.logarithmic:
             decades = range(round(math.log10(self.low)), round(math.log10(self.high)) + 1)
             return [(10.0**decade, f"{10.0**decade:,.10g}") for decade in decades]
-        step = 10 ** math.floor(math.log10(self.high / 4))
+        step = 10 ** max(0, math.floor(math.log10(self.high / 4)))
         step *= next(factor for factor in (1, 2, 5, 10) if self.high / (factor * step) <= 6)
         return [(step * number, f"{step * number:,.10g}") for number in range(int(self.high / step) + 1)]
 

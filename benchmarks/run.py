@@ -51,9 +51,9 @@ def main(
     commit = subprocess.run(described, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for job in jobs(rows, runs, set(only)):
-        figures = {"system": history.OURS, "machine": machine(), "commit": commit, **job}
+        figures = {"system": history.OURS, "machine": machine(), **job}
         figures["marks"] = history.marks(figures, history.last(stored, figures))
-        history.append(figures)
+        history.append({**figures, "commit": commit})
         found.append(figures)
         console.print(row_text(figures), highlight=False)
     file = out / "figures.json"
@@ -170,6 +170,7 @@ def notes(found: list[Figures]) -> Iterator[str]:
 def charts(out: Path, found: list[Figures], stored: list[Figures]) -> None:
     """Seconds and bytes over rows, of the workload join; and the history, which stays beside its file."""
     joins = [each for each in found if (each["workload"], each["line"]) == ("join", "loopback") and "seconds" in each]
+    joins.sort(key=lambda each: each["system"] != history.OURS)  # ours first, in the first colour
     systems = list(dict.fromkeys((each["system"], each.get("reveals_more", False)) for each in joins))
 
     def curves(name: str) -> list[Curve]:
@@ -194,7 +195,8 @@ def charts(out: Path, found: list[Figures], stored: list[Figures]) -> None:
     drawn = []
     for kind in kinds:
         runs = [each["seconds"] for each in stored if history.kind(each) == kind]
-        drawn.append(Curve(f"{kind[2]} {kind[3]:,} {kind[4]}", list(enumerate(runs, 1))))
+        if len(runs) > 1:
+            drawn.append(Curve(f"{kind[2]} {kind[3]:,} {kind[4]}", list(enumerate(runs, 1))))
     if drawn:
         (LATEST / "history.svg").write_text(
             chart("Stored runs on this machine", "run", "seconds", drawn, logarithmic=(False, True))
