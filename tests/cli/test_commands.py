@@ -138,10 +138,9 @@ def test_json_is_for_programs(parties):
     assert told["answer"]["rows"] == [[4, 24.0]]
     events = [json.loads(line) for line in done.stderr.splitlines()]
     names = [event["event"] for event in events if event["party"] == "retailer"]
-    assert names == [
-        "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing",
-        "answered", "signed",
-    ]  # fmt: skip
+    computed = ["loaded", "encoded", "matched", "finished"]  # if it was not asked before
+    last = ["revealing", "answered", "signed"]
+    assert names in [["proposed", "accepted", "started", "linked", *steps, *last] for steps in (computed, [])]
     assert (
         json.loads(good("explain", "spring", "spend", "--json", home=homes["retailer"]))["roles"]["helper"] == "notary"
     )

@@ -39,6 +39,14 @@ WITHIN_S = 2.0
 STEPS = {"loading": "linked", "matching": "encoded", "finishing": "matched"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hear_ctrl_c():
+    """A shell starts what runs in its background deaf to Ctrl-C, and what that starts inherits it: also these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
     with held_fleet(tmp_path_factory.mktemp("cancels")) as fleet:
@@ -54,7 +62,10 @@ def asked(fleet, party, event):
     workers = set.union(*(workers_of(fleet, each) for each in PARTIES))  # the spares, which the session takes
     command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), anew(QUESTION), "--json"]
     asking = subprocess.Popen(
-        [*command, "--home", str(fleet.homes[ASKER].root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--home", str(fleet.homes[ASKER].root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert wait_until((home / "held").exists, 20)
     return asking, workers

@@ -47,7 +47,9 @@ async def test_any_totals_of_any_tables(data):
     matches = data.draw(st.integers(0, min(n_query, n_table)))
     measures, payloads = 2, data.draw(st.integers(0, 3))
     payload = st.none() | st.integers(0, payloads - 1) if payloads else st.none()
-    total = st.builds(Total, st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]), choice=st.just(0))
+    total = st.builds(
+        Total, st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]), choice=st.just(0), outer=st.just("")
+    )
     totals = tuple(data.draw(st.lists(total, min_size=1, max_size=5)))
     shape = JoinShape(
         n_query + data.draw(st.integers(1, 70)), n_table + data.draw(st.integers(1, 70)), payloads, totals

@@ -124,7 +124,7 @@ async def test_totals_of_every_block_are_shared(wanted, blocks):
         )
     assert world.matches_card(matched_totals, n=n, **traffic(wanted, n, blocks=blocks))
     one = np.ones(n, np.uint64)
-    for index, (value, payload, width, _) in enumerate(wanted):
+    for index, (value, payload, width, *_) in enumerate(wanted):
         v = one if value is None else values[value].view(np.uint64)
         p = one if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
         expected = (v * p * (bits[0] ^ bits[1])).reshape(blocks, -1).sum(axis=1, dtype=np.uint64)

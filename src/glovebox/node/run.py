@@ -80,13 +80,14 @@ class Run:
         A peer whose heart beats and who sends nothing else is waited for until the session's time is over.
         """
         working, lost = asyncio.ensure_future(work), asyncio.ensure_future(wait_lost(self._links.values()))
+        for each in (working, lost):  # one that nobody waits for any more has failed for the same cause
+            each.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait([working, lost], timeout=self.job.session_s, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             lost.cancel()
             return working.result()
         late = self._late()  # before the work is cancelled, and waits for nobody
         working.cancel()
-        working.add_done_callback(lambda done: done.cancelled() or done.exception())  # the loss has caused it
         if not lost.done():
             lost.cancel()
             raise late

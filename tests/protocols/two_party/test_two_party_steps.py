@@ -146,7 +146,7 @@ async def test_rows_of_totals_are_shared(wanted, planes):
     theirs, at_table = got.table
     for plane in range(planes):
         match = unpacked(mine[plane] ^ theirs[plane]).astype(np.uint64)
-        for index, (value, payload, width, _) in enumerate(wanted):
+        for index, (value, payload, width, *_) in enumerate(wanted):
             v = np.uint64(1) if value is None else values[value].view(np.uint64)
             p = np.uint64(1) if payload is None else words[0, 1 + payload] + words[1, 1 + payload]
             ring = np.uint64((1 << width) - 1)
