@@ -5,12 +5,9 @@ DuckDB in the clear. No protocol runs: what is checked is how SQL is cut into lo
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import product
-from math import prod
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,13 +15,9 @@ from hypothesis import strategies as st
 from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import key_text
-from glovebox.planner.answer import answer_of, parts_of
-from glovebox.planner.plan import Joined
 from glovebox.planner.question import plan_question
-from glovebox.protocols.expression import Constant as Public
-from glovebox.protocols.expression import Match, Operation, Payload, Value, kind_of
-from glovebox.schema.expressions import Call, ColumnRef, Constant
-from glovebox.schema.local import Grouping
+
+from .evaluation import computed
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
@@ -178,167 +171,6 @@ def questions(draw, tables, source, joined, mixing=False):
         f"SELECT {', '.join(keys + columns)} FROM {source}"
         f"{f' WHERE {where}' if where else ''}{f' GROUP BY {places} ORDER BY {places}' if keys else ''}"
     )
-
-
-def evaluated(expression, row):
-    """SQL's value of an expression for a row, NULL as None."""
-    match expression:
-        case ColumnRef(name):
-            return row[name]
-        case Constant(kind, text):
-            return {"null": None, "boolean": text == "true", "category": text}.get(kind, text) if kind in (
-                "null", "boolean", "category",
-            ) else Decimal(text)  # fmt: skip
-        case Call("case", arguments):
-            for place in range(0, len(arguments) - 1, 2):
-                if evaluated(arguments[place], row):
-                    return evaluated(arguments[place + 1], row)
-            return evaluated(arguments[-1], row)
-        case Call(operator, arguments):
-            return applied(operator, [evaluated(argument, row) for argument in arguments])
-
-
-def applied(operator, values):
-    if operator == "is_null":
-        return values[0] is None
-    if operator in ("and", "or"):
-        ends = operator == "or"  # true ends an OR, false an AND, whatever is unknown beside it
-        return ends if ends in values else None if None in values else not ends
-    if None in values:
-        return None
-    match operator, values:
-        case "not", [value]:
-            return not value
-        case "integer", [value]:
-            return int(value)
-        case "negate", [value]:
-            return -value
-        case "days", [value]:
-            return (value - date(1970, 1, 1)).days
-        case "microseconds", [value]:
-            return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-    one, other = values
-    return {
-        "+": lambda: one + other, "-": lambda: one - other, "*": lambda: one * other, "=": lambda: one == other,
-        "<>": lambda: one != other, "<": lambda: one < other, "<=": lambda: one <= other, ">": lambda: one > other,
-        ">=": lambda: one >= other,
-    }[operator]()  # fmt: skip
-
-
-def measured(measure, group):
-    """A measure over some rows, checked against its bounds."""
-    values = [1 if measure.expression is None else evaluated(measure.expression, row) for row in group]
-    present = [value for value in values if value is not None]
-    match measure.kind:
-        case "rows":
-            total = len(group)
-        case "values":
-            total = len(present)
-        case "people":  # a group is one id; or a row is a person, but where rows say whose they are
-            whose = [row.get("person", number) for number, row in enumerate(group) if values[number] is not None]
-            total = len({*whose} - {None}) if measure.high > 1 else int(bool(present))
-        case "sum":
-            total = int(sum(present) * 10**measure.scale)
-    assert measure.low <= total <= measure.high
-    return total
-
-
-def lines_of(query, table, label=None):
-    """The rows of a local query by line: by id, those of a group, or by group."""
-    kept = [row for row in table if query.where is None or evaluated(query.where, row)]
-    if query.ids:
-        ids = {row["id"] for row in kept} - (set() if query.unmatched else {None})
-        assert query.pivoted or not query.groupings or len(ids) == len([row for row in kept if row["id"] is not None])
-        lines = {
-            key if key is not None else (): [row for row in kept if row["id"] == key and label in (None, row["c"])]
-            for key in ids
-        }
-        return lines if query.pivoted else {key: line for key, line in lines.items() if line}
-    labels = query.groupings[0].labels if query.groupings else [None]
-    return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
-
-
-def unmatched(source, total, lines):
-    """What the query's lines without a match add to a total."""
-    if not total.outer:
-        return 0
-    alone = {key: line for key, line in lines[0].items() if key not in lines[1]}
-    if total.query is None:
-        return sum(len(line) for line in alone.values())
-    measure = source.query.measures[total.query]
-    return sum(measured(measure, line) for key, line in alone.items() if key != () or measure.kind != "people")
-
-
-def summed(source, total, lines):
-    """What a matching id adds to a total. lines: its rows at each owner."""
-    if total.outer == "anti":
-        return 0
-    if not expressed(source.choices[total.choice], source, lines):
-        return 0
-    if total.column is not None:
-        return expressed(source.columns[total.column], source, lines)
-    places = zip(source.owners, (total.query, total.table, total.second), lines, strict=False)
-    return prod(measured(query.measures[index], line) for query, index, line in places if index is not None)
-
-
-def expressed(expression, source, lines):
-    """An expression of several owners' columns for one matching id, checked against its range."""
-    kind = kind_of(expression)
-    match expression:
-        case Value(index):
-            value = measured(source.query.measures[index], lines[0])
-        case Payload(table, index):
-            value = measured(source.owners[1 + table].measures[index], lines[1 + table])
-        case Match():
-            value = 1
-        case Public(number):
-            value = number
-        case Operation(operator, arguments):
-            parts = [expressed(argument, source, lines) for argument in arguments]
-            value = {
-                "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
-                "multiply": lambda: parts[0] * parts[1], "not": lambda: not parts[0],
-                "less": lambda: parts[0] < parts[1], "equal": lambda: parts[0] == parts[1],
-                "within": lambda: parts[1] <= parts[0] <= parts[2], "and": lambda: all(parts), "or": lambda: any(parts),
-            }[operator]()  # fmt: skip
-    assert kind.low <= value <= kind.high
-    return value
-
-
-def totals_of(plan, tables):
-    """Every total in every group. tables: the rows of each party."""
-    source = plan.source
-    if isinstance(source, Joined):
-        sides = [
-            [
-                lines_of(query, tables[query.party], label)
-                for label in (query.groupings or [Grouping((None,))])[0].labels
-            ]
-            for query in source.owners
-        ]
-        totals = [[
-            sum(summed(source, total, [line[key] for line in lines]) for key in set.intersection(*map(set, lines)))
-            + unmatched(source, total, lines)
-            for lines in product(*sides)
-        ] for total in plan.totals]  # fmt: skip
-    else:
-        lines = [(query, lines_of(query, tables[query.party])) for query in source.owners]
-        totals = [
-            [sum(measured(query.measures[total.query], own[label]) for query, own in lines) for label in lines[0][1]]
-            for total in plan.totals
-        ]
-    for total, groups in zip(plan.totals, totals, strict=True):
-        assert all(total.low <= group <= total.high for group in groups)
-    return totals
-
-
-def computed(plan, tables):
-    """The answer's rows, by the plan. tables: the rows of each party."""
-    totals = totals_of(plan, tables)
-    opened = [totals[part.total] if part.kind == "total" else [int(group == 0) for group in totals[part.over]]
-              for part in parts_of(plan)]  # fmt: skip
-    groups = len(totals[0])
-    return answer_of(plan, np.ones(groups, bool), np.array(opened, object).reshape(-1, groups)).rows
 
 
 TYPES = {
