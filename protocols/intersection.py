@@ -38,7 +38,7 @@ from glovebox.runtime.context import Context, Role
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-NARROW_ROWS = 16_000_000  # with the padding of shards under 2^24, so that n 2^-64 stays under 2^-40 (psi.md 5)
+NARROW_ROWS = 1 << 24  # rows of QUERY with all padding: n 2^-64 stays under 2^-40 (psi.md 5)
 MOST_ROWS = 1_000_000_000  # with padding 64 shards of under 2^24 rows; n 2^-72 is under 2^-42
 MATCH = Match(0)
 
@@ -122,6 +122,8 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
             sums += shares
         ctx.progress(index + 1, number)
     if any(total.outer for total in shape.totals) and ctx.role in OTHER:
+        if shape.planes > 1:
+            raise ValueError("rows without a match are in no group of a table")
         sums = _with_unmatched(shape, sums, rows if ctx.role is Role.QUERY else None)
     return _fresh(ctx, shape, sums)
 
@@ -130,9 +132,10 @@ def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
     """How many shards, and the shape of each."""
     number = shards.shards_of(max(shape.n_query, *(table.rows for table in shape.tables)))
     n_query, n_table = (shards.padded(rows, number) for rows in (shape.n_query, shape.n_table))
-    wide = shape.wide or shape.n_query > NARROW_ROWS
+    n_query = -(-n_query // 64) * 64
+    wide = shape.wide or number * replace(shape, n_query=n_query).layout.size > NARROW_ROWS
     second = shape.second and shape.second._replace(rows=shards.padded(shape.second.rows, number), wide=wide)
-    return number, replace(shape, n_query=-(-n_query // 64) * 64, n_table=n_table, second=second, wide=wide)
+    return number, replace(shape, n_query=n_query, n_table=n_table, second=second, wide=wide)
 
 
 def traffic(shape: JoinShape) -> dict[str, float]:
@@ -173,7 +176,8 @@ def largest_frame(shape: JoinShape) -> int:
     moved = 8 * shard.second.words if shard.second else 0
     row = max(8, moved, wires / 8, row_traffic(shape.expressed)["M"])
     tables = [8 * table.words * okvs.layout_of(table.rows).rows for table in shard.tables]
-    blocks = 8 * len(totals.jobs_of(shape.totals, shard.planes)) * shard.layout.blocks
+    columns = max(len(totals.jobs_of(shape.totals, shard.planes)), len(shape.totals) * shard.planes)
+    blocks = 8 * columns * shard.layout.blocks
     return max(math.ceil(shard.layout.size * row), *tables, blocks)
 
 

@@ -21,7 +21,8 @@ from glovebox.planner.explain import explanation, in_words
 from glovebox.planner.privacy import bar, decays, error_bars
 from glovebox.planner.question import plan_question
 
-from .test_meaning import COLUMNS, HEAD, QUICK, questions, rows, totals_of
+from .evaluation import totals_of
+from .test_meaning import COLUMNS, HEAD, QUICK, questions, rows
 
 NOISY = '"any"\n[privacy]\nepsilon_total = "6"\nepsilon_per_question = "0.5"\n'
 CONTRACT = parse_contract((HEAD + "".join(

@@ -16,6 +16,7 @@ from sqlglot import exp
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.mixed import Mixing
+from glovebox.planner.nulls import of_nulls
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
@@ -112,6 +113,9 @@ class Totals:
                 continue
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
+            if self._may_lack(one) and of_nulls(one.expression) not in (None, False):
+                hint = "conditions that no row without a match meets"
+                self.scope.statement.refuse(part, "sql", "Rows without a match meet this condition", hint)
             found.setdefault(one.side or 0, []).append(one)
         own = {
             side: replace(parts[0], expression=Call("and", tuple(part.expression for part in parts)))
@@ -249,6 +253,12 @@ class Totals:
         self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
         return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
 
+    def _refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
+        """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""
+        if self._may_lack(one) and of_nulls(one.expression) is not None:
+            hint = "a value that is NULL where there is no match"
+            self.scope.statement.refuse(node, "sql", "Rows without a match have a value here", hint)
+
     def _may_lack(self, one: Typed) -> bool:
         """Whether a row may have no value for want of a match."""
         return self.outer == "left" and one.side == 1
@@ -258,6 +268,11 @@ class Totals:
             return False
         side, column = self.scope.find(node)
         found = self.scope.sides[side]
+        if self.outer == "left" and side == 1:
+            sentence = "The ids of matches cannot be told apart here"
+            self.scope.statement.refuse(
+                node, "sql", sentence, "COUNT(DISTINCT the left table's id), or JOIN without LEFT"
+            )
         return column == found.ids if self.joined else column.name in self._ids()
 
     def _ids(self) -> list[str]:
@@ -267,6 +282,7 @@ class Totals:
 
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
+        self._refuse_value_of_nothing(self.scope.statement.tree, one)
         measures = self._rows(filters)
         if one.side is not None and (one.nullable or one.side in filters.own or self._may_lack(one)):
             expression = _where(filters.own.get(one.side), one.expression)
@@ -284,6 +300,7 @@ class Totals:
                 sentence = f"{with_article(one.sort)} cannot be added up"
                 self.scope.statement.refuse(node, "sql", sentence, "a number, or CAST(a condition AS INTEGER)")
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
+            self._refuse_value_of_nothing(node, one)
             side = one.side or 0
             most = self._bound(side)
             expression = _where(filters.own.get(side), one.expression)

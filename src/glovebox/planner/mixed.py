@@ -19,6 +19,7 @@ from sqlglot import exp
 from glovebox.planner.scope import Scope
 from glovebox.planner.typing import ARITHMETIC, COMPARISON, NULL, Typed, Typing, at_scale, chain, number, with_article
 from glovebox.protocols import expression as shared
+from glovebox.schema.columns import Use
 from glovebox.schema.expressions import Call, Operator
 from glovebox.schema.expressions import Constant as LocalConstant
 from glovebox.schema.expressions import Expression as LocalExpression
@@ -69,6 +70,7 @@ class Mixing:
     def __init__(self, scope: Scope, typing: Typing, place: Place) -> None:
         self.scope, self.typing, self._place = scope, typing, place
         self._refuse = scope.statement.refuse
+        self._use: Use = "compare"  # what the contract must allow for the values that are being read
 
     def is_mixed(self, node: exp.Expr) -> bool:
         """Whether a part of a statement reads columns of two owners. Refused where an id may have several rows."""
@@ -102,7 +104,9 @@ class Mixing:
 
     def number(self, node: exp.Expr) -> tuple[shared.Expression, int, tuple[shared.Expression, ...]]:
         """A number of every row, its scale, and the bits that no part of it is NULL, all to hold where it is used."""
+        self._use = "sum"  # also of an average, which opens its sum
         found = self._number(node)
+        self._use = "compare"
         if found.unit != "plain":
             self._no(node, "Days and times cannot be added up", "a difference of days")
         return self._whole(found), found.scale, self._present(found)
@@ -197,7 +201,7 @@ class Mixing:
 
     def _own(self, node: exp.Expr, one: Typed) -> Number:
         """A value of one owner, or a constant."""
-        self.typing.allow(node, one, "compare")
+        self.typing.allow(node, one, self._use)
         unit: Unit = "plain"
         match one.sort, one.expression:
             case "date", LocalConstant(_, text):

@@ -55,6 +55,9 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     keys = group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
     totals = Totals(scope, Typing(scope, _parameters(approved, parameters)), pivoted)
+    if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):
+        hint = "GROUP BY a column of the left table, or JOIN without LEFT"
+        scope.statement.refuse(parsed.tree.args["group"], "sql", "Rows without a match are in no group of this", hint)
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
     source, ordered = source_of(totals, keys, computing)

@@ -284,13 +284,24 @@ class Typing:
                 column = table.column(name)
                 if column and wanted not in column.may and not (wanted == "avg" and "sum" in column.may):
                     clause, party = f"columns.{name}.may", self.scope.owner(typed.side)
-                    uses = {"sum": "summed", "avg": "averaged", "filter": "filtered by"}
+                    uses = {
+                        "sum": "summed",
+                        "avg": "averaged",
+                        "filter": "filtered by",
+                        "compare": "compared with another owner's column",
+                    }
                     allowed = [example for may, example in EXAMPLES.items() if may in column.may]
                     hint = " or ".join(allowed or ["COUNT(*)"]).replace("x", name)
                     self._refuse(node, clause, f"{table.name}.{name} may not be {uses[wanted]}", hint, party)
 
 
-EXAMPLES: dict[Use, str] = {"sum": "SUM(x)", "avg": "AVG(x)", "filter": "a condition on x", "group": "GROUP BY x"}
+EXAMPLES: dict[Use, str] = {
+    "sum": "SUM(x)",
+    "avg": "AVG(x)",
+    "filter": "a condition on x",
+    "group": "GROUP BY x",
+    "compare": "a comparison of x",
+}
 
 
 def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:

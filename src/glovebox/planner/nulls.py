@@ -1,0 +1,30 @@
+"""What an expression is where every column is NULL, as in a row that an outer join found no match for."""
+
+from __future__ import annotations
+
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
+
+
+def of_nulls(expression: Expression) -> object:
+    """SQL's value of an expression where every column is NULL: None, a truth, or anything else for what is a value."""
+    match expression:
+        case ColumnRef():
+            return None
+        case Constant(kind, text):
+            return {"null": None, "boolean": text == "true"}.get(kind, text)
+        case Call("case", arguments):
+            for place in range(0, len(arguments) - 1, 2):
+                if of_nulls(arguments[place]) not in (None, False):
+                    return of_nulls(arguments[place + 1])
+            return of_nulls(arguments[-1])
+        case Call(operator, arguments):
+            values = [of_nulls(argument) for argument in arguments]
+    match operator:
+        case "is_null":
+            return values[0] is None
+        case "and" | "or":
+            ends = operator == "or"
+            return ends if ends in values else None if None in values else not ends
+        case "not" if values[0] is not None:
+            return not values[0]
+    return None if None in values else "a value"
