@@ -86,8 +86,7 @@ def _hash(ids: U8, id_key: bytes, pseudonym_key: bytes, mask_keys: list[bytes], 
 
 def _any_repeat(x: U64, y: U8) -> bool:
     """Whether two pairs (x, y) are equal; x alone repeats by chance with 2**-25 at a million rows."""
-    ordered = np.sort(x)
-    if not bool((ordered[1:] == ordered[:-1]).any()):
+    if not identifiers.may_repeat(x[:, None]):
         return False
     pairs = np.concatenate([x.view(np.uint8).reshape(-1, 8), y], axis=1)
     return len(np.unique(pairs, axis=0)) < len(x)

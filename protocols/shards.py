@@ -160,14 +160,15 @@ def _order(
     """The rows by shard and group, and how many there are of each; time tells the public bound only."""
     bound, shards, groups = sizes
     hashes = identifiers.hash_ids(with_padding(rows.ids, bound, random), key)
-    repeated = identifiers.repeats(rows.ids, hashes[:, 0])
+    repeated = identifiers.repeats(rows.ids, hashes)
     if repeated:
         raise DataError(f"{repeated} rows repeat an id of another row", step=step, hint="one row an id")
     bins = identifiers.shard_numbers(hashes, shards).astype(np.int64)[: len(rows.ids)]
     if groups > 1 and rows.groups is not None:
         bins = bins * groups + rows.groups
     counts = np.bincount(bins, minlength=shards * groups).reshape(shards, groups)
-    return np.argsort(bins, kind="stable"), counts
+    narrow = bins.astype(np.uint16) if shards * groups <= 1 << 16 else bins  # numpy sorts 16 bits by radix
+    return np.argsort(narrow, kind="stable"), counts
 
 
 def _places(counts: NDArray[np.int64], block: int) -> tuple[Index | slice, Index]:

@@ -212,7 +212,7 @@ def _check_spans(shape: JointShape, rows: Rows, step: str) -> None:
 def _hashed(ids: U8, bound: int, shards: int, key: bytes, random: Stream, step: str) -> tuple[U64, U8]:
     """Hashes and shards of an owner's rows; time tells the public bound only."""
     hashes = identifiers.hash_ids(with_padding(ids, bound, random), key)
-    repeated = identifiers.repeats(ids, hashes[:, 0])
+    repeated = identifiers.repeats(ids, hashes)
     if repeated:
         raise DataError(f"{repeated} rows repeat an id of another row", step=step, hint="one row an id")
     return hashes[: len(ids)], identifiers.shard_numbers(hashes, shards)[: len(ids)]

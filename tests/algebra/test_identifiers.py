@@ -53,9 +53,9 @@ def test_shards_are_even_and_follow_the_hash():
 
 def test_repeats_are_counted_and_equal_hashes_alone_are_none():
     ids = some_ids(100, 2)
-    hashes = np.arange(120, dtype=np.uint64)
+    hashes = np.arange(240, dtype=np.uint64).reshape(120, 2)
     assert identifiers.repeats(ids, hashes) == 0
-    hashes[7] = 3  # two ids whose hashes collide
+    hashes[7] = hashes[3]  # two ids whose hashes collide
     assert identifiers.repeats(ids, hashes) == 0
-    ids[7], ids[50], hashes[50] = ids[3], ids[3], 3
+    ids[7], ids[50], hashes[50] = ids[3], ids[3], hashes[3]
     assert identifiers.repeats(ids, hashes) == 2

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.kernels import U8, U16, U64, Peeling
+from glovebox.algebra.kernels import MARK, U8, U16, U64, Peeling
 
+SLICE = 1 << 13  # rows: a slice of 32-byte rows stays in the cache between its passes
 ROWS = 1 << 15  # rows in a piece: what is gathered for them stays in cache
 
 
@@ -47,6 +50,43 @@ def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
         a, b, c = slots_of(x[piece], lb, starts[piece])
         out[:, piece] = (table[a] ^ table[b] ^ table[c] ^ _dense(y[piece], sums)).T
     return out
+
+
+def may_repeat(rows: U64, odd: int) -> bool:
+    """Equal rows have equal hashes, which are neighbours when sorted."""
+    mixed = np.zeros(len(rows), np.uint64)
+    for word in range(rows.shape[1]):
+        mixed = (mixed ^ rows[:, word]) * np.uint64(odd)
+        mixed ^= mixed >> np.uint64(32)
+    mixed.sort()
+    return bool((mixed[1:] == mixed[:-1]).any())
+
+
+def mark_ends(data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:
+    """Fill each row with the `width` bytes from its start on, then cut what lies behind its end with masks by length.
+
+    The window of a row near the end of the data would leave it: such rows read from a copy of the tail with zeros.
+    """
+    (n, width), starts, lengths = out.shape, offsets[:-1], np.diff(offsets)
+    behind = np.arange(width) - np.arange(width)[:, None]
+    inside = np.where(behind < 0, 0xFF, 0).astype(np.uint8).view(np.uint64)
+    mark = np.where(behind == 0, MARK, 0).astype(np.uint8).view(np.uint64)
+    whole = int(np.searchsorted(starts, len(data) - width, side="right"))  # starts never fall
+    base = int(starts[whole]) if whole < n else len(data)
+    tail = np.zeros(len(data) - base + width, np.uint8)
+    tail[: len(data) - base] = data[base:]
+    words = out.view(np.uint64)
+    for begin, end, source, first in ((0, whole, data, 0), (whole, n, tail, base)):
+        if begin == end:
+            continue
+        windows: NDArray[np.void] = np.ndarray(
+            (len(source) - width + 1,), dtype=f"V{width}", buffer=source, strides=(1,)
+        )
+        for low in range(begin, end, SLICE):
+            rows = slice(low, min(low + SLICE, end))
+            found = windows[starts[rows] - first].view(np.uint64).reshape(-1, width // 8)
+            np.bitwise_and(found, inside[lengths[rows]], out=found)
+            np.bitwise_or(found, mark[lengths[rows]], out=words[rows])
 
 
 def slots_of(x: U64, lb: int, starts: U16) -> NDArray[np.int64]:

@@ -5,10 +5,13 @@ Every function makes whole passes over all rows, so that its time tells nothing 
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra.blocks import permuted
+from glovebox.algebra.kernels import kernels
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
@@ -57,11 +60,15 @@ def shard_numbers(hashes: U64, shards: int) -> NDArray[np.uint8]:
 def repeats(ids: U8, hashes: U64) -> int:
     """How many rows repeat the id of another row.
 
-    hashes: (m,) uint64, a hash of each of the n ids and then of random values, so that the time to sort them tells
-    only m. Ids are compared only where two hashes are equal.
+    hashes: (m, words) uint64, hashes of the n ids and then of random values, so that the time to compare them tells
+    only m. Ids are compared only where two hashes may be equal.
     """
-    ordered = np.sort(hashes)
-    if not bool((ordered[1:] == ordered[:-1]).any()):
+    if not may_repeat(hashes):
         return 0
     rows = np.ascontiguousarray(ids).view(f"V{ids.shape[1]}")
     return len(ids) - len(np.unique(rows.reshape(-1)))
+
+
+def may_repeat(rows: U64) -> bool:
+    """Whether two rows of (n, words) may be equal: always where they are, else with less than n^2 / 2^63."""
+    return kernels().may_repeat(np.ascontiguousarray(rows), secrets.randbits(64) | 1)

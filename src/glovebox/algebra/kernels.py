@@ -12,7 +12,7 @@ import os
 import stat
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ U16 = NDArray[np.uint16]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
+MARK = 0x80  # behind an id (psi.md 4.1)
 CACHE = Path(__file__).parent / "__pycache__" / "compiled"
 
 
@@ -48,6 +49,15 @@ class Kernels(Protocol):
 
     def decode(self, x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
         """The values of keys: (words, n)."""
+
+    def may_repeat(self, rows: U64, odd: int) -> bool:
+        """Whether two rows may be equal: always where they are, else with n^2 / 2^64. rows: (n, words).
+
+        odd: a secret multiplier of 64 bits, without which nobody can choose rows that make this slow.
+        """
+
+    def mark_ends(self, data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:
+        """Write each text, 0x80 after it, and zeros to the row's end. Text i is data[offsets[i]:offsets[i + 1]]."""
 
 
 class TransferKernels(Protocol):

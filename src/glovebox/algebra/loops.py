@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.kernels import U8, U16, U64, Peeling
+from glovebox.algebra.kernels import MARK, U8, U16, U64, Peeling
 
 ONE = np.uint64(1 << 32)  # a cell is count << 32 | XOR of the keys that touch the slot
 KEY = np.uint64((1 << 32) - 1)
@@ -33,6 +34,17 @@ def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
     out = np.empty((table.shape[1], len(x)), np.uint64)
     _decode(x, y, lb, sums, starts, table, out)
     return out
+
+
+def may_repeat(rows: U64, odd: int) -> bool:
+    """See `kernels.Kernels`."""
+    bits = len(rows).bit_length() + 1  # a quarter to half of the places are taken
+    return bool(_may_repeat(rows, np.uint64(odd), np.uint64(64 - bits), np.zeros(1 << bits, np.uint32)))
+
+
+def mark_ends(data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:
+    """See `kernels.Kernels`."""
+    _mark_ends(data, offsets.astype(np.int64, copy=False), out)
 
 
 @numba.njit("uint64(uint64, int64, uint64, int64)", nogil=True, cache=True, inline="always")
@@ -114,3 +126,34 @@ def _decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64, out: U64
             for byte in range(5):
                 value ^= sums[byte, y[key, byte], word]
             out[word, key] = value
+
+
+@numba.njit(
+    numba.boolean(READ_ONLY(numba.uint64, 2), numba.uint64, numba.uint64, numba.uint32[::1]), nogil=True, cache=True
+)
+def _may_repeat(rows: U64, odd: np.uint64, shift: np.uint64, marks: NDArray[np.uint32]) -> bool:
+    last = np.uint64(len(marks) - 1)
+    for row in range(len(rows)):
+        mixed = np.uint64(0)
+        for word in range(rows.shape[1]):
+            mixed = (mixed ^ rows[row, word]) * odd
+            mixed ^= mixed >> np.uint64(32)
+        mixed *= odd
+        place, mark = mixed >> shift, np.uint32(mixed) | np.uint32(1)  # 0 is a free place
+        while marks[place] != 0:
+            if marks[place] == mark:
+                return True
+            place = (place + np.uint64(1)) & last
+        marks[place] = mark
+    return False
+
+
+@numba.njit(
+    numba.void(READ_ONLY(numba.uint8, 1), READ_ONLY(numba.int64, 1), numba.uint8[:, ::1]), nogil=True, cache=True
+)
+def _mark_ends(data: U8, offsets: NDArray[np.int64], out: U8) -> None:
+    for row in range(len(out)):
+        begin, end = offsets[row], offsets[row + 1]
+        out[row, : end - begin] = data[begin:end]
+        out[row, end - begin] = MARK
+        out[row, end - begin + 1 :] = 0

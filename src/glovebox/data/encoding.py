@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glovebox.algebra.identifiers import may_repeat
+from glovebox.algebra.kernels import MARK, kernels
 from glovebox.data.arrays import integers, text_buffers
 from glovebox.data.identifiers import INTEGER_BYTES
 from glovebox.errors import DataError
-
-MARK = 0x80
-SLICE = 1 << 13  # rows: a slice of 32-byte rows stays in the cache between its passes
 
 
 def encoded_bytes(w: int) -> int:
@@ -37,57 +36,15 @@ def encode_ids(keys: pa.Array[Any], w: int, out: NDArray[np.uint8] | None = None
         out[:, INTEGER_BYTES] = MARK
         return out
     offsets, data = text_buffers(keys)
-    lengths = np.diff(offsets)
-    if len(keys) and int(lengths.max()) > w:
+    if len(keys) and int(np.diff(offsets).max()) > w:
         raise DataError("an id longer than its bound was about to be encoded")
-    _gather(out, data, offsets[:-1], lengths, w)
+    kernels().mark_ends(data, offsets, out)
     return out
 
 
-def _gather(
-    out: NDArray[np.uint8], data: NDArray[np.uint8], starts: NDArray[Any], lengths: NDArray[Any], w: int
-) -> None:
-    """Fill each row with the `width` bytes from its start on, then cut what lies behind its end with masks by length.
-
-    The window of a row near the end of the data would leave it: such rows read from a copy of the tail with zeros.
-    """
-    n, width = out.shape
-    behind = np.arange(width) - np.arange(w + 1)[:, None]
-    inside = np.where(behind < 0, 0xFF, 0).astype(np.uint8).view(np.uint64)
-    mark = np.where(behind == 0, MARK, 0).astype(np.uint8).view(np.uint64)
-    whole = int(np.searchsorted(starts, len(data) - width, side="right"))  # starts never fall
-    base = int(starts[whole]) if whole < n else len(data)
-    tail = np.zeros(len(data) - base + width, np.uint8)
-    tail[: len(data) - base] = data[base:]
-    words = out.view(np.uint64)
-    for begin, end, source, first in ((0, whole, data, 0), (whole, n, tail, base)):
-        if begin == end:
-            continue
-        windows: NDArray[np.void] = np.ndarray(
-            (len(source) - width + 1,), dtype=f"V{width}", buffer=source, strides=(1,)
-        )
-        for low in range(begin, end, SLICE):
-            rows = slice(low, min(low + SLICE, end))
-            found = windows[starts[rows] - first].view(np.uint64).reshape(-1, width // 8)
-            np.bitwise_and(found, inside[lengths[rows]], out=found)
-            np.bitwise_or(found, mark[lengths[rows]], out=words[rows])
-
-
 def repeated_ids(ids: NDArray[np.uint8]) -> int:
-    """How many different ids stand in more than one row of an encoded (n, 16 blocks) array.
-
-    Rows are first compared by a 64-bit hash without a key: whoever makes hashes collide makes this slow, not wrong.
-    """
-    words = ids.view(np.uint64)
-    mixed = words[:, 0].copy()
-    for column in range(1, words.shape[1]):
-        mixed *= np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: odd, and spreads low bits upwards
-        mixed ^= mixed >> np.uint64(29)
-        mixed += words[:, column]
-    mixed *= np.uint64(0x9E3779B97F4A7C15)
-    ordered = np.sort(mixed)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(twice):
+    """How many different ids stand in more than one row of an encoded (n, 16 blocks) array."""
+    if not may_repeat(ids.view(np.uint64)):
         return 0
-    _, counts = np.unique(ids[np.isin(mixed, twice)], axis=0, return_counts=True)
+    _, counts = np.unique(np.ascontiguousarray(ids).view(f"V{ids.shape[1]}"), return_counts=True)
     return int(np.count_nonzero(counts > 1))
