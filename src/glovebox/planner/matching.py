@@ -39,10 +39,11 @@ def match_question(contract: Contract, statement: str) -> Question:
     if statement not in possible:
         raise _refused("rules.join", "The contract has no such join.", " or ".join(possible) or "a contract with joins")
     left, right = contract.rules.join[possible.index(statement)]
-    one, other = exp.column(left.column, "l", quoted=True), exp.column(right.column, "r", quoted=True)
-    count = exp.Count(this=exp.Distinct(expressions=[one.copy()])).as_("overlap")
+    ids = [_id(contract, place, alias) for place, alias in ((left, "l"), (right, "r"))]
+    count = exp.Count(this=exp.Distinct(expressions=[exp.column(left.column, "l", quoted=True)])).as_("overlap")
     select = exp.select(count).from_(_table(contract, left, "l"))
-    joined = select.join(_table(contract, right, "r"), on=exp.EQ(this=one, expression=other))
+    equal = [exp.EQ(this=one, expression=other) for one, other in zip(*ids, strict=True)]
+    joined = select.join(_table(contract, right, "r"), on=exp.and_(*equal))
     return Question(name=statement, sql=joined.sql("duckdb"))
 
 
@@ -63,6 +64,12 @@ def _edges(threshold: int, most: int) -> tuple[int, ...]:
 def _place(contract: Contract, place: JoinColumn) -> str:
     table = contract.tables[place.table]
     return f"{contract.parties[table.owners[0]].name}.{table.name}.{place.column}"
+
+
+def _id(contract: Contract, place: JoinColumn, alias: str) -> list[exp.Column]:
+    """The columns that make an id."""
+    names = contract.column(place).parts or (place.column,)
+    return [exp.column(name, alias, quoted=True) for name in names]
 
 
 def _table(contract: Contract, place: JoinColumn, alias: str) -> exp.Table:

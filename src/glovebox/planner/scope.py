@@ -50,8 +50,7 @@ class Scope:
             if (not qualifier or qualifier in side.called) and (column := side.table.column(name))
             if side.kind in ("inner", "left")
         ]
-        joined = [place for place in found if self.sides[place[0]].ids == place[1]]
-        if len(found) == 1 or (found and len(found) == len(joined)):
+        if len(found) == 1 or (found and self._are_joined(found)):
             return found[0]
         if found:
             hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
@@ -63,6 +62,15 @@ class Scope:
         known = [column.name for side in self.sides for column in side.table.columns]
         hint = near(name, known, "the columns are")
         return self.statement.refuse(node, "columns", f"The contract has no column {name[:63]} here", hint)
+
+    def _are_joined(self, places: list[tuple[int, Column]]) -> bool:
+        """Whether columns of several sides are equal in every joined row: the ids, or the same part of them."""
+        parts = []
+        for side, column in places:
+            ids = self.sides[side].ids
+            names = () if ids is None else ids.parts or (ids.name,)
+            parts.append(names.index(column.name) if column.name in names else None)
+        return parts[0] is not None and len(set(parts)) == 1
 
     def owner(self, side: int | None) -> str:
         """The name of the one party whose rows a side is, or ""."""
@@ -150,12 +158,16 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     ids: dict[int, Column] = {}
     for number, join in enumerate(joins, 1):
         kind = _kind(scope, join, len(joins))
-        found = _using(scope, join, number) or _on(scope, join, number)
-        if not any(_is_joined(scope, number, found, pair) for pair in contract.rules.join):
-            _no_such_join(scope, join, found)
-        for side_number, column in found.items():
-            if ids.setdefault(side_number, column) != column:
-                statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
+        named = _using(scope, join, number) or _on(scope, join, number)
+        pair = next((pair for pair in contract.rules.join if _is_joined(scope, number, named, pair)), None)
+        if pair is None:
+            _no_such_join(scope, join, named)
+        for place in pair or ():
+            for side_number in named:
+                if scope.sides[side_number].index != place.table:
+                    continue
+                if ids.setdefault(side_number, contract.column(place)) != contract.column(place):
+                    statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
     sides = tuple(
         Side(side.index, side.table, side.owners, side.called, ids[number], kind=kind if number else "inner")
         for number, side in enumerate(scope.sides)
@@ -172,44 +184,59 @@ def _kind(scope: Scope, join: exp.Join, joins: int) -> Literal["inner", "left", 
     return scope.statement.refuse(join, "sql", "This join cannot be asked", hint)
 
 
-def _is_joined(scope: Scope, new: int, found: dict[int, Column], pair: tuple[JoinColumn, JoinColumn]) -> bool:
-    """Whether a pair of the contract joins the new table with one before it."""
-    columns = {number: JoinColumn(scope.sides[number].index, column.name) for number, column in found.items()}
-    return columns[new] in pair and set(pair) <= set(columns.values())
+Named = dict[int, tuple[str, ...]]
+"""The columns by which a join names each side's id, in one order at all of them."""
 
 
-def _using(scope: Scope, join: exp.Join, new: int) -> dict[int, Column] | None:
-    """The columns of USING, of the new table and of those before it that have one of that name."""
+def _is_joined(scope: Scope, new: int, named: Named, pair: tuple[JoinColumn, JoinColumn]) -> bool:
+    """Whether a pair of the contract, of ids that may have several parts, joins the new table with one before it."""
+    tables = {scope.sides[number].index: names for number, names in named.items()}
+    if scope.sides[new].index not in (place.table for place in pair) or not {one.table for one in pair} <= set(tables):
+        return False
+    columns = [scope.contract.column(place) for place in pair]
+    wanted = zip(*(column.parts or (column.name,) for column in columns), strict=True)
+    return sorted(wanted) == sorted(zip(*(tables[place.table] for place in pair), strict=True))
+
+
+def _using(scope: Scope, join: exp.Join, new: int) -> Named | None:
+    """The columns of USING, of the new table and of those before it that have them."""
     using = join.args.get("using")
     if not using:
         return None
-    if len(using) > 1:
-        scope.statement.refuse(join, "rules.join", "Joins on several columns cannot be asked yet", _joins(scope))
-    name = using[0].name.lower()
-    found = {n: column for n, side in enumerate(scope.sides[: new + 1]) if (column := side.table.column(name))}
+    names = tuple(one.name.lower() for one in using)
+    found = [n for n, side in enumerate(scope.sides[: new + 1]) if all(side.table.column(name) for name in names)]
     for number in (0, new):
         if number not in found and (number or len(found) < 2):
-            sentence = f"{scope.sides[number].table.name} has no column {using[0].name[:40]}"
-            scope.statement.refuse(using[0], "rules.join", sentence, _joins(scope), scope.owner(number))
-    return found
+            missing = next(one for one in using if not scope.sides[number].table.column(one.name.lower()))
+            sentence = f"{scope.sides[number].table.name} has no column {missing.name[:40]}"
+            scope.statement.refuse(missing, "rules.join", sentence, _joins(scope), scope.owner(number))
+    return dict.fromkeys(found, names)
 
 
-def _on(scope: Scope, join: exp.Join, new: int) -> dict[int, Column]:
-    parts = list(conjuncts(join.args.get("on")))
-    if len(parts) != 1 or not isinstance(parts[0], exp.EQ):
-        scope.statement.refuse(join, "rules.join", "Tables are joined on one id being equal", _joins(scope))
-    ends = {}
-    for end in (parts[0].this, parts[0].expression):
-        if isinstance(end, exp.Column):
-            number, column = scope.find(end)
-            ends[number] = column
-    if len(ends) != 2 or new not in ends:
-        scope.statement.refuse(join, "rules.join", "A join names one id of each table", _joins(scope))
-    return ends
+def _on(scope: Scope, join: exp.Join, new: int) -> Named:
+    """The columns of ON, which is one equality or several that must all hold, of the new table and one before it."""
+    pairs: list[dict[int, str]] = []
+    for part in conjuncts(join.args.get("on")):
+        if not isinstance(part, exp.EQ):
+            scope.statement.refuse(part, "rules.join", "Tables are joined on ids being equal", _joins(scope))
+        ends = {}
+        for end in (part.this, part.expression):
+            if isinstance(end, exp.Column):
+                number, column = scope.find(end)
+                ends[number] = column.name
+        if len(ends) != 2 or new not in ends or (pairs and set(ends) != set(pairs[0])):
+            scope.statement.refuse(part, "rules.join", "A join names one id of each of two tables", _joins(scope))
+        pairs.append(ends)
+    if not pairs:
+        scope.statement.refuse(join, "rules.join", "Tables are joined on ids being equal", _joins(scope))
+    return {number: tuple(pair[number] for pair in pairs) for number in pairs[0]}
 
 
-def _no_such_join(scope: Scope, join: exp.Join, found: dict[int, Column]) -> None:
-    one, *_, other = (f"{scope.sides[number].table.name}.{column.name}" for number, column in sorted(found.items()))
+def _no_such_join(scope: Scope, join: exp.Join, named: Named) -> None:
+    one, *_, other = (
+        " and ".join(f"{scope.sides[number].table.name}.{name}" for name in names)
+        for number, names in sorted(named.items())
+    )
     where = join.args.get("on") or join.args["using"][0]
     scope.statement.refuse(where, "rules.join", f"The contract does not join {one} with {other}", _joins(scope))
 
@@ -220,12 +247,13 @@ def _joins(scope: Scope) -> str:
     texts = []
     for pair in contract.rules.join:
         if {place.table for place in pair} <= indexes:
-            left, right = pair
-            if left.column == right.column:
-                texts.append(f"JOIN … USING ({left.column})")
+            names = [contract.column(place).parts or (place.column,) for place in pair]
+            if names[0] == names[1]:
+                texts.append(f"JOIN … USING ({', '.join(names[0])})")
             else:
-                one, other = (f"{contract.tables[place.table].name}.{place.column}" for place in pair)
-                texts.append(f"JOIN … ON {one} = {other}")
+                one, other = (contract.tables[place.table].name for place in pair)
+                equal = " AND ".join(f"{one}.{a} = {other}.{b}" for a, b in zip(*names, strict=True))
+                texts.append(f"JOIN … ON {equal}")
     return " or ".join(texts) or "the contract joins them in no way: ask of other tables"
 
 

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from ..public import DataSet, table
+from ..public import DataSet, Rewritten, table
 
 
 def tables(folder):
@@ -29,10 +29,42 @@ def join(*columns):
     return [[f"org_a.people.{one}" for one in columns], [f"org_b.people.{one}" for one in columns]]
 
 
+RULES = {
+    "date_of_birth+postcode": ("date_of_birth", "postcode"),
+    "given_name+surname+date_of_birth": ("given_name", "surname", "date_of_birth"),
+    "soc_sec_id": ("soc_sec_id",),
+    "surname+postcode": ("surname", "postcode"),
+}
+TRUE = (["org_a.people.b_record_no"], ["org_b.people.record_no"])
+JOINS = [join(*columns) for columns in RULES.values()]
+JOINS += [[left + TRUE[0], right + TRUE[1]] for left, right in JOINS]
+PAIRS = [f"SELECT COUNT(*) AS pairs FROM org_a.people JOIN org_b.people USING ({', '.join(rule)})"
+         for rule in RULES.values()]  # fmt: skip
+TRUE_PAIRS = [
+    "SELECT COUNT(*) AS pairs FROM org_a.people a JOIN org_b.people b ON a.b_record_no = b.record_no AND "
+    + " AND ".join(f"a.{column} = b.{column}" for column in rule)
+    for rule in RULES.values()
+]
+
+
+def quality(*answers):
+    """Precision and recall of each rule, from its pairs and its true pairs."""
+    counts = [rows[0][0] for rows in answers]
+    return [
+        [rule, pairs, true, round(true / pairs, 4), round(true / 5000, 4)]
+        for rule, pairs, true in zip(RULES, counts[:4], counts[4:], strict=True)
+    ]
+
+
 LINKAGE = DataSet(
     "record_linkage_febrl4",
     ("org_a", "org_b", "notary"),
     tables,
     files,
-    str([join("soc_sec_id"), join("given_name", "surname", "date_of_birth")]),
+    str(JOINS),
+    {
+        "q3_exact_keys_quality": Rewritten(
+            "a count of pairs for each rule, and one of true pairs", (*PAIRS, *TRUE_PAIRS), quality
+        )
+    },
 )

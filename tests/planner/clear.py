@@ -1,0 +1,133 @@
+"""A plan's answer with each owner's real local part, and what the protocols do on shares done here in the clear.
+
+Quick where running nodes are slow: what it leaves out is the protocols, which have tests of their own.
+"""
+
+from functools import reduce
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from glovebox.data.database import open_database
+from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.sources import source_at
+from glovebox.planner.answer import answer_of, parts_of
+from glovebox.planner.plan import Joined, local_queries
+from glovebox.planner.shape import pivots
+from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
+
+SALT = bytes(32)
+
+
+def answered(plan, contract, files, directory):
+    """The answer. files: the file of each (party's name, table)."""
+    joined = isinstance(plan.source, Joined)
+    loaded = [loaded_by(query, contract, files, directory, joined) for query in local_queries(plan)]
+    totals = joined_totals(plan, loaded) if joined else stacked_totals(plan, loaded)
+    for total, groups in zip(plan.totals, totals, strict=True):
+        assert all(total.low <= group <= total.high for group in groups.tolist())
+    shown = totals[plan.people] >= plan.threshold
+    if plan.zero_shown:
+        shown |= totals[plan.people] == 0
+    opened = np.array([opened_part(part, totals) for part in parts_of(plan)], object).reshape(-1, len(shown))
+    return answer_of(plan, shown, opened * shown)
+
+
+def loaded_by(query, contract, files, directory, joined):
+    party = contract.parties[query.party].name
+    source = source_at(files[party, query.table], relation=query.table)
+    database = open_database([source], directory, 1024, 2)
+    try:
+        load = load_rows if joined else load_groups
+        return load(database, query, contract.table(query.table, query.party), source, SALT)
+    finally:
+        database.close()
+
+
+def opened_part(part, totals):
+    match part.kind:
+        case "total":
+            return totals[part.total].tolist()
+        case "null":
+            return (totals[part.over] == 0).astype(int).tolist()
+        case "quotient":
+            return [
+                0 if n == 0 else round(float(x) * 10**6 / n)
+                for x, n in zip(totals[part.total].tolist(), totals[part.over].tolist(), strict=True)
+            ]
+
+
+def stacked_totals(plan, loaded):
+    return [sum(own.values[total.query] for own in loaded) for total in plan.totals]
+
+
+def joined_totals(plan, loaded):
+    """Every total in every group, by the query's groups, within each by the table's, then the second's."""
+    source = plan.source
+    keys = [own.ids.view(np.dtype((np.void, own.ids.shape[1]))).ravel() for own in loaded]
+    matching = reduce(np.intersect1d, keys)
+    places = [np.argsort(key)[np.searchsorted(np.sort(key), matching)] for key in keys]
+    return [group_totals(source, total, loaded, places, keys) for total in plan.totals]
+
+
+def group_totals(source, total, loaded, places, keys):
+    cells = []
+    for groups in product(*(range(local.groups) for local in source.owners)):
+        there = np.ones(len(places[0]), bool)
+        for own, at, group in zip(loaded, places, groups, strict=True):
+            if own.groups is not None:
+                there &= own.groups[at] == group
+        rows = [at[there] for at in places]
+        cell = 0 if total.outer == "anti" else int(matched(source, total, loaded, rows, groups).sum())
+        cells.append(cell + (unmatched(source, total, loaded, keys, groups[0]) if total.outer else 0))
+    return np.array(cells, np.int64)
+
+
+def matched(source, total, loaded, rows, groups):
+    """What each matching line adds to a total."""
+    chosen = expressed(source.choices[total.choice], source, loaded, rows, groups)
+    if total.column is not None:
+        return chosen * expressed(source.columns[total.column], source, loaded, rows, groups)
+    measures = (total.query, total.table, total.second)
+    values = [
+        measure_of(source.owners[n], loaded[n], rows[n], measure, groups[n])
+        for n, measure in enumerate(measures[: len(rows)])
+        if measure is not None
+    ]
+    return chosen * prod(values, start=np.ones(len(rows[0]), np.int64))
+
+
+def measure_of(local, own, rows, measure, group):
+    return own.values[measure * pivots(local) + (group if local.pivoted else 0)][rows]
+
+
+def unmatched(source, total, loaded, keys, group):
+    """What the query's lines without a match add to a total."""
+    alone = ~np.isin(keys[0], keys[1])
+    if loaded[0].groups is not None:
+        alone &= loaded[0].groups == group
+    if total.query is None:
+        return int(alone.sum())
+    return int(measure_of(source.query, loaded[0], alone, total.query, group).sum())
+
+
+def expressed(expression, source, loaded, rows, groups):
+    match expression:
+        case Value(index):
+            return measure_of(source.query, loaded[0], rows[0], index, groups[0])
+        case Payload(table, index):
+            return measure_of(source.owners[1 + table], loaded[1 + table], rows[1 + table], index, groups[1 + table])
+        case Match():
+            return np.ones(len(rows[0]), np.int64)
+        case Constant(number):
+            return np.full(len(rows[0]), number)
+        case Operation(operator, arguments):
+            parts = [expressed(argument, source, loaded, rows, groups) for argument in arguments]
+            return {
+                "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
+                "multiply": lambda: parts[0] * parts[1], "not": lambda: 1 - parts[0],
+                "less": lambda: 1 * (parts[0] < parts[1]), "equal": lambda: 1 * (parts[0] == parts[1]),
+                "within": lambda: (parts[1] <= parts[0]) * 1 * (parts[0] <= parts[2]),
+                "and": lambda: prod(parts), "or": lambda: 1 * (sum(parts) > 0),
+            }[operator]()  # fmt: skip
