@@ -89,8 +89,15 @@ def lines_of(query, table, label=None):
             for key in ids
         }
         return lines if query.pivoted else {key: line for key, line in lines.items() if line}
-    labels = query.groupings[0].labels if query.groupings else [None]
-    return {label: [row for row in kept if label in (None, row["c"])] for label in labels}
+    return {
+        labels: [row for row in kept if labels == group_of(query, row)]
+        for labels in product(*(grouping.labels for grouping in query.groupings))
+    }
+
+
+def group_of(query, row):
+    """The labels of a row's group."""
+    return tuple(grouping.always or row[grouping.column] for grouping in query.groupings)
 
 
 def unmatched(source, total, lines):

@@ -22,7 +22,7 @@ from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
 from glovebox.protocols import expression as shared
-from glovebox.schema.expressions import Call, Constant, Expression
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 from glovebox.schema.local import Measure
 
 ONE = Constant("integer", "1")
@@ -276,9 +276,18 @@ class Totals:
         return column == found.ids if self.joined else column.name in self._ids()
 
     def _ids(self) -> list[str]:
-        """The id by which a stacked table's people are told apart: its first, as `data/measures.py` has it."""
-        table = self.scope.sides[0].table
-        return [column.name for column in table.columns if column.kind == "id" and table.person == "id"][:1]
+        """The id by which a stacked table's people are told apart: every part's first, as `data/measures.py` has it."""
+        side, contract = self.scope.sides[0], self.scope.contract
+        if side.table.person == "row":
+            return []
+        firsts = [
+            next(one for one in contract.tables[part.index].columns if one.kind == "id") for part in side.branches
+        ]
+        for column in side.table.columns:
+            made = [part.columns.get(column.name, ColumnRef(column.name)) for part in side.branches]
+            if made == [ColumnRef(first.name) for first in firsts]:
+                return [column.name]
+        return []
 
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from glovebox.planner.scope import Scope
 from glovebox.schema.columns import Column
+from glovebox.schema.expressions import ColumnRef, Constant, Expression
 from glovebox.schema.local import Grouping
 
 MOST_GROUPS = 10_000
@@ -38,24 +39,30 @@ def selected_key(scope: Scope, keys: list[Key], node: exp.Expr) -> int | None:
     """Which key a selected column is, if it is one."""
     if not isinstance(node, exp.Column):
         return None
-    if label := scope.label(node):
-        place = 0, label
-    else:
-        if node.name.lower() not in [key.name for key in keys]:
-            return None
-        side, column = scope.find(node)
-        place = side, column.name
+    if node.name.lower() not in [key.name for key in keys]:
+        return None
+    side, column = scope.find(node)
+    place = side, column.name
     found = [number for number, key in enumerate(keys) if (key.side, key.name) == place]
     return found[0] if found else None
 
 
 def _key(scope: Scope, node: exp.Expr) -> Key:
-    if label := scope.label(node):
-        made = scope.sides[0].labels[label]
-        labels = tuple(dict.fromkeys(made))
-        return Key(0, label, tuple(Grouping(labels, None, always) for always in made))
     side, column = _column(scope, node)
-    return Key(side, column.name, (Grouping(column.values, column.name),) * len(scope.sides[side].owners))
+    made = [branch.columns.get(column.name, ColumnRef(column.name)) for branch in scope.sides[side].branches]
+    always = tuple(dict.fromkeys(one.text for one in made if isinstance(one, Constant)))
+    labels = column.values or always
+    return Key(side, column.name, tuple(_grouping(labels, one) for one in made))
+
+
+def _grouping(labels: tuple[str, ...], made: Expression) -> Grouping:
+    """How one owner groups its rows: by a column of its own, or all of them by a constant."""
+    match made:
+        case ColumnRef(name):
+            return Grouping(labels, name)
+        case Constant(text=text):
+            return Grouping(labels, None, text)
+    raise ValueError("a key is a column or a constant")
 
 
 def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
@@ -66,7 +73,7 @@ def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
             scope.statement.refuse(node, "sql", "There is no such column", f"1 to {len(tree.expressions)}")
         chosen: exp.Expr = tree.expressions[place].unalias()
         return chosen
-    if not isinstance(node, exp.Column) or scope.label(node) or _is_column(scope, node):
+    if not isinstance(node, exp.Column) or _is_column(scope, node):
         return node  # a column goes before an alias of the same name, as in DuckDB
     for item in tree.expressions:
         if isinstance(item, exp.Alias) and item.alias.lower() == node.name.lower():
@@ -83,7 +90,7 @@ def _column(scope: Scope, node: exp.Expr) -> tuple[int, Column]:
     if not isinstance(node, exp.Column):
         scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
     side, column = scope.find(node)
-    if column.kind != "category" or "group" not in column.may:
+    if column.kind not in ("category", "integer") or "group" not in column.may:
         able = [f"GROUP BY {one.name}" for each in scope.sides for one in each.table.columns if "group" in one.may]
         hint = " or ".join(able) or "no groups: the contract lets no column make them"
         sentence = f"{scope.sides[side].table.name}.{column.name} may not be grouped by"

@@ -20,7 +20,8 @@ from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
 from glovebox.planner.privacy import noise_of
 from glovebox.planner.roles import source_of
-from glovebox.planner.scope import Scope, scope_of
+from glovebox.planner.scope import Scope, check_receivers, scope_of
+from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 
@@ -51,13 +52,16 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         )
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
-    scope = scope_of(parsed, contract)
+    bound = _parameters(approved, parameters)
+    scope = scope_of(parsed, contract, lambda node: union_side(parsed, contract, node, bound))
     keys = group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
-    totals = Totals(scope, Typing(scope, _parameters(approved, parameters)), pivoted)
+    totals = Totals(scope, Typing(scope, bound), pivoted)
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):
         hint = "GROUP BY a column of the left table, or JOIN without LEFT"
         scope.statement.refuse(parsed.tree.args["group"], "sql", "Rows without a match are in no group of this", hint)
+    receivers = contract.rules.receive if approved is None or approved.receive is None else approved.receive
+    check_receivers(scope, receivers)
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
     source, ordered = source_of(totals, keys, computing)
@@ -67,7 +71,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         contract=contract.hash,
         computing=computing,
         asker=asker,
-        receivers=contract.rules.receive if approved is None or approved.receive is None else approved.receive,
+        receivers=receivers,
         source=source,
         totals=ordered,
         people=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import permutations
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Joined, Stacked, Total
 from glovebox.planner.shape import join_shape, placed
 from glovebox.protocols.intersection import MOST_ROWS
+from glovebox.schema.expressions import Call, substituted
 from glovebox.schema.local import LocalQuery
 
 MOST_TOTALS = 2048
@@ -25,21 +27,29 @@ def source_of(
     """The source of a plan, and its totals. Refused for what is too much to join."""
     if totals.joined:
         return _joined(totals, keys, computing)
-    side = totals.scope.sides[0]
     lines = math.prod(len(key.groupings[0].labels) for key in keys)
-    queries = tuple(
-        LocalQuery(
-            owner,
-            side.table.name,
-            tuple(totals.measures[0]),
+    return Stacked(tuple(branch_queries(totals, keys, lines))), tuple(totals.totals)
+
+
+def branch_queries(totals: Totals, keys: list[Key], lines: int) -> Iterator[LocalQuery]:
+    """What each owner of a stacked table computes alone, of columns of its own."""
+    contract, side = totals.scope.contract, totals.scope.sides[0]
+    for number, branch in enumerate(side.branches):
+        wheres = [branch.where, substituted(totals.where(0), branch.columns)]
+        found = tuple(where for where in wheres if where is not None)
+        measures = tuple(
+            replace(measure, expression=substituted(measure.expression, branch.columns))
+            for measure in totals.measures[0]
+        )
+        yield LocalQuery(
+            branch.owner,
+            contract.tables[branch.index].name,
+            measures,
             lines,
             None,
-            totals.where(0),
+            Call("and", found) if len(found) > 1 else found[0] if found else None,
             tuple(key.groupings[number] for key in keys),
         )
-        for number, owner in enumerate(side.owners)
-    )
-    return Stacked(queries), tuple(totals.totals)
 
 
 def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tuple[Joined, tuple[Total, ...]]:

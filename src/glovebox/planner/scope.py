@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sqlglot import exp
 
-from glovebox.contract.columns import check_label
-from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
+from glovebox.schema.expressions import Expression
 
 MOST_JOINED = 3
 
 
 @dataclass(frozen=True)
+class Branch:
+    """One owner's part of a stacked table. index: of the owner's table in the contract.
+
+    columns: what columns of the whole are there, where not the table's own of that name. where: rows that take part.
+    """
+
+    owner: int
+    index: int
+    columns: dict[str, Expression] = field(default_factory=dict)
+    where: Expression | None = None
+
+
+@dataclass(frozen=True)
 class Side:
-    """One table of a statement. owners: one for a joined question, all of a stacked table else.
+    """One table of a statement. owners: one for a joined question, several of a stacked table else.
 
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
-    labels: columns that a UNION ALL makes up, one label an owner, in the order of `owners`. kind: how it is joined.
+    branches: one an owner, in the contract's order. kind: how it is joined.
     """
 
     index: int
@@ -29,8 +42,13 @@ class Side:
     owners: tuple[int, ...]
     called: frozenset[str]
     ids: Column | None = None
-    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     kind: Literal["inner", "left", "semi", "anti"] = "inner"
+    branches: tuple[Branch, ...] = ()
+
+    def of(self, owner: int) -> Side:
+        """The same table at one of its owners alone."""
+        branches = tuple(branch for branch in self.branches if branch.owner == owner)
+        return replace(self, owners=(owner,), branches=branches)
 
 
 @dataclass(frozen=True)
@@ -77,29 +95,20 @@ class Scope:
         owners = () if side is None else self.sides[side].owners
         return self.contract.parties[owners[0]].name if len(owners) == 1 else ""
 
-    def label(self, node: exp.Expr) -> str | None:
-        """The label column of a UNION ALL that a name stands for, if it is one."""
-        if isinstance(node, exp.Column) and len(self.sides) == 1 and node.name.lower() in self.sides[0].labels:
-            return node.name.lower()
-        return None
+
+Derived = Callable[[exp.Subquery], Side]
+"""Reads a sub-query that stands in place of a table."""
 
 
-def scope_of(statement: Statement, contract: Contract) -> Scope:
+def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scope:
     """Read FROM and JOIN. Refused for tables or joins that the contract does not have."""
     tree = statement.tree
     source = tree.args.get("from_")
     joins = tree.args.get("joins") or []
     if source is None:
         statement.refuse(tree, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
-    if isinstance(source.this, exp.Subquery):
-        if joins:
-            statement.refuse(joins[0], "sql", "A stacked table cannot be joined yet", "ask of it alone")
-        scope = Scope(statement, contract, (_union(statement, contract, source.this),))
-        _check_stack(scope, source.this)
-        return scope
-    sides = [_side(statement, contract, source.this)]
-    for join in joins:
-        sides.append(_side(statement, contract, join.this))
+    nodes = [source.this, *(join.this for join in joins)]
+    sides = [derived(one) if isinstance(one, exp.Subquery) else table_side(statement, contract, one) for one in nodes]
     if len(sides) > MOST_JOINED:
         statement.refuse(joins[MOST_JOINED - 1], "sql", "Four tables cannot be joined yet", "join three of them")
     scope = Scope(statement, contract, tuple(sides))
@@ -110,21 +119,31 @@ def scope_of(statement: Statement, contract: Contract) -> Scope:
 
 
 def _check_stack(scope: Scope, node: exp.Expr) -> None:
-    """Three owners at least: of a total of two, each can subtract its own part."""
+    """Several owners: what one table alone holds is its owner's to ask."""
     side = scope.sides[0]
     name, statement = side.table.name, scope.statement
-    if len(side.owners) == 1 and len(side.table.owners) > 1:
-        owners = ", ".join(scope.contract.names(side.table.owners))
+    if len(side.owners) > 1:
+        return
+    if len(scope.contract.tables[side.index].owners) > 1:
+        owners = ", ".join(scope.contract.names(scope.contract.tables[side.index].owners))
         statement.refuse(node, "table", f"{name} is a table of {owners} together", f"FROM {name}")
-    if len(side.owners) == 1:
-        sentence = f"{name} is {scope.owner(0)}'s alone, who can ask its own database"
-        statement.refuse(node, "table", sentence, "join it with another owner's table")
-    if len(side.owners) == 2:
-        sentence = f"{name} has two owners: each could subtract its own part from the answer"
-        statement.refuse(node, "table", sentence, "a contract with a third owner of that table")
+    sentence = f"{name} is {scope.owner(0)}'s alone, who can ask its own database"
+    statement.refuse(node, "table", sentence, "join it with another owner's table")
 
 
-def _side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
+def check_receivers(scope: Scope, receivers: tuple[int, ...]) -> None:
+    """Of a total of two owners' rows, each can subtract its own part: so neither may receive what is exact."""
+    side, contract = scope.sides[0], scope.contract
+    if len(scope.sides) > 1 or len(side.owners) != 2 or contract.rules.exact or contract.privacy:
+        return
+    if set(receivers) & set(side.owners):
+        sentence = f"{side.table.name} has two owners: each could subtract its own part from the answer"
+        hint = "a contract with a third owner of that table, with [privacy], or with other receivers"
+        scope.statement.refuse(scope.statement.tree.args["from_"].this, "table", sentence, hint)
+
+
+def table_side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
+    """The side that a table's name is."""
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
         statement.refuse(node, "sql", "Only tables of the contract can be read here", "owner.table, or table")
     owner, name = node.db.lower(), node.name.lower()
@@ -143,7 +162,8 @@ def _side(statement: Statement, contract: Contract, node: exp.Expr) -> Side:
     table = contract.tables[found[0]]
     owners = table.owners if number is None else (number,)
     called = {node.alias.lower()} if node.alias else {name, *(f"{contract.parties[one].name}.{name}" for one in owners)}
-    return Side(found[0], table, owners, frozenset(called))
+    branches = tuple(Branch(owner, found[0]) for owner in owners)
+    return Side(found[0], table, owners, frozenset(called), branches=branches)
 
 
 def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
@@ -169,8 +189,7 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
                 if ids.setdefault(side_number, contract.column(place)) != contract.column(place):
                     statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
     sides = tuple(
-        Side(side.index, side.table, side.owners, side.called, ids[number], kind=kind if number else "inner")
-        for number, side in enumerate(scope.sides)
+        replace(side, ids=ids[number], kind=kind if number else "inner") for number, side in enumerate(scope.sides)
     )
     return Scope(statement, contract, sides)
 
@@ -255,64 +274,3 @@ def _joins(scope: Scope) -> str:
                 equal = " AND ".join(f"{one}.{a} = {other}.{b}" for a, b in zip(*names, strict=True))
                 texts.append(f"JOIN … ON {equal}")
     return " or ".join(texts) or "the contract joins them in no way: ask of other tables"
-
-
-def _union(statement: Statement, contract: Contract, node: exp.Subquery) -> Side:
-    """A UNION ALL of the same table at each of its owners, with made-up labels if there are any."""
-    parts: list[exp.Select] = []
-    _flatten(statement, node.this, parts)
-    sides = [_side(statement, contract, part.args["from_"].this) for part in parts]
-    made = [_made_up(statement, part) for part in parts]
-    first = sides[0]
-    owners = [side.owners[0] for side in sides]
-    if any(side.index != first.index or len(side.owners) != 1 for side in sides) or len(set(owners)) != len(owners):
-        statement.refuse(node, "table", "A UNION ALL reads the same table at each owner once", "owner.table for each")
-    if sorted(owners) != sorted(first.table.owners):
-        names = ", ".join(contract.names(first.table.owners))
-        name = first.table.name
-        statement.refuse(node, "table", f"{name} is a table of {names} together", f"FROM {name}")
-    order = sorted(range(len(owners)), key=lambda place: owners[place])
-    for part, labels in zip(parts, made, strict=True):
-        if list(labels) != list(made[0]) or any(first.table.column(name) for name in labels):  # UNION goes by position
-            sentence = "Every part of a UNION ALL has the same columns in one order, the labels' names new"
-            statement.refuse(part, "sql", sentence, "SELECT 'label' AS name, * in every part")
-    return Side(
-        first.index,
-        first.table,
-        tuple(owners[place] for place in order),
-        frozenset({node.alias.lower()} if node.alias else ()),
-        labels={name: tuple(made[place][name] for place in order) for name in made[0]},
-    )
-
-
-def _flatten(statement: Statement, node: exp.Expr, parts: list[exp.Select]) -> None:
-    if isinstance(node, exp.Union):
-        if node.args.get("distinct") is not False:
-            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL")
-        _flatten(statement, node.this, parts)
-        _flatten(statement, node.expression, parts)
-        return
-    if not isinstance(node, exp.Select) or not node.args.get("from_"):
-        statement.refuse(node, "sql", "This cannot be stacked", "SELECT * FROM owner.table UNION ALL …")
-    for part in ("where", "joins", "group", "order"):
-        if node.args.get(part):
-            hint = f"{part.upper()} after the UNION ALL, over all its rows"
-            statement.refuse(node, "sql", "A part of a UNION ALL takes whole rows", hint)
-    parts.append(node)
-
-
-def _made_up(statement: Statement, part: exp.Select) -> dict[str, str]:
-    """The label of each made-up column of a part, which stand before its star."""
-    labels: dict[str, str] = {}
-    *made, last = part.expressions
-    for item in made:
-        if not isinstance(item, exp.Alias) or not isinstance(item.this, exp.Literal) or not item.this.is_string:
-            statement.refuse(item, "sql", "A part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
-        try:
-            check_label(item.this.this, ())
-        except Fault as fault:
-            statement.refuse(item, "sql", f"This cannot be a label: {fault.sentence}", fault.hint)
-        labels[item.alias.lower()] = item.this.this
-    if not isinstance(last, exp.Star) or len(labels) != len(made):
-        statement.refuse(part, "sql", "A part of a UNION ALL takes whole rows", "SELECT 'label' AS name, *")
-    return labels

@@ -6,7 +6,8 @@ plan's hash. The set is closed: what is not here cannot be asked.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -41,3 +42,15 @@ class Call(Struct, frozen=True, tag_field="node", tag="call", forbid_unknown_fie
 
 
 Expression = ColumnRef | Constant | Call
+
+Optional = TypeVar("Optional", Expression, Expression | None)
+
+
+def substituted(expression: Optional, columns: Mapping[str, Expression]) -> Optional:
+    """An expression in which some columns are expressions themselves; nothing stays nothing."""
+    match expression:
+        case ColumnRef(name):
+            return columns.get(name, expression)
+        case Call(operator, arguments):
+            return Call(operator, tuple(substituted(argument, columns) for argument in arguments))
+    return expression
