@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from glovebox.algebra.laplace import decay
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import Finishing, Part, finish
+from glovebox.protocols.noise import most_noise
 from glovebox.protocols.quotient import MICRO
 from glovebox.protocols.reveal import reveal_to_receivers, shares_for_opening
 from glovebox.runtime.context import Context, Role
@@ -24,14 +26,16 @@ PEOPLE, CENTS, THRESHOLD = 1_000_000, 500_000, 25
 RINGS = (32, 64)  # of the two totals of a group: people, and the sum of their amounts
 RECEIVERS = (0, 1)
 SUMS = (Part("total", 0), Part("total", 1))
+NOISE = (decay(1, 2), decay(1, 2 * CENTS))  # epsilon 1 shared by both totals, and one person has one row
 AVERAGES = (Part("quotient", 1, 0, 0, CENTS), Part("null", over=0))
-WORKLOADS = {"threshold": SUMS, "threshold, averages": AVERAGES}
+WORKLOADS = {"threshold": SUMS, "threshold, noise": SUMS, "threshold, averages": AVERAGES}
 
 
 async def measured(workload: str, groups: int, runs: int) -> dict[str, Any]:
     """Figures of one shape, after one run to warm up."""
     parts = WORKLOADS[workload]
-    finishing = Finishing(groups, (PEOPLE, PEOPLE * CENTS), 0, THRESHOLD, False, parts)
+    noise = NOISE if "noise" in workload else ()
+    finishing = Finishing(groups, (PEOPLE, PEOPLE * CENTS), 0, THRESHOLD, False, parts, noise)
     totals, query, helper = _shared(groups)
     seconds, right = [], True
     async with World(seed=1, shamir=True, deadline_s=3600) as world:
@@ -39,7 +43,7 @@ async def measured(workload: str, groups: int, runs: int) -> dict[str, Any]:
             began = time.perf_counter()
             opened = (await world.run(_answered, query=query, helper=helper, finishing=finishing)).query
             seconds.append(time.perf_counter() - began)
-            right = right and (opened.shown.tolist(), opened.parts.tolist()) == _in_the_clear(totals, parts)
+            right = right and _is_right(opened, totals, parts, noise)
         size, rounds = world.meter.size, world.meter.rounds
     del seconds[0]
     return {
@@ -76,6 +80,19 @@ def _shared(groups: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np
     helper = totals.view(np.uint64) - query
     ring = np.array([(1 << bits) - 1 for bits in RINGS], np.uint64)[:, None]
     return totals, query & ring, helper & ring
+
+
+def _is_right(opened: Any, totals: np.ndarray[Any, Any], parts: tuple[Part, ...], noise: tuple[Any, ...]) -> bool:
+    """Whether what was opened is exact; with noise, whether it is as near as halves of noise reach."""
+    shown, lines = _in_the_clear(totals, parts)
+    if not noise:
+        return (opened.shown.tolist(), opened.parts.tolist()) == (shown, lines)
+    far = [most_noise(one, len(ROLES)) for one in noise]
+    return all(
+        abs(value - true) <= reach or not seen
+        for line, exact, reach in zip(opened.parts, totals, far, strict=True)
+        for value, true, seen in zip(line, exact, opened.shown, strict=True)
+    )
 
 
 def _in_the_clear(totals: np.ndarray[Any, Any], parts: tuple[Part, ...]) -> tuple[list[bool], list[list[int]]]:

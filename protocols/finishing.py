@@ -1,12 +1,12 @@
 """From secure totals to what is opened: nothing of a group too small to show but that one bit.
 
-Functionality  row 0: shown, per group (`threshold.py`); then each part, times shown; all of totals with their noise, if
+Functionality  row 0: shown, per group; then each part, times shown; all of totals with their noise, if
                they get any (`noise.py`)
 Parties        all m computing parties hold and receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
-Rounds         1 + h; h of the longest part, for all run at once; a meter that orders them sees a few more
-Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its parts together a group
+Rounds         1 + h + q; h of comparisons (`threshold.py`), all at once; q of quotients, all at once, if there are any
+Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its comparisons and parts, a group
 Source         session.md (division, threshold on exact counts)
 
 What a party receives: what the parts' protocols say, and shares of the last product. It opens nothing.
@@ -14,14 +14,15 @@ What a party receives: what the parts' protocols say, and shares of the last pro
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from glovebox.algebra.laplace import Decay
 from glovebox.errors import Refused
 from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
-from glovebox.protocols.quotient import Ranges, quotient
-from glovebox.protocols.threshold import judged_bits, large_enough, zero
+from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
+from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.shares import width
@@ -84,14 +85,43 @@ class Finishing:
         return 1 + len(self.parts)
 
     @property
+    def tests(self) -> tuple[tuple[int, int], ...]:
+        """All that has to be known of totals: whether total `number` is below `edge`, as (number, edge)."""
+        found = [(self.people, self.threshold)]
+        if self.zero_shown:
+            found.append((self.people, 1))
+        for part in self.parts:
+            match part.kind:
+                case "null":
+                    found.append((part.over, 1))
+                case "quotient":
+                    found.extend((part.over, power) for power in self.ranges_of(part).powers)
+                case "band":
+                    found.extend((part.total, edge) for edge in part.edges)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def tested_bits(self) -> int:
+        """Bits of the numbers that tests compare."""
+        ranges = [
+            (edge, *(self.people_range if number == self.people else (0, self.most[number])))
+            for number, edge in self.tests
+        ]
+        return max(judged_bits(*one) for one in ranges)
+
+    @property
     def largest_frame(self) -> int:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
-        judged = judged_bits(self.threshold, *self.people_range) + 1
-        bands = [judged_bits(edge, 0, self.most[part.total]) + 1 for part in self.parts for edge in part.edges]
-        zeros = [self.most[part.over].bit_length() for part in self.parts if part.kind == "null"]
-        quotients = [self.ranges_of(part).widest for part in self.parts if part.kind == "quotient"]
-        widest = max(2 * len(self.most), self.rows, judged, *bands, *zeros, *quotients, bits_of(self.decays))
-        return widest * self.groups * width(modulus(self.bits)) + SALT
+        quotients = sum(part.kind == "quotient" for part in self.parts)
+        compared = max(len(self.tests), COMPARED * (quotients > 0))
+        elements = max(2 * len(self.most), self.rows, 2 * compared, bits_of(self.decays), fraction_bits(self.m))
+        bits = max(
+            [
+                self.tested_bits,
+                *(self.ranges_of(part).divisor_bits + REST for part in self.parts if part.kind == "quotient"),
+            ]
+        )
+        return max(elements * width(modulus(self.bits)), (bits + 1) * compared) * self.groups + SALT
 
     def ranges_of(self, part: Part) -> Ranges:
         """Public sizes of a part of kind quotient."""
@@ -108,32 +138,31 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     if finishing.decays:
         check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
-    shown = large_enough(
-        ctx, totals[finishing.people], finishing.threshold, *finishing.people_range, finishing.zero_shown
-    )
-    nulls: dict[int, Any] = {}
-    quotients: dict[Part, Any] = {}
-    for part in finishing.parts:
-        if part.kind == "quotient":
-            ranges = finishing.ranges_of(part)
-            quotients[part], nulls[part.over] = quotient(
-                ctx, finishing.bits, ranges, totals[part.total], totals[part.over]
-            )
-    opened = [shown]
-    for part in finishing.parts:
-        match part.kind:
-            case "total":
-                opened.append(totals[part.total])
-            case "null":
-                if part.over not in nulls:
-                    nulls[part.over] = zero(ctx, totals[part.over], finishing.most[part.over])
-                opened.append(nulls[part.over])
-            case "quotient":
-                opened.append(quotients[part])
-            case "band":
-                most, count = finishing.most[part.total], totals[part.total]
-                opened.append(sum(large_enough(ctx, count, edge, 0, most, False) for edge in part.edges))
-    return ctx.shamir.runtime.np_stack(opened) * shown
+    numbers, edges = zip(*finishing.tests, strict=True)
+    found = await below(ctx.narrow("tests"), finishing.bits, [totals[n] for n in numbers], edges, finishing.tested_bits)
+    less = dict(zip(finishing.tests, found, strict=True))
+    shown = 1 - less[finishing.people, finishing.threshold]
+    if finishing.zero_shown:
+        shown += less[finishing.people, 1]
+    parts = [
+        ctx.shamir.apart(_value(ctx.narrow(f"part{place}"), finishing, part, totals, less))
+        for place, part in enumerate(finishing.parts)
+    ]
+    return ctx.shamir.runtime.np_stack([shown, *await asyncio.gather(*parts)]) * shown
+
+
+async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, less: dict[tuple[int, int], Any]) -> Any:
+    """A part of every group."""
+    match part.kind:
+        case "total":
+            return totals[part.total]
+        case "null":
+            return less[part.over, 1]
+        case "band":
+            return sum(1 - less[part.total, edge] for edge in part.edges)
+    ranges = finishing.ranges_of(part)
+    powers = [less[part.over, power] for power in ranges.powers]
+    return await quotient(ctx, finishing.bits, ranges, totals[part.total], totals[part.over], powers)
 
 
 def check_noise(finishing: Finishing) -> None:

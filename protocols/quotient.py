@@ -1,30 +1,36 @@
 """Averages without opening sum and count: a quotient, rounded half to even, on shares.
 
-Functionality  [q] = round-half-even(10^6 x / n) where n > 0; [null] = [n = 0], and q = 0 there
+Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0
 Parties        all m computing parties hold and receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
+Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical, 2^-58 an opened number (m = 3)
 Leakage        nothing but the number of quotients and the public bounds low n <= x <= high n, n <= most; what is
                opened later may tell x and n where n is below about 700: six decimals often fix the fraction
-Rounds         30 + 4 i; about, for i iterations (4 to 6) and a divisor of up to 31 bits
-Bytes          c q s + e q s + v o s + x r s; a quotient, with q, o, r and s of `threshold.py`, c random bits, e tests
-               for zero, v openings and x products, which the test counts; 125 kB at m = 3, 10^5 cents and 10^6 rows
+Rounds         18 + 3 i; about, for i iterations (4 to 6) and a divisor of up to 31 bits, after its comparisons
+Bytes          c + e q s + v o s + x r s; a quotient, with o, r and s of `threshold.py`, q = 2 t m; c of five numbers
+               compared, e random bits, v openings and x products, which the test counts
 Source         Newton iteration on a normalised divisor as in Catrina and Saxena, FC 2010; then made exact here
 
 With y = x - low n >= 0 and W = high - low: q - 10^6 low is round(A / d) for A = 2 10^6 y + n, d = 2 n, rounded down;
 where d divides A, x / n lay half-way, and an odd quotient goes down by one (10^6 low is even). The quotient is found
 from an approximate reciprocal and corrected by the remainder, which is exact.
 
-What a party receives: as in `threshold.py`: masked openings and shares of products, nothing else.
+What a party receives: openings of r^2 for random r under a mask of degree 2t; of numbers under masks that are 60 bits
+longer, in C(m, t) parts of which it lacks one at least; what `threshold.py` says; and shares of products.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from glovebox.protocols.threshold import negative
 from glovebox.runtime.context import Context
+from glovebox.runtime.engine import MOST_PARTIES, modulus
 
 MICRO = 10**6
 
@@ -32,6 +38,16 @@ MICRO = 10**6
 SLOPE, START, SCALE_BITS = 100, 125, 5
 _A, _B = Fraction(START, 2**SCALE_BITS), Fraction(SLOPE, 2**SCALE_BITS)
 FIRST_ERROR = max(abs(1 - _A**2 / (4 * _B)), abs(1 - (_A - _B / 4) / 4), abs(1 - (_A - _B)))
+
+
+def sets_of(m: int) -> int:
+    """How many sets of m - t parties there are: a truncation is off by so many units at most."""
+    return math.comb(m, (m - 1) // 2)
+
+
+GUARD = sets_of(MOST_PARTIES).bit_length()  # that error is less than 2^GUARD units
+COMPARED = 5  # numbers compared in the correction, each with its divisor_bits and REST more bits
+REST = 4
 
 
 @dataclass(frozen=True)
@@ -53,15 +69,23 @@ class Ranges:
         return (MICRO * (self.high - self.low) + 1).bit_length()
 
     @property
+    def powers(self) -> tuple[int, ...]:
+        """What the divisor is compared with, to bring it to between a quarter of 2^divisor_bits and that."""
+        return tuple(4**j for j in range(self.divisor_bits // 2))
+
+    @property
     def precisions(self) -> tuple[int, ...]:
-        """Fractional bits g of the reciprocal after each iteration: e' <= e^2 + 2^-g, until 2^quotient_bits e < 1/2."""
-        error, goal = FIRST_ERROR, Fraction(1, 2 ** (self.quotient_bits + 1))
+        """Fractional bits g of the reciprocal after each iteration, until 2^quotient_bits e < 1/4 for its error e.
+
+        An iteration makes it e' <= e^2 + 2^(GUARD - g).
+        """
+        error, goal = FIRST_ERROR, Fraction(1, 2 ** (self.quotient_bits + 2))
         steps: list[int] = []
         while not steps or error >= goal:
             squared = error**2
-            useful = (squared.denominator // squared.numerator).bit_length() + 2  # 2^-g is a quarter of e^2 or less
-            steps.append(min(useful, self.quotient_bits + 3))
-            error = squared + Fraction(1, 2 ** steps[-1])
+            useful = (squared.denominator // squared.numerator).bit_length() + 2  # a quarter of e^2 or less is lost
+            steps.append(min(useful, self.quotient_bits + 4) + GUARD)
+            error = squared + Fraction(1, 2 ** (steps[-1] - GUARD))
         return tuple(steps)
 
     @property
@@ -73,52 +97,66 @@ class Ranges:
         product = self.quotient_bits + nu + 1 + steps[-1] + 1  # (A / d) 2^(nu + 1) c w 2^g
         return max(64, newton + 1, product + 1)
 
-    @property
-    def widest(self) -> int:
-        """Field elements of the largest message of one quotient: random bits of a comparison or a truncation."""
-        nu, steps = self.divisor_bits, self.precisions
-        first = nu + 2 * (nu + SCALE_BITS) - steps[0]
-        later = [nu + 2 * g - step for g, step in pairwise(steps)]
-        return max(nu // 2 * (nu + 2), first, *later, nu + 1 + steps[-1], 3 * (nu + 3))
+
+def fraction_bits(m: int) -> int:
+    """Bits after the point of a guess that a truncation leaves off by less than a quarter."""
+    return (4 * sets_of(m)).bit_length()
 
 
-def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any) -> tuple[Any, Any]:
-    """Secure arrays (q, null) of the shape of x and n, secure arrays of integers of `bits` >= ranges.bits."""
-    runtime = ctx.shamir.runtime
-    nu, steps = ranges.divisor_bits, ranges.precisions
-    powers = [4**j for j in range(nu // 2)]
-    below = runtime.np_sgn(runtime.np_stack([n - power for power in powers]), l=nu + 1, LT=True)
-    null = below[0]
+async def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any, below: Sequence[Any]) -> Any:
+    """Secure array of the shape of x and n, secure arrays of integers of `bits` >= ranges.bits.
+
+    below: for each of `ranges.powers`, whether n is below it, a secure array of the same shape.
+    """
+    null, top = below[0], ranges.powers[-1]
     divisor = n + null  # 1 where n = 0, and x = 0 there: the quotient is 0
-    top = powers[-1]
-    scale = top - sum(((1 - below[j]) * (3 * top // 4**j) for j in range(1, len(powers))), 0 * null)
+    steps = list(zip(below[1:], ranges.powers[1:], strict=True))
+    scale = top - sum(((1 - less) * (3 * top // power) for less, power in steps), 0 * null)
     dividend = 2 * MICRO * (x - ranges.low * n) + divisor
-    reciprocal = _reciprocal(runtime, divisor * scale, nu, steps)
-    shift = nu + 1 + steps[-1]
-    guess = runtime.np_trunc(dividend * scale * reciprocal - (1 << shift - 1), f=shift)
-    return _corrected(runtime, guess - 1, dividend, 2 * divisor, nu + 3) + MICRO * ranges.low * (1 - null), null
+    g, reciprocal = await _reciprocal(ctx, bits, divisor * scale, ranges)
+    size = ranges.quotient_bits + ranges.divisor_bits + g + 2
+    shift, fraction = ranges.divisor_bits + 1 + g, fraction_bits(ctx.shamir.m)
+    fine = await truncated(ctx, bits, dividend * scale * reciprocal, shift - fraction, size)
+    guess = ctx.shamir.runtime.np_trunc(fine - (1 << fraction - 1), f=fraction)
+    rounded = await _corrected(ctx, bits, ranges.divisor_bits, guess - 1, dividend, 2 * divisor)
+    return rounded + MICRO * ranges.low * (1 - null)
 
 
-def _reciprocal(runtime: Any, c: Any, nu: int, steps: tuple[int, ...]) -> Any:
-    """w 2^-g with |1 - c w 2^-(nu + g)| below 2^-(quotient_bits + 1), for 2^nu / 4 <= c < 2^nu; g = steps[-1]."""
+async def _reciprocal(ctx: Context, bits: int, c: Any, ranges: Ranges) -> tuple[int, Any]:
+    """g and w with |1 - c w 2^-(nu + g)| below 2^-(quotient_bits + 2), for 2^nu / 4 <= c < 2^nu."""
+    nu = ranges.divisor_bits
     w, g = (START << nu) - SLOPE * c, nu + SCALE_BITS
-    for step in steps:
-        w = runtime.np_trunc(w * ((2 << nu + g) - c * w), f=nu + 2 * g - step)
+    for step in ranges.precisions:
+        w = await truncated(ctx, bits, w * ((2 << nu + g) - c * w), nu + 2 * g - step, nu + 2 * g + 3)
         g = step
-    return w
+    return g, w
 
 
-def _corrected(runtime: Any, base: Any, dividend: Any, divisor: Any, bits: int) -> Any:
+async def truncated(ctx: Context, bits: int, numbers: Any, places: int, size: int) -> Any:
+    """numbers / 2^places, rounded down or up to C more: C sets of parties know a mask each. 0 <= numbers < 2^size.
+
+    What opens is the number and all masks. Of each mask its members know, and share, the lowest places.
+    """
+    masks, low = ctx.shamir.masks(bits, numbers.size, size, places)
+    opened = await ctx.shamir.opened_masked(numbers.reshape((numbers.size,)) + masks)
+    rest = np.array([value & (1 << places) - 1 for value in opened], dtype=object)
+    inverse = pow(1 << places, -1, modulus(bits))
+    return ((numbers.reshape((numbers.size,)) + low - rest) * inverse).reshape(numbers.shape)
+
+
+async def _corrected(ctx: Context, bits: int, nu: int, base: Any, dividend: Any, divisor: Any) -> Any:
     """round(dividend / divisor) down, and to even where it divides exactly.
 
     The guess is floor(z - 1/2 + u) for |z - dividend / divisor| < 1/2 and some 0 <= u < 1, so the quotient is it or
-    one off, and base, one less, leaves a remainder r with 0 <= r < 3 divisor. bits: |r - 2 divisor| < 2^(bits - 1).
+    one off, and base, one less, leaves a remainder r with 0 <= r < 3 divisor; nu: divisor < 2^(nu + 1).
     """
+    runtime = ctx.shamir.runtime
     odd = runtime.np_lsb(base)
     r = dividend - base * divisor
-    rests = runtime.np_stack([r - divisor, r - 2 * divisor, r])
-    once, twice = 1 - runtime.np_sgn(rests[:2], l=bits, LT=True)
-    tie = runtime.np_sum(runtime.np_sgn(rests, l=bits, EQ=True), axis=0)
+    edges = [r - divisor, r - 2 * divisor, r - 1, r - divisor - 1, r - 2 * divisor - 1]
+    less, less_twice, zero, less_or_one, less_or_two = await negative(ctx, bits, runtime.np_stack(edges), nu + REST)
+    once, twice = 1 - less, 1 - less_twice
+    tie = zero + less_or_one - less + less_or_two - less_twice
     change = once - twice  # parity of once + twice, for twice implies once
     parity = odd + change - 2 * (odd * change)
     return base + once + twice - tie * parity

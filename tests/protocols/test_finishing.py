@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from glovebox.algebra.laplace import decay, halves
 from glovebox.errors import Refused
 from glovebox.protocols import finishing as module
-from glovebox.protocols import noise
+from glovebox.protocols import noise, threshold
 from glovebox.protocols.finishing import Finishing, Part, finish
 from glovebox.protocols.noise import drawing
 from glovebox.protocols.quotient import MICRO
@@ -69,8 +69,9 @@ async def test_the_card_holds(m):
     finishing = Finishing(4, MOST, 0, 10, False, PARTS)
     _, meter = await run([[1, 10, 0, 5]] * 3, finishing, m)
     n = sizes(m)
-    b, z = 11, 10  # 1000 < 2^10
-    parts = (b * n["q"] + 2 * n["q"] + n["o"] + b * n["r"] + z * n["q"] + n["o"] + (z - 1) * n["r"]) * n["s"]
+    b, u, t = 11, (m + 1) // 2, (m - 1) // 2  # 1000 < 2^10
+    compared = {**n, "n": 2, "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8}  # people and the threshold; null
+    parts = value_of(terms(threshold.__doc__)["Bytes"], compared)
     stated = value_of(terms(module.__doc__)["Bytes"], {"w": 4, "g": 4, "a": parts, **n})
     assert meter.size - m * n["p"] * 12 * n["s"] == stated
 

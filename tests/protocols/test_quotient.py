@@ -1,20 +1,33 @@
 """Averages whose sum and count stay hidden, exactly.
 
-Could a party tell anything beyond the leakage line? All frames are those of `test_threshold.py`: openings of squares
-of random numbers, of numbers under masks of 58 bits and more, of products under a mask of degree 2t; and fresh shares.
-What this file adds is that every masked number keeps within the range its mask is made for.
+Could a party tell anything beyond the leakage line? All frames are those of `test_threshold.py`, or openings of squares
+of random numbers under a mask of degree 2t, of numbers under masks of 58 bits and more; and fresh shares. What this
+file adds is that every masked number keeps within the range its mask is made for.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
+from math import ceil, log2
 
 import numpy as np
 import pytest
 
 from glovebox.protocols import quotient as module
-from glovebox.protocols.quotient import FIRST_ERROR, MICRO, Ranges, quotient
+from glovebox.protocols import threshold
+from glovebox.protocols.quotient import (
+    FIRST_ERROR,
+    MICRO,
+    REST,
+    Ranges,
+    fraction_bits,
+    quotient,
+    sets_of,
+    truncated,
+)
+from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.world import World
 
@@ -34,8 +47,10 @@ RANGES = [
 async def divided(ctx, pairs, *, ranges):
     array = ctx.shamir.integers(ranges.bits).array
     ((secret,),) = ctx.shamir.runtime.input([array(np.array(pairs, dtype=object))], senders=[0])
-    results = quotient(ctx, ranges.bits, ranges, secret[0], secret[1])
-    return await ctx.shamir.shares(ctx.shamir.runtime.np_stack(list(results)))
+    count, powers = len(ranges.powers), ranges.powers
+    less = await below(ctx.narrow("powers"), ranges.bits, [secret[1]] * count, powers, judged_bits(1, 0, ranges.most))
+    result = await quotient(ctx.narrow("quotient"), ranges.bits, ranges, secret[0], secret[1], less)
+    return await ctx.shamir.shares(result)
 
 
 def rounded(x: int, n: int) -> int:
@@ -60,9 +75,7 @@ async def test_quotients_are_exact_and_round_half_to_even(ranges):
     pairs = cases(ranges, 12)
     async with World(shamir=True) as world:
         outs = await world.run(divided, inputs=[list(map(list, zip(*pairs, strict=True)))] * 3, ranges=ranges)
-    got = opened(outs, ranges.bits)
-    assert got[: len(pairs)] == [rounded(x, n) for x, n in pairs]
-    assert got[len(pairs) :] == [int(n == 0) for _, n in pairs]
+    assert opened(outs, ranges.bits) == [rounded(x, n) for x, n in pairs]
 
 
 async def test_five_parties_divide_alike():
@@ -70,29 +83,47 @@ async def test_five_parties_divide_alike():
     pairs = cases(ranges, 8)
     async with World(5, shamir=True) as world:
         outs = await world.run(divided, inputs=[list(map(list, zip(*pairs, strict=True)))] * 5, ranges=ranges)
-    assert opened(outs, ranges.bits)[:8] == [rounded(x, n) for x, n in pairs]
+    assert opened(outs, ranges.bits) == [rounded(x, n) for x, n in pairs]
 
 
+@pytest.mark.parametrize("m", [3, 9])
 @pytest.mark.parametrize("ranges", RANGES, ids=str)
-def test_the_method_is_exact_in_the_clear_and_within_its_bits(ranges):
+def test_the_method_is_exact_in_the_clear_and_within_its_bits(ranges, m):
     """The same steps on integers, with the worst truncations: every number has room, every quotient is right."""
-    most = 1 << ranges.bits - 1
+    most, fraction = 1 << ranges.bits - 1, fraction_bits(m)
     nu, steps = ranges.divisor_bits, ranges.precisions
     for x, n in cases(ranges, 400):
-        for up in (0, 1):  # a truncation gives the floor or one more
+        for up, last in itertools.product((0, sets_of(m)), (0, 1)):  # a truncation gives the floor or so much more
             divisor = n or 1
             scale = next(4 ** (nu // 2 - 1 - j) for j in reversed(range(nu // 2)) if divisor >= 4**j)
             c, w, g = divisor * scale, (module.START << nu) - module.SLOPE * divisor * scale, nu + module.SCALE_BITS
             for step in steps:
                 number = w * ((2 << nu + g) - c * w)
-                assert 0 <= number < most
+                assert 0 <= number < min(most, 1 << nu + 2 * g + 3)
                 w, g = (number >> nu + 2 * g - step) + up, step
-            assert abs(1 - Fraction(c * w, 2 ** (nu + g))) * 2**ranges.quotient_bits < Fraction(1, 2)
+            assert abs(1 - Fraction(c * w, 2 ** (nu + g))) * 2**ranges.quotient_bits < Fraction(1, 4)
             dividend, shift = 2 * MICRO * (x - ranges.low * n) + divisor, nu + 1 + g
-            number = dividend * scale * w - (1 << shift - 1)
-            assert -most <= number < most
-            base = (number >> shift) + up - 1
-            assert 0 <= dividend - base * 2 * divisor < 3 * 2 * divisor
+            number = dividend * scale * w
+            assert 0 <= number < min(most, 1 << ranges.quotient_bits + nu + g + 2)
+            fine = (number >> shift - fraction) + up
+            base = (fine - (1 << fraction - 1) >> fraction) + last - 1
+            assert 0 <= dividend - base * 2 * divisor < 3 * 2 * divisor < 1 << nu + REST - 1
+
+
+@pytest.mark.parametrize("m", [3, 5])
+async def test_a_truncation_is_off_by_its_sets_at_most(m):
+    numbers = [0, 1, 2**20 - 1, 2**20, 2**60 - 1, *(random.Random(1).randrange(2**60) for _ in range(200))]
+
+    async def shortened(ctx, values):
+        array = ctx.shamir.integers(64).array
+        ((secret,),) = ctx.shamir.runtime.input([array(np.array(values, dtype=object))], senders=[0])
+        return await ctx.shamir.shares(await truncated(ctx, 64, secret, 20, 60))
+
+    async with World(m, shamir=True) as world:
+        got = opened(await world.run(shortened, inputs=[numbers] * m))
+    off = {value - (number >> 20) for value, number in zip(got, numbers, strict=True)}
+    assert off <= set(range(sets_of(m) + 1))
+    assert len(off) > 1
 
 
 def test_the_first_guess_is_as_good_as_its_error_says():
@@ -107,20 +138,20 @@ async def test_the_card_holds(m):
     pairs = [[12345, 0], [1, 0]]
     async with World(m, shamir=True) as world:
         await world.run(divided, inputs=[pairs] * m, ranges=ranges)
-    nu, steps = ranges.divisor_bits, ranges.precisions
-    powers, rest = nu // 2, nu + 3
-    truncated = sum(nu + 2 * g - step for g, step in zip((nu + module.SCALE_BITS, *steps), steps, strict=False))
-    counted = {
-        "c": powers * (nu + 2) + truncated + nu + 1 + steps[-1] + 1 + 2 * (rest + 1) + 3 * rest,
-        "e": powers + 2,
-        "v": powers + len(steps) + 2 + 2 + 3,
-        "x": powers * (nu + 1) + 1 + 2 * len(steps) + 2 + 1 + 2 * rest + 3 * (rest - 1) + 2,
-    }
+    nu, steps, t = ranges.divisor_bits, ranges.precisions, (m - 1) // 2
     numbers = sizes(m, ranges.bits)
-    given_away = 4 * numbers["p"] * numbers["s"]
+    compared = terms(threshold.__doc__)["Bytes"]
+
+    def comparing(count: int, b: int) -> float:
+        u = t + 1
+        return value_of(compared, {**numbers, "n": count, "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8})
+
+    counted = {"c": comparing(5, nu + REST), "e": fraction_bits(m) + 1, "v": len(steps) + 3, "x": 2 * len(steps) + 6}
+    given_away = 4 * numbers["p"] * numbers["s"] + 2 * comparing(len(ranges.powers), judged_bits(1, 0, ranges.most))
     stated = value_of(terms(module.__doc__)["Bytes"], {**numbers, **counted})
     assert world.meter.size - given_away == 2 * stated
-    assert abs(world.meter.rounds - value_of(terms(module.__doc__)["Rounds"], {"i": len(steps)})) <= 8
+    rounds = world.meter.rounds - 2 - t - 4 - ceil(log2(judged_bits(1, 0, ranges.most) - 2))
+    assert abs(rounds - value_of(terms(module.__doc__)["Rounds"], {"i": len(steps)})) <= 8
 
 
 async def test_traffic_is_the_same_for_other_numbers():

@@ -1,35 +1,37 @@
-"""Which groups may show, and which totals are zero.
+"""Which numbers are below an edge.
 
-Could a party tell anything beyond the leakage line? By message: random bits are made from opened squares of random
-numbers; the masked difference is opened, 58 bits above its range; the product that is tested for zero is opened under a
-mask of degree 2t (tests/attacks/test_mpyc_products.py shows what happens without) and is zero or not by a hidden sign;
-the rest are fresh shares. The last two tests look at the opened values.
+Could a party tell anything beyond the leakage line? By message: shares of degree t of masks, coins, their bits, and of
+products, in both fields; a number that opens under masks 60 bits longer, of which a party lacks one; a bit that opens
+under coins, of which it lacks one. The last tests look at what opens, and at every frame of bits.
 """
 
 from __future__ import annotations
+
+from math import ceil, log2
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glovebox.errors import Refused
 from glovebox.protocols import threshold
-from glovebox.protocols.threshold import large_enough, zero
-from glovebox.runtime import engine
+from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.card import terms, value_of
-from glovebox.runtime.coroutines import running
+from glovebox.runtime.engine import Shamir
 from glovebox.runtime.world import World
 
+from .noise import assert_noise
 from .opening import opened, sizes
 
 HIGH = 1000
 
 
-async def judged(ctx, people, *, k, low=0, high=HIGH, zero_shown=False, what="shown"):
+async def judged(ctx, people, *, k, low=0, high=HIGH):
     array = ctx.shamir.integers(64).array
     ((secret,),) = ctx.shamir.runtime.input([array(np.array(people, dtype=object))], senders=[0])
-    bits = zero(ctx, secret, high) if what == "zero" else large_enough(ctx, secret, k, low, high, zero_shown)
-    return await ctx.shamir.shares(bits)
+    (found,) = await below(ctx, 64, [secret], [k], judged_bits(k, low, high))
+    return await ctx.shamir.shares(1 - found)
 
 
 async def run(m, people, **arguments):
@@ -39,19 +41,19 @@ async def run(m, people, **arguments):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 2 * HIGH), st.booleans(), st.lists(st.integers(0, HIGH), min_size=1, max_size=5))
-async def test_a_group_shows_from_the_threshold_on(k, zero_shown, people):
+@given(st.integers(1, 2 * HIGH), st.lists(st.integers(0, HIGH), min_size=1, max_size=5))
+async def test_a_group_is_large_enough_from_the_threshold_on(k, people):
     people = [*people, 0, max(0, min(k, HIGH) - 1), min(k, HIGH), HIGH]
-    bits, _ = await run(3, people, k=k, zero_shown=zero_shown)
-    assert bits == [int(n >= k or (zero_shown and n == 0)) for n in people]
+    bits, _ = await run(3, people, k=k)
+    assert bits == [int(n >= k) for n in people]
 
 
-@pytest.mark.parametrize("high", [1, 2, 3, 31, 32, 2**31 - 1])
-async def test_bounds_of_any_size_are_exact_at_both_ends(high):
+@pytest.mark.parametrize("m", [3, 4, 5, 9])
+@pytest.mark.parametrize("high", [1, 2, 3, 6, 7, 14, 31, 32, 2**31 - 1, 2**59])
+async def test_bounds_of_any_size_are_exact_at_both_ends(m, high):
     people = sorted({0, 1, high // 2, high - 1, high})
-    for k in {1, 2, high, high + 1}:
-        assert (await run(3, people, k=k, high=high))[0] == [int(n >= k) for n in people]
-    assert (await run(3, people, k=1, high=high, what="zero"))[0] == [int(n == 0) for n in people]
+    for k in {1, high, high + 1}:
+        assert (await run(m, people, k=k, high=high))[0] == [int(n >= k) for n in people]
 
 
 @pytest.mark.parametrize("low", [-1, -1000, -(2**54)])
@@ -60,52 +62,79 @@ async def test_a_count_with_noise_may_be_below_zero(low):
     assert (await run(3, people, k=5, low=low, high=HIGH - low))[0] == [int(n >= 5) for n in people]
 
 
+async def test_numbers_that_their_masks_would_not_hide_are_refused():
+    async with World(shamir=True, deadline_s=5) as world:
+        with pytest.raises(Refused, match="too large"):
+            await world.run(judged, inputs=[[0]] * 3, k=5, high=2**62)
+
+
 @pytest.mark.parametrize("m", [3, 4, 5, 9])
-async def test_the_card_holds(m):
-    people, bits = [0, 4, 5, 6, 1000], 11  # 1000 < 2^10, and a sign
-    card, numbers = terms(threshold.__doc__), sizes(m)
-    given_away = numbers["p"] * len(people) * numbers["s"]  # the test's own input of the counts
-    _, meter = await run(m, people, k=5)
-    stated = value_of(card["Bytes"], {"b": bits, "g": len(people), **numbers})
-    assert meter.size - given_away == stated
-    _, meter = await run(m, people, k=5, what="zero")
-    q, o, r, s = (numbers[name] for name in "qors")
-    assert meter.size - given_away == (q * 10 + o + 9 * r) * len(people) * s
-
-
-@pytest.mark.parametrize(("high", "halvings"), [(6, 3), (1000, 4), (10**6, 5)])
-async def test_rounds_grow_with_the_logarithm_of_the_bits(high, halvings):
-    _, meter = await run(3, [0, 1], k=5, high=high)
-    assert meter.rounds == value_of(terms(threshold.__doc__)["Rounds"], {"h": halvings})
+@pytest.mark.parametrize("high", [1, 6, 1000, 10**6])
+async def test_the_card_holds(m, high):
+    people = [0, 1, 1, 0, 1]
+    card, numbers, t = terms(threshold.__doc__), sizes(m), (m - 1) // 2
+    b, u = judged_bits(1, 0, high), t + 1
+    stated = {**numbers, "n": len(people), "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8 if b > 2 else t * b}
+    _, meter = await run(m, people, k=1, high=high)
+    given_away = numbers["p"] * len(people) * numbers["s"]  # the test's own input of the counts, in a round of its own
+    assert meter.size - given_away == value_of(card["Bytes"], stated)
+    if b > 2:
+        rounds = value_of(card["Rounds"], {"u": u, "h": ceil(log2(b - 2))})
+        assert rounds <= meter.rounds <= rounds + 2 + u  # the meter orders coins, masks and their bits
 
 
 async def test_traffic_is_the_same_for_other_counts():
-    shapes = [(await run(3, people, k=5, zero_shown=True))[1].shape() for people in ([0, 0, 0], [4, 5, 1000])]
+    shapes = [(await run(3, people, k=5))[1].shape() for people in ([0, 0, 0], [4, 5, 1000])]
     assert shapes[0] == shapes[1]
 
 
-async def openings(people: int, times: int, monkeypatch) -> dict[int, list[int]]:
-    """Values that party 1 sees opened, by the size of the opening, for one count, over many runs."""
-    seen: dict[int, list[int]] = {}
-    recombine = engine.thresha.np_recombine
+@pytest.mark.parametrize("people", [0, 1000])
+async def test_every_frame_of_bits_is_noise_to_its_receiver(people):
+    seen = {}
+    async with World(shamir=True, keep=True) as world:
+        for _ in range(60):
+            await world.run(judged, inputs=[[people] * 8] * 3, k=5)
+            for frame, octets in world.meter.seen.items():
+                if not frame[2].startswith("shamir"):
+                    seen.setdefault(frame, []).append(np.frombuffer(octets, np.uint8))
+    assert len(seen) > 20
+    for frame, octets in seen.items():
+        assert_noise(frame, np.stack(octets))
 
-    def noted(field, points, *rest):
-        values = recombine(field, points, *rest)
-        if running.get().pid == 1:
-            seen.setdefault(len(points), []).extend(map(int, values.value))
-        return values
 
-    monkeypatch.setattr(engine.thresha, "np_recombine", noted)
+async def test_the_bit_that_opens_is_a_coin(monkeypatch):
+    seen = []
+    reveal = threshold.opened_masked
+
+    async def noted(ctx, x):
+        bits = await reveal(ctx, x)
+        if ctx.party == 1:
+            seen.extend(bits.tolist())
+        return bits
+
+    monkeypatch.setattr(threshold, "opened_masked", noted)
     async with World(shamir=True) as world:
-        for _ in range(times):
-            await world.run(judged, inputs=[[people]] * 3, k=5)
-    monkeypatch.undo()
-    return seen
+        for _ in range(10):
+            await world.run(judged, inputs=[[1000] * 40] * 3, k=5)
+    assert abs(sum(seen) - 200) < 60  # six standard deviations
 
 
 async def test_the_masked_difference_hides_the_count(monkeypatch):
     """A difference of 999 is opened under masks of 60 bits more than its range: the two samples overlap."""
-    low, high = [(await openings(people, 40, monkeypatch))[2] for people in (0, 999)]
+    seen, reveal = {0: [], 999: []}, Shamir.opened_masked
+
+    async def noted(self, array):
+        values = await reveal(self, array)
+        if self.index == 1:
+            seen[people] += values
+        return values
+
+    monkeypatch.setattr(Shamir, "opened_masked", noted)
+    async with World(shamir=True) as world:
+        for people in seen:
+            for _ in range(40):
+                await world.run(judged, inputs=[[people]] * 3, k=5)
+    low, high = seen.values()
     assert len(low) == len(high) == 40
     assert min(low) < max(high)
     assert min(high) < max(low)

@@ -14,12 +14,13 @@ MPyC's arithmetic and secure types are used as they are. Replaced is everything 
 from __future__ import annotations
 
 import asyncio
+import math
 import traceback
 from asyncio import Future, Task
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from glovebox.errors import BadFrame, GloveboxError, PeerError, Refused
 from glovebox.runtime.coroutines import Running, fit_coroutines, running
 from glovebox.runtime.isolation import bare_process
 from glovebox.runtime.prss import Subset, agree_keys
-from glovebox.runtime.shares import decode, encode, width
+from glovebox.runtime.shares import decode, encode, split, width
 
 if TYPE_CHECKING:
     from glovebox.runtime.links import Link
@@ -41,6 +42,8 @@ with bare_process():
     from mpyc import random as mpyc_random
     from mpyc import secgroups as mpyc_secgroups
     from mpyc import statistics as mpyc_statistics
+
+Result = TypeVar("Result")
 
 SEC_PARAM = 60  # statistical parameter of MPyC's masks; its default of 30 is refused
 MOST_PARTIES = 9  # C(9, 5) = 126 keys and masks; C(11, 6) would be 462
@@ -135,10 +138,10 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         mine = None
         if self.pid in senders:
             values = _flat(field, await self.gather(x))
-            split = thresha.np_random_split(field, values, t, m)
+            dealt = split(values.value, field.modulus, t, m)
             for peer in self._links:
-                self._links[peer].post(label, encode(split[peer].tolist(), field.modulus))
-            mine = field.array(split[self.pid], check=False)
+                self._links[peer].post(label, encode(dealt[peer].tolist(), field.modulus))
+            mine = field.array(dealt[self.pid], check=False)
         shares = [mine if i == self.pid else await self._from(label, i, field, count) for i in senders]
         return [_shaped(sftype, share, shape) for share in shares]
 
@@ -201,10 +204,10 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         senders = [(first + j) % m for j in range(2 * t + 1)]
         points = []
         if self.pid in senders:
-            split = thresha.np_random_split(field, values.value, t, m)
+            shares = split(values.value, field.modulus, t, m)
             for peer in self._links:
-                self._links[peer].post(label, encode(split[peer].tolist(), field.modulus))
-            points.append((self.pid + 1, split[self.pid]))
+                self._links[peer].post(label, encode(shares[peer].tolist(), field.modulus))
+            points.append((self.pid + 1, shares[self.pid]))
         for peer in senders:
             if peer != self.pid:
                 points.append((peer + 1, (await self._from(label, peer, field, count)).value))
@@ -274,6 +277,36 @@ class Shamir:
         share = await ready
         values: list[int] = share.value.reshape(-1).tolist()
         return values
+
+    async def opened_masked(self, array: Any) -> list[int]:
+        """The values of a secure array under masks, to all computing parties: 0 <= value < p. One round."""
+        shares = await self.shares(array)
+        field = type(array).sectype.field
+        values = await self.runtime.output(field.array(np.array(shares, dtype=object), check=False))
+        opened: list[int] = values.value.tolist()
+        return opened
+
+    def apart(self, steps: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
+        """Steps that may run beside others: their labels hang on where this is called, not on who is faster."""
+        coro: Coroutine[Any, Any, Result] = asyncoro._wrap_in_coro(asyncoro._ProgramCounterWrapper(self.runtime, steps))
+        return coro
+
+    def masks(self, bits: int, count: int, size: int, places: int) -> tuple[Any, Any]:
+        """Secure arrays (count,): sums of random numbers, one of each set of m - t parties, and of their lowest places.
+
+        Together they have SEC_PARAM bits more than size, so that the sum hides a number of size bits. Nothing is
+        sent: the members of a set know its number [CDI05].
+        """
+        runtime, array = self.runtime, self.integers(bits).array
+        field, subsets = array.sectype.field, math.comb(self.m, self.threshold)
+        room = SEC_PARAM - (subsets - 1).bit_length()
+        whole, low = 0, 0
+        uci = runtime._prss_uci()
+        for subset, draw in runtime.prfs(1 << size + room).items():
+            weight, drawn = thresha._f_S_i(field, self.m, self.index, subset), draw(uci, (count,))
+            whole = whole + drawn * weight
+            low = low + (drawn & (1 << places) - 1) * weight
+        return array(field.array(whole)), array(field.array(low))
 
     async def are_bits(self, numbers: Sequence[Any]) -> list[bool]:
         """Whether each of several secure arrays (n,) holds nothing but 0 and 1; which do is told to all. Two rounds.

@@ -6,8 +6,12 @@ polynomial's value at i + 1 [Shamir79].
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from glovebox.errors import IntegrityError
 
@@ -21,7 +25,7 @@ def encode(values: Iterable[int], modulus: int) -> bytes:
     """Field integers as bytes. Raises ValueError for anything that is no integer in [0, modulus)."""
     size = width(modulus)
     checked = list(values)
-    if not all(type(value) is int and 0 <= value < modulus for value in checked):
+    if checked and (set(map(type, checked)) != {int} or min(checked) < 0 or max(checked) >= modulus):
         raise ValueError("not field integers")
     return b"".join([value.to_bytes(size, "little") for value in checked])
 
@@ -36,6 +40,28 @@ def decode(data: bytes | memoryview, modulus: int, count: int) -> list[int]:
     if values and max(values) >= modulus:
         raise ValueError("sent a share outside the field")
     return values
+
+
+def split(secrets: NDArray[np.object_], modulus: int, threshold: int, m: int) -> list[NDArray[np.object_]]:
+    """Each party's shares of (n,) field integers: values of polynomials of degree `threshold`, freshly drawn."""
+    coefficients = [uniform(len(secrets), modulus) for _ in range(threshold)]
+    shares = []
+    for party in range(m):
+        value = 0 * secrets
+        for coefficient in reversed(coefficients):
+            value = (value + coefficient) * (party + 1)
+        shares.append((value + secrets) % modulus)
+    return shares
+
+
+def uniform(count: int, modulus: int) -> NDArray[np.object_]:
+    """(count,) integers in [0, modulus) of the system's randomness: 64 bits more, so 2^-64 from uniform."""
+    words = np.frombuffer(os.urandom(count * 8 * (-(-modulus.bit_length() // 64) + 1)), np.uint64).reshape(count, -1)
+    numbers = words[:, 0].astype(object)
+    for place in range(1, words.shape[1]):
+        numbers |= words[:, place].astype(object) << 64 * place
+    drawn: NDArray[np.object_] = numbers % modulus
+    return drawn
 
 
 def recombined(shares: Mapping[int, Sequence[int]], modulus: int, threshold: int, step: str) -> list[int]:
