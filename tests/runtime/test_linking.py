@@ -246,6 +246,18 @@ async def test_a_party_that_sends_anything_before_its_hello_is_refused():
         writer.close()
 
 
+async def test_a_party_that_greets_and_ends_the_session_in_one_breath_is_not_waited_for():
+    async with Session(3) as session:
+        waiting = asyncio.create_task(session.open(1, deadline_s=20))
+        _, writer = await raw_left(session)
+        secret = peers_of(session.keys[1], session.keys, session.addresses, TRANSCRIPT)[0].secret
+        greeting = hello(secret, 0)
+        writer.write(head(Kind.HELLO, "", len(greeting)) + greeting + head(Kind.ABORT, "bad_frame"))
+        with pytest.raises(PeerLost, match="left ended the session"):
+            await asyncio.wait_for(waiting, 5)
+        writer.close()
+
+
 @pytest.mark.parametrize("certificate", [b"", b"no DER", session_certificate(bytes(16), 1)[0][:-1]])
 async def test_a_bad_certificate_in_an_acceptance_ends_the_session_before_a_socket_is_used(certificate):
     keys = session_keys(2)

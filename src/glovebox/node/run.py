@@ -39,6 +39,7 @@ from glovebox.runtime.links import SessionLink
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
+FAILED = "worker_failed"
 
 
 class Run:
@@ -63,16 +64,19 @@ class Run:
             await self._reached("linked")
             await self._unless_lost(self._work(loading))
             await close_links(self._links.values())
-        except GloveboxError as error:
+        except Exception as problem:
+            error = problem if isinstance(problem, GloveboxError) else self._cause(problem)
             error.step = error.step or self._last
             await abort_links(self._links.values(), error)
-            raise
-        except Exception:
-            await abort_links(self._links.values(), GloveboxError("the worker failed", code="worker_failed"))
-            raise
+            raise error from problem
         sent = sum(link.bytes_sent for link in self._links.values())
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         await self.channel.send(Completed(sent, peak_mib))
+
+    def _cause(self, problem: Exception) -> GloveboxError:
+        """Why a run fell over: a link that had failed, whose loss is met in many ways; else a fault of this node."""
+        lost = [link.lost.result() for link in self._links.values() if link.lost.done()]
+        return lost[0] if lost else GloveboxError(f"the worker failed with {type(problem).__name__}", code=FAILED)
 
     async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, unless a link fails meanwhile: then that is the error, whoever was waited for.

@@ -36,12 +36,12 @@ async def work(channel: Channel) -> None:
     if not isinstance(prepare, Prepare):
         raise GloveboxError("the node did not say which session this is")
     keys = SessionKeys(prepare.session, prepare.party)
-    await channel.send(Keys(keys.exchange, keys.certificate))
     sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue(WAITING)
     stored = asyncio.Event()
     running: asyncio.Task[None] | None = None
     beating: asyncio.Task[None] | None = None
     try:
+        await channel.send(Keys(keys.exchange, keys.certificate))
         while True:
             packet, connection = await channel.receive()
             match packet:
@@ -73,9 +73,6 @@ async def _run(run: Run) -> None:
         await run.to_the_end()
     except GloveboxError as problem:
         await run.channel.send(broke(problem))
-    except Exception as problem:
-        kind = type(problem).__name__
-        await run.channel.send(broke(GloveboxError(f"the worker failed with {kind}", code="worker_failed")))
 
 
 def main() -> None:

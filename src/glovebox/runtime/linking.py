@@ -173,7 +173,10 @@ class _Opening:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _link(self, peer: Peer, connection: socket.socket) -> SessionLink | None:
-        """Handshake and hello on a connection. None if it was not the peer, BadFrame if it was and is wrong."""
+        """Handshake and hello on a connection. None if it was not the peer, PeerError if it was and is wrong or gone.
+
+        The socket is asyncio's from here on: closed under its transport, the next one might get the same number.
+        """
         link = self._tried[peer.number] = SessionLink(
             self._keys.party, peer.number, self._names, peer.secret, peer.certificate, self._largest, self._silence_s
         )
@@ -184,13 +187,13 @@ class _Opening:
         except BadFrame:
             raise
         except (PeerError, OSError) as problem:  # TimeoutError and ssl.SSLError are OSErrors
+            if link.was_linked:
+                raise
             self._reason[peer.number] = _reason(problem)
             link.abort("not_linked")
-            connection.close()
             return None
         except BaseException:
             link.abort("not_linked")
-            connection.close()
             raise
         return link
 

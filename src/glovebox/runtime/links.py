@@ -171,6 +171,11 @@ class SessionLink(asyncio.Protocol):
         return self._transport is not None
 
     @property
+    def was_linked(self) -> bool:
+        """Whether the peer's hello came."""
+        return self._linked.done()
+
+    @property
     def waits_for(self) -> str:
         """A step that waits for this peer, or ""."""
         return self._mailbox.waits_for
