@@ -57,6 +57,8 @@ class Ending:
     def _width(self, part: Part) -> int:
         if part.kind == "total":
             return self.rings[part.total]
+        if part.kind == "band":
+            return len(part.edges)  # a bit for each edge: how many are set says no more than the band
         return 1 if part.kind == "null" else circuits.average_bits(part.low, part.high)
 
     @property
@@ -138,6 +140,10 @@ def outputs(m: Machine, ending: Ending, query: list[U64], table: list[U64]) -> U
         if part.kind == "total":
             parts.append(totals[part.total])
             continue
+        if part.kind == "band":
+            wide = circuits.widened(totals[part.total], len(totals[part.total]) + 1, True)
+            parts.append(np.stack([circuits.at_least(m, wide, edge) for edge in part.edges]))
+            continue
         count = totals[part.over][: max(1, finishing.most[part.over].bit_length())]
         if part.kind == "null":
             parts.append(circuits.zero(m, count)[None])
@@ -190,11 +196,11 @@ def opened_numbers(ending: Ending, shares: U8) -> NDArray[np.object_]:
     """The numbers of all groups, shown first: (1 + parts, groups), from the XOR of both parties' share bytes."""
     groups = ending.finishing.groups
     bits = unpacked(shares)[: sum(ending.widths) * groups].reshape(-1, groups).astype(object)
-    rows, at = [], 0
-    for index, width in enumerate(ending.widths):
-        powers = np.array([[1 << place] for place in range(width)], dtype=object)
+    kinds, rows, at = ["shown", *(part.kind for part in ending.finishing.parts)], [], 0
+    for kind, width in zip(kinds, ending.widths, strict=True):
+        powers = np.array([[1 if kind == "band" else 1 << place] for place in range(width)], dtype=object)
         number = (bits[at : at + width] * powers).sum(axis=0)
-        signed = index > 0 and ending.finishing.parts[index - 1].kind != "null"
+        signed = kind in ("total", "quotient")
         rows.append(np.where(number >> (width - 1), number - (1 << width), number) if signed else number)
         at += width
     return np.stack(rows)

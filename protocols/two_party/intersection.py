@@ -15,7 +15,7 @@ for QUERY's groups. What each step sends, and why it tells nothing, stands at it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from glovebox.protocols.intersection import JoinShape, shards_of
 from glovebox.protocols.planes import group_words
 from glovebox.protocols.pseudonyms import with_padding
 from glovebox.protocols.shards import Rows
+from glovebox.protocols.totals import Total
 from glovebox.protocols.two_party import equality, groups, masks, planes
 from glovebox.protocols.two_party.base_transfers import peer_of
 from glovebox.protocols.two_party.correlations import BATCH
@@ -42,18 +43,19 @@ U8 = NDArray[np.uint8]
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
 
+COUNT = Total(None, None, 32)
+MOST_ROWS = 10_000_000  # of either: under 2^24 bins, of which n 2^-64 is under 2^-40
+
 
 @dataclass(frozen=True)
 class JointShape:
     """What both know of a join.
 
     inner: as with three parties. spans: (low, high) of each value of QUERY, needed where a payload multiplies one.
-    kind: `left` and `anti` joins from QUERY, for totals of its values: of all its rows, of those that match nothing.
     """
 
     inner: JoinShape
     spans: tuple[tuple[int, int], ...] = ()
-    kind: Literal["inner", "left", "anti"] = "inner"
 
     @property
     def shards(self) -> tuple[int, JoinShape]:
@@ -61,9 +63,15 @@ class JointShape:
         return shards_of(self.inner)
 
     @property
+    def matched(self) -> tuple[Total, ...]:
+        """What is summed where ids match, each once: all but what QUERY adds alone, and a count where that is all."""
+        parts = (part for total in self.inner.totals for part, _ in _parts(total))
+        return tuple(dict.fromkeys(parts)) or (COUNT,)
+
+    @property
     def wanted(self) -> Wanted:
         """What is summed in each bin."""
-        return Wanted(self.inner.totals, self.inner.table_groups, self.spans)
+        return Wanted(self.matched, self.inner.table_groups, self.spans)
 
     def size(self, shard: int = 0) -> Size:
         """Of a shard's bins and table."""
@@ -85,7 +93,7 @@ def traffic(shape: JointShape) -> dict[str, float]:
     """The sizes of the card, for one shard."""
     size, inner = shape.size(), shape.inner
     of_totals, labels, bits = shape.wanted.traffic(), inner.query_groups, inner.table_groups
-    columns, levels = len(inner.totals) * bits, groups.depth(labels)
+    columns, levels = len(shape.matched) * bits, groups.depth(labels)
     return {
         "n": size.bins,
         "W": size.words,
@@ -101,7 +109,7 @@ def traffic(shape: JointShape) -> dict[str, float]:
 def largest_frame(shape: JointShape) -> int:
     """Bytes of the largest frame that either party sends, while preparing too."""
     size, inner, wanted = shape.size(), shape.inner, shape.wanted
-    levels, columns = groups.depth(inner.query_groups), len(inner.totals) * inner.table_groups
+    levels, columns = groups.depth(inner.query_groups), len(shape.matched) * inner.table_groups
     a_bin = max(32, (wanted.choices + 7) // 8, 16 * levels, 8 * columns, inner.table_groups)
     return max(size.bins * a_bin, 8 * size.words * size.layout.rows, 4 * BATCH)
 
@@ -117,7 +125,7 @@ async def joined_totals(ctx: Context, shape: JointShape, rows: Rows, prepared: P
     number, _ = shape.shards
     pieces = await _cut(ctx, shape, number, rows)
     planting = await masks.planted(ctx.narrow("trees"), prepared)
-    sums = np.zeros((len(shape.inner.totals), shape.inner.groups), np.uint64)
+    sums = np.zeros((len(shape.matched), shape.inner.groups), np.uint64)
     begin: Any
     end: Any
     begin, end = (_ask, _add_up_at_query) if ctx.role is Role.QUERY else (_answer, _add_up_at_table)
@@ -129,11 +137,8 @@ async def joined_totals(ctx: Context, shape: JointShape, rows: Rows, prepared: P
         if index + 1 < number:
             ahead = await begin(steps[index + 1], shape, planting, await ctx.compute(pieces.piece, index + 1))
         sums += await end(step, shape, prepared, begun)
-    if shape.kind != "inner":
-        own = _own_totals(shape, rows) if ctx.role is Role.QUERY else np.zeros_like(sums)
-        with_payload = np.array([[total.payload is not None] for total in shape.inner.totals])
-        sums = np.where(with_payload, sums, own - sums if shape.kind == "anti" else own)
-    return sums & np.array([[(1 << total.bits) - 1] for total in shape.inner.totals], np.uint64)
+    totals = _with_unmatched(shape, sums, rows if ctx.role is Role.QUERY else None)
+    return totals & np.array([[(1 << total.bits) - 1] for total in shape.inner.totals], np.uint64)
 
 
 def check(shape: JointShape) -> None:
@@ -141,9 +146,9 @@ def check(shape: JointShape) -> None:
     inner = shape.inner
     if any(total.choice for total in inner.totals):
         raise ValueError("two parties join by equal ids only")
-    if shape.kind != "inner" and inner.table_groups > 1:
+    if any(total.outer for total in inner.totals) and inner.table_groups > 1:
         raise ValueError("a row without a match has no group of TABLE")
-    if shape.kind == "anti" and any(total.payload is not None for total in inner.totals):
+    if any(total.outer == "anti" and total.payload is not None for total in inner.totals):
         raise ValueError("a row without a match has no payload")
     if any(len(shape.spans) <= (product.value or 0) for product in shape.wanted.products):
         raise ValueError("a value that a payload multiplies needs its span")
@@ -248,11 +253,11 @@ async def _add_up_at_query(ctx: Context, shape: JointShape, prepared: Prepared, 
     if inner.query_groups > 1:
         labelled = await groups.labels_told(by_label, prepared, inner.query_groups, begun.labels)
     shares = Shares(chosen, words, begun.values)
-    rows = _flat(await rows_at_query(ctx.narrow("totals"), shape.wanted, prepared, shares), inner)
+    rows = _flat(await rows_at_query(ctx.narrow("totals"), shape.wanted, prepared, shares))
     sums = await ctx.compute(_sums, rows, begun.labels, inner.query_groups)
     if labelled is not None:
         sums += await groups.sums_at_query(by_label, labelled, len(rows))
-    return _ordered(sums, inner)
+    return _ordered(sums, shape)
 
 
 async def _answer(ctx: Context, shape: JointShape, planting: Trees, piece: _Piece) -> U64:
@@ -278,11 +283,11 @@ async def _add_up_at_table(ctx: Context, shape: JointShape, prepared: Prepared, 
     if inner.query_groups > 1:
         levels = [prepared.sent_blocks(size.bins) for _ in range(groups.depth(inner.query_groups))]
     shares = Shares(np.stack([one.bits for one in blocks]), words)
-    rows = _flat(await rows_at_table(ctx.narrow("totals"), shape.wanted, prepared, shares, blocks), inner)
+    rows = _flat(await rows_at_table(ctx.narrow("totals"), shape.wanted, prepared, shares, blocks))
     if not levels:
-        return _ordered(await ctx.compute(_sums, rows, None, 1), inner)
+        return _ordered(await ctx.compute(_sums, rows, None, 1), shape)
     vectors = np.stack([row.astype(np.uint64) for row in rows])
-    return _ordered(await groups.sums_at_table(by_label, levels, inner.query_groups, vectors), inner)
+    return _ordered(await groups.sums_at_table(by_label, levels, inner.query_groups, vectors), shape)
 
 
 def _in_bins(
@@ -318,9 +323,9 @@ def _words(piece: _Piece, inner: JoinShape) -> U64:
     return rows
 
 
-def _flat(rows: list[list[Ring]], inner: JoinShape) -> list[Ring]:
+def _flat(rows: list[list[Ring]]) -> list[Ring]:
     """Rows of total k in plane j at k planes + j."""
-    return [rows[plane][index] for index in range(len(inner.totals)) for plane in range(inner.table_groups)]
+    return [row for of_total in zip(*rows, strict=True) for row in of_total]
 
 
 def _sums(rows: list[Ring], labels: U16 | None, count: int) -> U64:
@@ -336,17 +341,39 @@ def _sums(rows: list[Ring], labels: U16 | None, count: int) -> U64:
     return sums
 
 
-def _ordered(sums: U64, inner: JoinShape) -> U64:
-    """(totals, groups): by QUERY's group, and within it by TABLE's."""
-    by_plane = sums.reshape(len(inner.totals), inner.table_groups, inner.query_groups)
-    return by_plane.transpose(0, 2, 1).reshape(len(inner.totals), inner.groups)
+def _ordered(sums: U64, shape: JointShape) -> U64:
+    """(matched totals, groups): by QUERY's group, and within it by TABLE's."""
+    inner, count = shape.inner, len(shape.matched)
+    by_plane = sums.reshape(count, inner.table_groups, inner.query_groups)
+    return by_plane.transpose(0, 2, 1).reshape(count, inner.groups)
 
 
-def _own_totals(shape: JointShape, rows: Rows) -> U64:
-    """QUERY's totals of all its rows, without a payload."""
-    labels = None if rows.groups is None else rows.groups.astype(np.uint16)
-    values = [
-        np.ones(len(rows.ids), np.uint64) if total.value is None else rows.values[total.value].view(np.uint64)
-        for total in shape.inner.totals
-    ]
-    return _sums(values, labels, shape.inner.groups)
+def _parts(total: Total) -> list[tuple[Total, int]]:
+    """What a total takes of matching rows, and times what.
+
+    With QUERY's rows that have no match, as if each had the payload 1: sum v + sum b v (p - 1); of those alone:
+    sum v - sum b v. QUERY adds sum v.
+    """
+    plain = total._replace(outer="")
+    match total.outer, total.payload:
+        case "anti", _:
+            return [(plain, -1)]
+        case "left", None:
+            return []
+        case "left", _:
+            return [(plain, 1), (plain._replace(payload=None), -1)]
+    return [(plain, 1)]
+
+
+def _with_unmatched(shape: JointShape, sums: U64, rows: Rows | None) -> U64:
+    """Every total from sums over matching rows and, at QUERY, from those over all its rows: (totals, groups)."""
+    matched, out = shape.matched, np.zeros((len(shape.inner.totals), shape.inner.groups), np.uint64)
+    for index, total in enumerate(shape.inner.totals):
+        for part, times in _parts(total):
+            out[index] += sums[matched.index(part)] * np.uint64(times % (1 << 64))
+        if total.outer and rows is not None:
+            labels = None if rows.groups is None else rows.groups.astype(np.uint16)
+            value = None if total.value is None else rows.values[total.value].view(np.uint64)
+            ones = np.ones(len(rows.ids), np.uint64)
+            out[index] += _sums([ones if value is None else value], labels, shape.inner.groups)[0]
+    return out

@@ -213,7 +213,8 @@ BAD = [
     ('form = "email", unique', 'form = "composed", unique', "contract_form"),
     ('form = "email", unique = true', 'form = "text", unique = true', "contract_join"),
     ('form = "email", unique = true', 'form = "email", max_bytes = 9, unique = true', "contract_join"),
-    ("version = 1", 'version = 1\nprotocol = "two-party"', "contract_not_served"),
+    ("version = 1", 'version = 1\nprotocol = "two-party"', "contract_not_two_parties"),
+    ("version = 1", 'version = 1\nprotocol = "two-parties"', "contract_value"),
     ('address = "one.example:7171"', 'address = "one.example:7171"\ndial = "out"', "contract_not_served"),
     ("[rules]", STACK + WITH_ID, "contract_person"),
     ("[rules]", STACK + "[table.columns]\nn = { type = 'integer' }\n[rules]", "contract_person"),
@@ -304,6 +305,17 @@ def test_fewer_than_three_parties_are_refused_with_the_way_out():
         parse_contract((head + rest[rest.index("[[table]]") :]).encode())
     assert refused.value.code == "contract_few_parties"
     assert "neutral third" in refused.value.hint
+
+
+def test_two_parties_alone_choose_it_in_the_open():
+    head, _, rest = GOOD.replace("version = 1", 'version = 1\nprotocol = "two-party"').partition(
+        '[[party]]\nname = "three"'
+    )
+    contract = parse_contract((head + rest[rest.index("[[table]]") :]).encode())
+    assert (contract.protocol, len(contract.parties)) == ("two-party", 2)
+    with pytest.raises(ContractError) as refused:
+        parse_contract((head[: head.index('[[party]]\nname = "two"')] + rest[rest.index("[[table]]") :]).encode())
+    assert refused.value.code == "contract_not_two_parties"
 
 
 def test_a_file_too_large_or_not_text_is_refused():

@@ -39,9 +39,6 @@ def parse_contract(text: bytes) -> Contract:
 
 
 def _contract(text: bytes, document: Document) -> Contract:
-    if document.protocol is not None:
-        sentence = f"the protocol {document.protocol[:40]!r} is not served by this version"
-        raise Fault("contract_not_served", ("protocol",), sentence, "leave protocol out and invite a neutral third")
     if document.first > document.until:
         raise Fault("contract_dates", ("until",), "the contract ends before it begins", "write until after from")
     if found := hidden_character(document.purpose):
@@ -64,6 +61,7 @@ def _contract(text: bytes, document: Document) -> Contract:
         questions=_questions(document.question, names),
         privacy=_privacy(document.privacy),
         supersedes=bytes.fromhex(document.supersedes.removeprefix("sha256:")) if document.supersedes else None,
+        protocol=document.protocol,
     )
     check_overflow(contract)
     return contract
@@ -90,9 +88,15 @@ def _parties(document: Document) -> tuple[Party, ...]:
             hint = "give each its own address"
             raise Fault("contract_address_twice", (*path, "address"), "two parties have one address", hint)
         parties.append(party)
-    if len(parties) < 3:
+    if document.protocol is not None and len(parties) != 2:
+        sentence = f"there are {len(parties)} parties, and {document.protocol} is for exactly two"
+        raise Fault(
+            "contract_not_two_parties", ("protocol",), sentence, "leave protocol out, with three parties or more"
+        )
+    if document.protocol is None and len(parties) < 3:
         sentence = f"there are {len(parties)} parties, and two could only share what each can undo"
-        raise Fault("contract_few_parties", ("party",), sentence, "invite a neutral third: a [[party]] without a table")
+        hint = 'invite a neutral third, a [[party]] without a table; or protocol = "two-party" for two alone'
+        raise Fault("contract_few_parties", ("party",), sentence, hint)
     return tuple(parties)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from glovebox.contract.anonymity import plain
 from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import EXACT, Contract, JoinColumn, Privacy, epsilon_text
+from glovebox.contract.two_owners import NOISE, promises
 from glovebox.identity import key_text
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.phones import PLANS
@@ -130,10 +131,11 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         lines.append("only the questions below may be asked")
     else:
         lines.append("any question within these terms may be asked")
-    return lines + (_noise(contract.privacy) if contract.privacy else _exact()) + _collusion(contract, names)
+    lines += _noise(contract.privacy, contract) if contract.privacy else _exact()
+    return lines + (promises(contract) if contract.protocol else _collusion(contract, names))
 
 
-def _noise(privacy: Privacy) -> list[str]:
+def _noise(privacy: Privacy, contract: Contract) -> list[str]:
     """What differential privacy promises, against whom, and what it costs."""
     return [
         f"every number has noise: a question costs epsilon {epsilon_text(privacy.epsilon_per_question)} of each owner "
@@ -141,7 +143,9 @@ def _noise(privacy: Privacy) -> list[str]:
         f"question over the same rows gives the same answer again, and costs nothing",
         "that hides whether any one person is in the tables, with all the person's rows at all owners: all answers "
         "together are at most e^epsilon times as likely with the person as without",
-        "the promise is kept also from receivers who pool their answers with fewer than half of the parties that "
+        NOISE
+        if contract.protocol
+        else "the promise is kept also from receivers who pool their answers with fewer than half of the parties that "
         "compute; not if an owner puts in more rows of a person than rows_per_id, or values outside a range",
     ]
 

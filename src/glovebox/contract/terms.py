@@ -14,6 +14,9 @@ EXACT = "everyone may see single persons"
 
 MICRO = 1_000_000
 
+Protocol = Literal["two-party"]
+"""How a contract's two owners compute with nobody between them; a contract of three or more names none."""
+
 ParameterType = Literal["date", "timestamp", "integer", "decimal", "boolean", "category"]
 
 
@@ -76,7 +79,7 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     """A contract whose text passed every check; whether its parties signed it is `signing`'s to say.
 
     text: the exact bytes that are signed; hash: their SHA-256. first, last: the days it holds, both included.
-    supersedes: hash of the contract that this one replaces.
+    supersedes: hash of the contract that this one replaces. protocol: of a contract of two parties, else None.
     """
 
     text: bytes
@@ -92,6 +95,7 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     questions: tuple[Question, ...] = ()
     privacy: Privacy | None = None
     supersedes: bytes | None = None
+    protocol: Protocol | None = None
 
     def number(self, name: str) -> int | None:
         """The number of the party of that name, or None."""

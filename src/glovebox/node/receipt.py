@@ -63,6 +63,8 @@ def receipt_for(
         "groups of at least": str(plan.threshold),
         "sizes": ", ".join(f"{table.name} {table.rows}" for table in contract.tables),
     }
+    if contract.protocol:
+        fields["protocol"] = contract.protocol
     if plan.noise:
         fields["epsilon"] = f"{epsilon_text(plan.noise.epsilon)} of {names(owners(plan))} each"
     for party, acceptance in acceptances.items():

@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from glovebox.algebra.kernels import kernels
+from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.errors import GloveboxError, IntegrityError, PeerError
+from glovebox.node import two_owners
 from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
-from glovebox.node.steps import finishing_of, join_shape, largest_frame, role_names, row_roles
+from glovebox.node.steps import finishing_of, is_alone, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
 from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
 from glovebox.planner.shape import by_group
@@ -31,6 +32,7 @@ from glovebox.protocols.intersection import joined_totals
 from glovebox.protocols.reveal import all_keep_theirs, reveal_from_parties, reveal_to_receivers, shares_for_opening
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
+from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.context import Context, Ground
 from glovebox.runtime.engine import modulus, open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
@@ -53,6 +55,8 @@ class Run:
         self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
+        self._alone = is_alone(self.plan)
+        self._transfers: Prepared | None = None
         self._last = "started"  # the last event that this worker reached
         self.doing = Doing("loading")  # set by the kernels' thread too
 
@@ -109,7 +113,10 @@ class Run:
         )
 
     async def _work(self, loading: asyncio.Future[Any]) -> None:
-        ctx, own = await self._context(), await loading
+        ctx = await self._context()
+        if self._alone and self.job.opening is None:
+            self._transfers = await two_owners.transfers(ctx, self.plan)
+        own = await loading
         if self.job.party not in self.plan.computing:
             opened = await reveal_from_parties(
                 ctx.narrow("reveal"), finishing_of(self.plan), self.plan.computing, self.plan.clause
@@ -178,7 +185,7 @@ class Run:
     async def _context(self) -> Context:
         plan, me = self.plan, self.job.party
         shamir = None
-        if me in plan.computing and self.job.opening is None:
+        if me in plan.computing and self.job.opening is None and not self._alone:
             links = {index: self._links[party] for index, party in enumerate(plan.computing) if party != me}
             names = {index: self.job.names[party] for index, party in enumerate(plan.computing)}
             shamir = await open_shamir(plan.computing.index(me), links, self._transcript(), names)
@@ -199,24 +206,37 @@ class Run:
 
     async def _compute(self, ctx: Context, own: Any) -> bytes:
         """The joint part: totals on shares, finished; this party's shares of the opening, kept by every party."""
-        finishing = finishing_of(self.plan)
         if own is not None:  # who has no table waits for the others' first rows, which says that theirs are loaded
             self._does("matching")
-        totals = await self._totals(ctx, own)
-        self._does("finishing")
-        await self._reached("matched")
-        finished = await finish(ctx.narrow("finish"), finishing, totals)
-        opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)
+        opening = await (self._finished_by_two(ctx, own) if self._alone else self._finished(ctx, own))
         await self._reached("finished")
         await self.channel.send(Store(opening))
         await self._stored.wait()
         await all_keep_theirs(ctx.narrow("kept"))
         return opening
 
+    async def _finished(self, ctx: Context, own: Any) -> bytes:
+        finishing, totals = finishing_of(self.plan), await self._totals(ctx, own)
+        self._does("finishing")
+        await self._reached("matched")
+        finished = await finish(ctx.narrow("finish"), finishing, totals)
+        return await shares_for_opening(ctx.narrow("opening"), finishing, finished)
+
+    async def _finished_by_two(self, ctx: Context, own: LoadedRows) -> bytes:
+        await self._reached("encoded")
+        made, self._transfers = self._transfers, None  # used once
+        if made is None:
+            raise GloveboxError("no transfers were made for this session", code="worker_failed")
+        rows = Rows(own.ids, own.values, own.groups)
+        return await two_owners.joint_opening(ctx, self.plan, made, rows, self._reached)
+
     async def _reveal(self, ctx: Context, opening: bytes) -> None:
         """Send this party's shares to the receivers, now or again."""
-        plan, finishing = self.plan, finishing_of(self.plan)
-        opened = await reveal_to_receivers(ctx.narrow("reveal"), finishing, opening, plan.receivers, plan.clause)
+        plan, finishing, step = self.plan, finishing_of(self.plan), ctx.narrow("reveal")
+        if self._alone:
+            opened = await two_owners.reveal(step, plan, opening)
+        else:
+            opened = await reveal_to_receivers(step, finishing, opening, plan.receivers, plan.clause)
         if opened is not None:
             await self._receive(opened)
 
@@ -224,7 +244,7 @@ class Run:
         plan, finishing = self.plan, finishing_of(self.plan)
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
-            case Joined(query=query, helper=helper) as joined:
+            case Joined(query=query, helper=int(helper)) as joined:
                 rows = None if own is None else Rows(own.ids, own.values, own.groups)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
@@ -232,6 +252,8 @@ class Run:
                 return await secure_totals(
                     ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query.party, helper, held
                 )
+            case Joined():
+                raise TypeError("two owners alone have no helper")
             case stacked:
                 owners = tuple(query.party for query in stacked.owners)
                 shape = (len(rings), finishing.groups)
@@ -258,6 +280,7 @@ async def _nothing() -> None:
 def preload() -> None:
     """Load what the first session would wait for: compiled kernels, a first database, the engine's prime."""
     kernels()
+    transfer_kernels()
     modulus(64)
     with tempfile.TemporaryDirectory() as folder:
         database = open_database([], Path(folder), 64, 1)

@@ -8,9 +8,13 @@ from glovebox.planner.answer import parts_of
 from glovebox.planner.plan import Joined, Plan, groupings_of, members
 from glovebox.planner.privacy import decays
 from glovebox.planner.shape import join_shape as shape_of
+from glovebox.planner.shape import joint_shape
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
+from glovebox.protocols.two_party import intersection as joint
+from glovebox.protocols.two_party.finishing import Ending
+from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.runtime.context import Role
 
 
@@ -18,7 +22,8 @@ def row_roles(plan: Plan) -> dict[Role, int]:
     """Who plays which role in the row engine; nobody in a stacked question."""
     match plan.source:
         case Joined(query=query, table=table, helper=helper):
-            return {Role.QUERY: query.party, Role.TABLE: table.party, Role.HELPER: helper}
+            owners = {Role.QUERY: query.party, Role.TABLE: table.party}
+            return owners if helper is None else {**owners, Role.HELPER: helper}
     return {}
 
 
@@ -35,6 +40,23 @@ def join_shape(plan: Plan) -> JoinShape:
     if not isinstance(plan.source, Joined):
         raise TypeError("only a joined question has a join")
     return shape_of(plan.source, plan.totals)
+
+
+def is_alone(plan: Plan) -> bool:
+    """Whether two owners run it with nobody between them."""
+    return isinstance(plan.source, Joined) and plan.source.helper is None
+
+
+def joint_shape_of(plan: Plan) -> JointShape:
+    """The public shape of two owners' run."""
+    if not isinstance(plan.source, Joined):
+        raise TypeError("only a joined question has a join")
+    return joint_shape(plan.source, plan.totals)
+
+
+def ending_of(plan: Plan) -> Ending:
+    """What two owners alone finish and open."""
+    return Ending(finishing_of(plan), tuple(total.bits for total in plan.totals))
 
 
 def group_count(plan: Plan) -> int:
@@ -58,5 +80,7 @@ def finishing_of(plan: Plan) -> Finishing:
 
 def largest_frame(plan: Plan) -> int:
     """Bytes of the largest frame of a session; anything longer is refused at its header."""
+    if is_alone(plan):
+        return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
     rows = largest_row_frame(join_shape(plan)) if isinstance(plan.source, Joined) else 0
     return max(rows, finishing_of(plan).largest_frame)

@@ -161,7 +161,8 @@ class Totals:
             factor = max(-low, high) // TOTAL_LIMIT + 1
             hint = f"a contract whose ranges, rows or rows_per_id are smaller by a factor of {factor}"
             self.scope.statement.refuse(node, "columns", sentence, hint)
-        bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT else 64
+        alone_with_noise = self.noisy and self.scope.contract.protocol is not None  # noise leaves the ring of counts
+        bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT and not alone_with_noise else 64
         query, table, second = (*places, None, None, None)[:3]
         total = Total(query, table, bits, low, high, self._choice(mixed), column, second, outer)
         if total not in self.totals:

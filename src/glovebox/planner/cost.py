@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
 from glovebox.planner.plan import Joined, Plan, groupings_of, local_queries
-from glovebox.planner.shape import join_shape
+from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, shards_of, traffic
+from glovebox.protocols.two_party import intersection as joint
+from glovebox.protocols.two_party import prepared
+from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.runtime.card import terms, value_of
 from glovebox.schema.columns import Table
 from glovebox.schema.local import LocalQuery
@@ -22,6 +25,10 @@ LOAD_ROW_S = 0.3e-6
 PASSES = 3  # where ids repeat or groups are made: rows are kept, hashed, grouped
 JOIN_BYTE_S = 5e-9  # of all links; 75 of a row for COUNT and SUM
 FINISH_VALUE_S = 2e-3  # of the totals of all groups
+
+# The same of two parties alone (benchmarks/two_owners.py).
+AHEAD_BYTE_S = 3e-8
+ASKED_BYTE_S = 1.2e-8
 
 
 class Step(NamedTuple):
@@ -38,6 +45,18 @@ class Cost(NamedTuple):
     rounds: int
 
 
+class JointCost(NamedTuple):
+    """Of two parties alone: what depends on no data and can be made before the question, and what waits for it."""
+
+    ahead: Cost
+    asked: Cost
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """About how long both take."""
+        return AHEAD_BYTE_S * self.ahead.size, ASKED_BYTE_S * self.asked.size
+
+
 def join_cost(shape: JoinShape) -> Cost:
     """What the card of `intersection.py` says of a shape, over all its shards."""
     shards, _ = shards_of(shape)
@@ -46,10 +65,24 @@ def join_cost(shape: JoinShape) -> Cost:
     return Cost(round(shards * value_of(card["Bytes"], sizes)), rounds + (shards - 1) * (rounds - 1))
 
 
+def joint_cost(shape: JointShape) -> JointCost:
+    """What the cards of `two_party/prepared.py` and `intersection.py` say of a shape, over all its shards."""
+    ahead, asked = terms(prepared.__doc__ or ""), terms(joint.__doc__ or "")
+    sizes, made, (shards, _) = joint.traffic(shape), prepared.sizes(joint.needs_of(shape)), shape.shards
+    rounds = round(value_of(asked["Rounds"], sizes))
+    return JointCost(
+        Cost(round(value_of(ahead["Bytes"], made)), round(value_of(ahead["Rounds"], made))),
+        Cost(round(shards * value_of(asked["Bytes"], sizes)), rounds + (shards - 1) * (rounds - 1)),
+    )
+
+
 def plan_cost(plan: Plan) -> Cost:
     """What a plan's row-level run costs; nothing in a stacked question, whose owners share totals only."""
     if not isinstance(plan.source, Joined):
         return Cost(0, 0)
+    if plan.source.helper is None:
+        ahead, asked = joint_cost(joint_shape(plan.source, plan.totals))
+        return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
     return join_cost(join_shape(plan.source, plan.totals))
 
 
@@ -59,9 +92,15 @@ def steps_of(plan: Plan, contract: Contract) -> tuple[Step, ...]:
     loading = max(_loading_s(query, contract.table(query.table, query.party)) for query in local_queries(plan))
     return (
         Step("loading", loading),
-        Step("matching", JOIN_BYTE_S * plan_cost(plan).size + FINISH_VALUE_S),
+        Step("matching", _matching_s(plan) + FINISH_VALUE_S),
         Step("finishing", FINISH_VALUE_S * groups * len(plan.totals)),
     )
+
+
+def _matching_s(plan: Plan) -> float:
+    if isinstance(plan.source, Joined) and plan.source.helper is None:
+        return sum(joint_cost(joint_shape(plan.source, plan.totals)).seconds)
+    return JOIN_BYTE_S * plan_cost(plan).size
 
 
 def _loading_s(query: LocalQuery, table: Table) -> float:

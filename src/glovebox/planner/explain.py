@@ -10,6 +10,9 @@ from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.plan import Joined, Plan, owners
+from glovebox.planner.two_owners import cost_in_words as cost_of_two
+from glovebox.planner.two_owners import matching_in_words as matching_of_two
+from glovebox.planner.two_owners import told_of as told_of_two
 from glovebox.schema.expressions import Call
 from glovebox.schema.local import LocalQuery
 
@@ -31,10 +34,13 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         told["epsilon_of"] = [names[party] for party in owners(plan)]
         told["within"] = dict(_bars(plan))
     if isinstance(plan.source, Joined):
-        query, table, helper = plan.source.query, plan.source.table, names[plan.source.helper]
-        told["roles"] = {"query": names[query.party], "table": names[table.party], "helper": helper}
+        query, table = plan.source.query, plan.source.table
+        told["roles"] = {"query": names[query.party], "table": names[table.party]}
         told["rows"] = {names[local.party]: local.lines for local in plan.source.owners}
         told["groups"] = math.prod(local.groups for local in plan.source.owners)
+        if plan.source.helper is None:
+            return told | told_of_two(plan)
+        helper = told["roles"]["helper"] = names[plan.source.helper]
         told["must_not_collude"] = [[names[query.party], helper], [names[table.party], helper]]
         if plan.source.second:
             told["must_not_collude"].append([names[query.party], names[table.party]])
@@ -52,7 +58,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
     lines = [f"allowed by {plan.clause}"]
     if isinstance(plan.source, Joined):
         lines += [*(_local(local, names) for local in plan.source.owners), *_matching(plan.source, names)]
-        lines.append(f"the totals are finished by {', '.join(told['computing'])} together")
+        if plan.source.helper is not None:
+            lines.append(f"the totals are finished by {', '.join(told['computing'])} together")
     else:
         lines += [
             *(_local(local, names) for local in plan.source.owners),
@@ -63,7 +70,9 @@ def in_words(plan: Plan, contract: Contract) -> str:
         *(_noise(plan, told) if plan.noise else _exact(plan)),
         f"{', '.join(told['receivers'])} get the answer, and nobody else",
     ]
-    if told["bytes"]:
+    if "protocol" in told:
+        lines += cost_of_two(told)
+    elif told["bytes"]:
         lines.append(
             f"about {told['bytes'] / 1e6:.1f} MB over all links, {told['rounds']} rounds, and a few kB to finish"
         )
@@ -72,6 +81,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
 
 def _matching(source: Joined, names: list[str]) -> list[str]:
     """Who looks up what, and who together could learn more."""
+    if source.helper is None:
+        return matching_of_two(source, names)
     query, table, helper = names[source.query.party], names[source.table.party], names[source.helper]
     sizes = ", ".join(str(local.lines) for local in source.owners[:-1]) + f" and {source.owners[-1].lines}"
     known = f"all learn the padded sizes, {sizes} rows; nobody learns which match, or how many"

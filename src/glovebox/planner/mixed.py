@@ -76,6 +76,10 @@ class Mixing:
         """Whether a part of a statement reads columns of two owners. Refused where an id may have several rows."""
         if len({self.scope.find(column)[0] for column in node.find_all(exp.Column)}) < 2:
             return False
+        if self.scope.contract.protocol:
+            sentence = "Two parties alone match ids and multiply, and compare no columns of both"
+            hint = "conditions of one owner's columns each, or a contract with a neutral third party"
+            self._refuse(node, "protocol", sentence, hint)
         for side in self.scope.sides:
             if side.ids and not side.ids.unique:
                 sentence = f"Both owners' columns meet here row by row, and {side.table.name}.{side.ids.name} repeats"

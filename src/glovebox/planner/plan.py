@@ -43,15 +43,15 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     """Two or three owners' tables joined on an id: one run of the row-level protocol.
 
-    second: the helper's own table, if three are joined. The groups are numbered by those of the query, within each by
-    those of the table, and then of the second. choices: conditions by which matching rows are summed. columns: numbers
-    of several owners' columns. Values are the query's measures, payloads of table 0 and 1 those of the table and the
-    second.
+    helper: None where two owners are alone. second: the helper's own table, if three are joined. The groups are
+    numbered by those of the query, within each by those of the table, and then of the second. choices: conditions by
+    which matching rows are summed. columns: numbers of several owners' columns. Values are the query's measures,
+    payloads of table 0 and 1 those of the table and the second.
     """
 
     query: LocalQuery
     table: LocalQuery
-    helper: int
+    helper: int | None
     choices: tuple[Expression, ...] = (Match(0),)
     columns: tuple[Expression, ...] = ()
     second: LocalQuery | None = None

@@ -62,8 +62,15 @@ def error_bars(plan: Plan, misses: Fraction = MISSES) -> tuple[int, ...]:
     """For each total, in its units, what its noise stays within but for a chance of `misses`; 0 without noise."""
     if plan.noise is None:
         return (0,) * len(plan.totals)
-    halves = drawing(len(plan.computing))
+    halves = halves_of(plan)
     return tuple(0 if one is None else bar(one, halves, misses) for one in decays(plan.noise))
+
+
+def halves_of(plan: Plan) -> int:
+    """How many halves of a discrete Laplace a total gets; of two parties alone two of each but an only receiver."""
+    if len(plan.computing) > 2:
+        return drawing(len(plan.computing))
+    return 2 * sum(plan.receivers != (party,) for party in plan.computing)
 
 
 EXACT_SCALE = 256  # beyond it the law is that of this scale, stretched: the bar is longer than need be by under 1 %

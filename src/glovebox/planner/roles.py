@@ -9,11 +9,12 @@ from itertools import permutations
 from msgspec.structs import replace
 
 from glovebox.planner.aggregates import Totals
-from glovebox.planner.cost import join_cost
+from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Joined, Stacked, Total
-from glovebox.planner.shape import join_shape, placed
+from glovebox.planner.shape import join_shape, joint_shape, placed
 from glovebox.protocols.intersection import MOST_ROWS
+from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
 from glovebox.schema.expressions import Call, substituted
 from glovebox.schema.local import LocalQuery
 
@@ -55,10 +56,11 @@ def branch_queries(totals: Totals, keys: list[Key], lines: int) -> Iterator[Loca
 def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tuple[Joined, tuple[Total, ...]]:
     """Of all ways to give the roles, the one that sends least; of equal ones the contract's order decides."""
     scope = totals.scope
+    most = MOST_ROWS_ALONE if scope.contract.protocol else MOST_ROWS
     for side in scope.sides:
-        if side.table.rows > MOST_ROWS:
+        if side.table.rows > most:
             sentence = f"A join of {side.table.rows} rows would match two ids wrongly with more than 2^-40"
-            hint = f"a contract whose tables have at most {MOST_ROWS} rows"
+            hint = f"a contract whose tables have at most {most} rows"
             scope.statement.refuse(scope.statement.tree, "rows", sentence, hint)
     locals_ = [_local(totals, keys, number) for number in range(len(scope.sides))]
     ways = [_way(totals, locals_, order, computing) for order in permutations(range(len(locals_)))]
@@ -76,6 +78,9 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
         sentence = f"These groups are {min(sizes)} totals of every row"
         scope.statement.refuse(group, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
     able = [place for place, size in enumerate(sizes) if size <= MOST_TOTALS]
+    if scope.contract.protocol:
+        costs = {place: joint_cost(joint_shape(*ways[place])) for place in able}
+        return ways[min(able, key=lambda place: sum(cost.size for cost in costs[place]))]
     return ways[min(able, key=lambda place: join_cost(shapes[place]).size)]
 
 
@@ -84,7 +89,9 @@ def _way(
 ) -> tuple[Joined, tuple[Total, ...]]:
     """The source and the totals with the roles given in this order of the sides."""
     query, table, *third = (locals_[side] for side in order)
-    helper = third[0].party if third else next(one for one in computing if one not in (query.party, table.party))
+    helper = (
+        third[0].party if third else next((one for one in computing if one not in (query.party, table.party)), None)
+    )
     choices, columns = (tuple(placed(one, order) for one in many) for many in (totals.choices, totals.columns))
     reordered = []
     for total in totals.totals:

@@ -14,6 +14,7 @@ from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Expression, Operation, Payload, Value
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.totals import Total as RowTotal
+from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.schema.local import LocalQuery
 
 
@@ -46,6 +47,12 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
         tuple(columns),
         None if source.second is None else TableSize(source.second.lines, counts[1], _groups(source.second)),
     )
+
+
+def joint_shape(source: Joined, totals: Sequence[Total]) -> JointShape:
+    """The shape of a run of two owners alone: as with a helper, with the ranges of QUERY's values."""
+    ranges = ((measure.low, measure.high) for measure in source.query.measures for _ in range(pivots(source.query)))
+    return JointShape(join_shape(source, totals), tuple(ranges))
 
 
 def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:

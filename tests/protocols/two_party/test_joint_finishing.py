@@ -92,6 +92,14 @@ async def test_an_average_inside_is_rounded_half_to_even_and_shares_its_null_fla
     ]
 
 
+async def test_of_a_count_only_its_band_may_open():
+    parts = (Part("band", 0, edges=(10, 20, 50)),)
+    (answer, _), _ = await opened(
+        [[9, 10, 19, 20, 50, 999], [0] * 6, [0] * 6], Finishing(6, MOST, 0, 10, False, parts, m=2)
+    )
+    assert answer.parts.tolist() == [[0, 1, 1, 2, 3, 3]]
+
+
 @pytest.mark.parametrize(("people", "threshold"), [(2**31 - 1, 1), (2**31 - 1, 2**31 - 1), (5, 2**31 - 1)])
 async def test_thresholds_hold_at_the_ends_of_the_ring(people, threshold):
     finishing = Finishing(1, (2**31 - 1,), 0, threshold, False, (Part("total", 0),), m=2)

@@ -115,11 +115,21 @@ async def test_rows_without_a_match_stay_in_left_joins_and_are_all_of_anti_joins
     inner = in_the_clear(JoinShape(130, 90, 1, (*of_query, Total(None, 0, 64)), groups), query, table_rows)
     everyone = owner(range(1000), [0] * 1000)
     whole = in_the_clear(JoinShape(130, 1000, 1, of_query, groups), query, everyone)
-    left = JointShape(JoinShape(130, 90, 1, (*of_query, Total(None, 0, 64)), groups), kind="left")
+    lefts = [total._replace(outer="left") for total in of_query]
+    left = JointShape(JoinShape(130, 90, 1, (*lefts, Total(None, 0, 64)), groups))
     assert await totals_of(left, query, table_rows) == [*whole, inner[2]]
-    anti = JointShape(JoinShape(130, 90, 1, of_query, groups), kind="anti")
+    alone = JointShape(JoinShape(130, 90, 1, tuple(lefts), groups))
+    assert await totals_of(alone, query, table_rows) == whole
+    anti = JointShape(JoinShape(130, 90, 1, tuple(total._replace(outer="anti") for total in of_query), groups))
     rest = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(whole, inner[:2], strict=True)]
     assert await totals_of(anti, query, table_rows) == rest
+
+
+async def test_a_row_without_a_match_counts_in_a_left_join_as_if_its_payload_were_one():
+    query, table_rows = owner([1, 2, 3], [10, 20, 40]), owner([2, 3, 4], [5, 7, 9])
+    totals = (Total(None, 0, 32, 0, "left"), Total(0, 0, 64, 0, "left"))
+    shape = JointShape(JoinShape(3, 3, 1, totals), SPANS)
+    assert await totals_of(shape, query, table_rows) == [[1 + 5 + 7], [10 + 5 * 20 + 7 * 40]]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +235,8 @@ def test_what_this_engine_has_not_is_refused():
     payload = Total(None, 0, 64)
     bad = [
         JointShape(JoinShape(9, 9, 0, (Total(None, None, 32, 1),))),
-        JointShape(JoinShape(9, 9, 1, (payload,)), kind="anti"),
-        JointShape(JoinShape(9, 9, 0, (COUNT,), 1, 2), kind="left"),
+        JointShape(JoinShape(9, 9, 1, (payload._replace(outer="anti"),))),
+        JointShape(JoinShape(9, 9, 0, (COUNT._replace(outer="left"),), 1, 2)),
         JointShape(JoinShape(9, 9, 1, (Total(1, 0, 64),)), ((0, 1),)),
         JointShape(JoinShape(9, 9, 1, (COUNT,), 1 << 17)),
     ]

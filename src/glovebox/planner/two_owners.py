@@ -1,0 +1,64 @@
+"""What `explain` tells of questions of two owners alone: who learns what, what it costs, what a neutral would save."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glovebox.planner.cost import JOIN_BYTE_S, join_cost, joint_cost
+from glovebox.planner.plan import Joined, Plan
+from glovebox.planner.shape import join_shape, joint_shape
+
+WORTH_S = 2.0  # a wait that a person notices: from here on a neutral party is worth inviting
+
+
+def told_of(plan: Plan) -> dict[str, Any]:
+    """What `explain --json` tells of a question of two owners alone, beside the rest."""
+    if not isinstance(plan.source, Joined):
+        raise TypeError("two owners alone join")
+    cost = joint_cost(joint_shape(plan.source, plan.totals))
+    neutral = join_cost(join_shape(plan.source, plan.totals))
+    ahead, asked = cost.seconds
+    return {
+        "protocol": "two-party",
+        "must_not_collude": [],
+        "bytes": cost.ahead.size + cost.asked.size,
+        "rounds": cost.asked.rounds,
+        "bytes_ahead": cost.ahead.size,
+        "seconds_ahead": round(ahead, 2),
+        "seconds": round(asked, 2),
+        "with_neutral": {"bytes": neutral.size, "seconds": round(JOIN_BYTE_S * neutral.size, 2)},
+        "neutral_pays": ahead + asked >= WORTH_S,
+        "assumptions": [
+            "Diffie-Hellman in ristretto255",
+            "AES and SHA-256 as ideal functions",
+            "both follow the protocol",
+        ],
+    }
+
+
+def matching_in_words(source: Joined, names: list[str]) -> list[str]:
+    """Who looks up what, and who learns what."""
+    query, table = names[source.query.party], names[source.table.party]
+    return [
+        f"{table} hides its rows in a table, in which {query} looks up one id a bin (roles: table, query)",
+        f"{query} and {table} compare and add up on shares, by transfers made before; there is nobody else",
+        f"both learn the padded sizes, {source.query.lines} and {source.table.lines} rows; neither learns which match, "
+        "or how many",
+        f"{query} and {table} finish the totals in a garbled circuit",
+    ]
+
+
+def cost_in_words(told: dict[str, Any]) -> list[str]:
+    """What it costs, before the question and after, and whether a neutral party pays."""
+    neutral = told["with_neutral"]
+    lines = [
+        f"about {told['bytes'] / 1e6:.1f} MB between the two, {told['bytes_ahead'] / 1e6:.1f} of them and "
+        f"{told['seconds_ahead']:.1f} s before the question if the nodes are idle; then {told['seconds']:.1f} s and "
+        f"{told['rounds']} rounds, and a little to finish",
+        f"rests on {', '.join(told['assumptions'])}",
+        f"with a neutral third party: about {neutral['bytes'] / 1e6:.1f} MB and {neutral['seconds']:.1f} s in all, on "
+        "AES and HMAC, and on no two of the three pooling what they see",
+    ]
+    if told["neutral_pays"]:
+        lines.append("inviting a neutral third party pays here: a [[party]] without a table, and no protocol")
+    return lines
