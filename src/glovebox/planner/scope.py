@@ -134,6 +134,10 @@ def _check_stack(scope: Scope, node: exp.Expr) -> None:
 def check_receivers(scope: Scope, receivers: tuple[int, ...]) -> None:
     """Of a total of two owners' rows, each can subtract its own part: so neither may receive what is exact."""
     side, contract = scope.sides[0], scope.contract
+    if len(scope.sides) == 1 and contract.protocol:
+        hint = "a join of the two, or a contract with a neutral third party"
+        sentence = "Two parties alone join tables, and stack none"
+        scope.statement.refuse(scope.statement.tree.args["from_"].this, "protocol", sentence, hint)
     if len(scope.sides) > 1 or len(side.owners) != 2 or contract.rules.exact or contract.privacy:
         return
     if set(receivers) & set(side.owners):
