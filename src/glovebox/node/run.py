@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import resource
 import tempfile
@@ -41,6 +42,9 @@ from glovebox.runtime.links import SessionLink
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
+LATER = ("cryptography.hazmat.backends.openssl.backend", "encodings.idna", "numpy.ma", "pyarrow.compute",
+         "sqlglot.dialects.duckdb")  # fmt: skip
+"""What libraries import when they are first used: 0.1 s of a session."""
 FAILED = "worker_failed"
 
 
@@ -278,7 +282,9 @@ async def _nothing() -> None:
 
 
 def preload() -> None:
-    """Load what the first session would wait for: compiled kernels, a first database, the engine's prime."""
+    """Load what the first session would wait for: modules, compiled kernels, a first database, the engine's prime."""
+    for name in LATER:
+        importlib.import_module(name)
     kernels()
     transfer_kernels()
     modulus(64)
