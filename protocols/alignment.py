@@ -1,6 +1,6 @@
 """QUERY's rows beside the matching rows of a table, or of two tables whose owners help each other: words in shares.
 
-Functionality  word[j] as `table` shares them, of one table; of two the tags' XOR, then payloads of both
+Functionality  word[j] as `table` shares them, of one table; of two the tags, or their XOR, then payloads of both
 Parties        QUERY and TABLE own rows; HELPER owns the second table, if there are two; QUERY and HELPER get shares
 Security       semi-honest, one corrupt party; as `pseudonyms` and `table`
 Leakage        rows of QUERY and of the tables to the others
@@ -62,12 +62,12 @@ class OwnRows(NamedTuple):
 
 
 async def aligned(
-    ctx: Context, own: OwnRows | None, n: int, table: TableSize, second: TableSize | None = None
+    ctx: Context, own: OwnRows | None, n: int, table: TableSize, second: TableSize | None = None, apart: bool = False
 ) -> U64 | None:
     """Shares of the words at QUERY's rows: (words, n) uint64 at QUERY and HELPER, None at TABLE.
 
-    The tag, which is equal at both where all tables match; payloads of the table, then of the second; words of groups
-    of the one that has them; more of the tag, if it is wide.
+    The tag, which is equal at both where all tables match, or, if they are kept apart, one of each; payloads of the
+    table, then of the second; words of groups of the one that has them; more of each tag, if they are wide.
     own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows.
     """
     words = await _looked_up(ctx, own if ctx.role is not Role.HELPER else None, n, table)
@@ -76,7 +76,7 @@ async def aligned(
     step = ctx.narrow("second").exchanged(Role.TABLE, Role.HELPER)
     others = await _looked_up(step, own if ctx.role is not Role.TABLE else None, n, second)
     others = await _moved(ctx.narrow("move"), others, n, second)
-    return None if words is None or others is None else _together(words, others, table, second)
+    return None if words is None or others is None else _together(words, others, (table, second), apart)
 
 
 def traffic(n: int, table: TableSize, second: TableSize | None) -> dict[str, float]:
@@ -120,9 +120,10 @@ def _masked(words: U64, stream: Stream, size: TableSize, sign: int) -> U64:
     return masked
 
 
-def _together(words: U64, others: U64, table: TableSize, second: TableSize) -> U64:
+def _together(words: U64, others: U64, sizes: tuple[TableSize, TableSize], apart: bool) -> U64:
     (tag, own, groups, more), (tags, theirs, hot, rest) = (
         np.split(each, [1, 1 + size.payloads, 1 + size.payloads + size.group_words])
-        for each, size in ((words, table), (others, second))
+        for each, size in zip((words, others), sizes, strict=True)
     )
-    return np.concatenate([tag ^ tags, own, theirs, groups, hot, more ^ rest])
+    first, last = ([tag, tags], [more, rest]) if apart else ([tag ^ tags], [more ^ rest])
+    return np.concatenate([*first, own, theirs, groups, hot, *last])

@@ -5,12 +5,13 @@ Parties        QUERY and TABLE own rows, and HELPER if there is a second table; 
 Security       semi-honest, one corrupt party; AES and HMAC; 2^-40 (false match) + 2^-40 (no table, aborts)
 Leakage        rows of QUERY and of the tables (padded), numbers of groups, expressions, the shape of the totals, to all
 Rounds         8 + E + F + Z + Y + 2 T + U; one less for each further shard; Y, X: 1 with groups of QUERY, of a table
-Bytes          a + 39.375 n + 5 n U + n O + p + m + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
+Bytes          a + 39.375 A n + 5 A n U + n O + p + m + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 13
 
 See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`; C columns of k blocks to
-pick G groups from. T is 1 with a second table, U with wide tags. Z is X if QUERY sends choices; else a chain of frames
-that begins a step later, at HELPER, ends no later than without groups.
+pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where two tables' matches stand apart, else 1.
+Z is X if QUERY sends choices; else a chain of frames that begins a step later, at HELPER, ends no later than without
+groups. With matches apart QUERY need not wait for the move, and a round less may be metered.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ MATCH = Match(0)
 class JoinShape:
     """What all three know: padded rows of the owners, payloads a row of a table, totals, and numbers of groups.
 
-    choices: bits of a row that totals choose by; none chooses what is no match. columns: numbers of a row that totals
-    may name as payloads, after the tables' own. second: HELPER's table, joined on the same ids, with its payloads after
-    TABLE's; one of the two at most has groups. wide: tags have 72 bits, in a shard of a large whole.
+    choices: bits of a row that totals choose by; none chooses padding. columns: numbers of a row that totals may name
+    as payloads, after the tables' own. second: HELPER's table, joined on the same ids, with its payloads after TABLE's;
+    one of the two at most has groups. apart: a match in each of two tables is a bit of its own, of neither is in the
+    other's; tables have no groups then. wide: tags have 72 bits, in a shard of a large whole.
     """
 
     n_query: int
@@ -62,6 +64,7 @@ class JoinShape:
     columns: tuple[Expression, ...] = ()
     second: TableSize | None = None
     wide: bool = False
+    apart: bool = False
 
     @property
     def table(self) -> TableSize:
@@ -77,6 +80,11 @@ class JoinShape:
     def tables(self) -> tuple[TableSize, ...]:
         """All tables that are looked up."""
         return (self.table,) if self.second is None else (self.table, self.second)
+
+    @property
+    def tags(self) -> int:
+        """Tags of a row: one of each table, or one of both."""
+        return 2 if self.apart else 1
 
     @property
     def planes(self) -> int:
@@ -156,6 +164,7 @@ def traffic(shape: JoinShape) -> dict[str, float]:
         "E": of_totals["E"],
         "T": shape.second is not None,
         "U": shard.wide,
+        "A": shard.tags,
         "X": shard.planes > 1,
         "Y": picks > 0,
         "Z": shard.planes > 1 and choosing,
@@ -174,7 +183,7 @@ def largest_frame(shape: JoinShape) -> int:
     _, shard = shards_of(shape)
     wires = len(shape.choices) + shard.planes + len(shape.choices) * shard.planes
     moved = 8 * shard.second.words if shard.second else 0
-    row = max(8, moved, wires / 8, row_traffic(shape.expressed)["M"])
+    row = max(8 * shard.tags, moved, wires / 8, row_traffic(shape.expressed)["M"])
     tables = [8 * table.words * okvs.layout_of(table.rows).rows for table in shard.tables]
     columns = max(len(totals.jobs_of(shape.totals, shard.planes)), len(shape.totals) * shard.planes)
     blocks = 8 * columns * shard.layout.blocks
@@ -193,9 +202,9 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     """One run of the protocol: alignment, equality, expressions, groups of a table, totals, groups of QUERY."""
     n, layout = shape.layout.size, shape.layout
     own = OwnRows(piece.ids, piece.values, piece.groups) if piece else None
-    words = await aligned(ctx, own, n, shape.table, shape.second)
-    bits = await _matches(ctx.narrow("equal"), words, n, shape.wide)
-    words = words[:-1] if words is not None and shape.wide else words
+    words = await aligned(ctx, own, n, shape.table, shape.second, shape.apart)
+    bits = await _matches(ctx.narrow("equal"), words, shape)
+    words = None if words is None else words[shape.tags - 1 : len(words) - shape.tags * shape.wide]
     values = piece.values if piece and ctx.role is Role.QUERY else None
     chosen, words = await _expressed(ctx.narrow("rows"), shape, bits, words, values)
     if shape.planes > 1:
@@ -208,13 +217,15 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     return None if sums is None else sums[:, :, 0]
 
 
-async def _matches(ctx: Context, words: U64 | None, n: int, wide: bool) -> U8 | None:
-    """Whether tags are equal: QUERY's are turned over, so that equal ones make ones."""
+async def _matches(ctx: Context, words: U64 | None, shape: JoinShape) -> U8 | None:
+    """Whether tags are equal, (tags, n): QUERY's are turned over, so that equal ones make ones."""
+    size = shape.tags * shape.layout.size
     if words is None:
-        return await all_ones(ctx, None, n, None, wide)
-    tags = ~words[0] if ctx.role is Role.QUERY else words[0]
-    more = ~words[-1] if ctx.role is Role.QUERY else words[-1]
-    return await all_ones(ctx, tags, n, more if wide else None, wide)
+        return await all_ones(ctx, None, size, None, shape.wide)
+    ends = words[: shape.tags], words[-shape.tags :]
+    tags, more = (~one.reshape(-1) if ctx.role is Role.QUERY else one.reshape(-1) for one in ends)
+    bits = await all_ones(ctx, tags, size, more if shape.wide else None, shape.wide)
+    return None if bits is None else bits.reshape(shape.tags, -1)
 
 
 async def _expressed(
@@ -222,12 +233,13 @@ async def _expressed(
 ) -> tuple[U8 | None, U64 | None]:
     """The choices' bits, (choices, n), and the words with the columns after the tables' payloads."""
     if not shape.expressed:
-        return None if bits is None else bits[None], words
+        return bits, words
     if bits is None or words is None:
         await expressed(ctx, shape.expressed, None, shape.layout.size)
         return None, None
     last = 1 + sum(table.payloads for table in shape.tables)
-    rows = Aligned([bits], [words[1:last]], values)
+    payloads = np.split(words[1:last], [shape.payloads]) if shape.apart else [words[1:last]]
+    rows = Aligned(list(bits), payloads, values)
     made = await expressed(ctx, shape.expressed, rows, shape.layout.size) or []
     chosen, columns = made[: len(shape.choices)], made[len(shape.choices) :]
     return np.stack(chosen), np.concatenate([words[:last], *(column[None] for column in columns), words[last:]])

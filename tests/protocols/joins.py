@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.totals import Total
 
 COUNT = Total(None, None, 32)
 EVERYTHING = (COUNT, Total(0, None, 64), Total(None, 0, 64), Total(0, 0, 64))
+
+
+def once(table: int) -> Operation:
+    """A table's first payload where a row matches it, else 0."""
+    return Operation("select", (Match(table), Payload(table, 0, -(1 << 20), 1 << 20), Constant(0)))
+
+
+def first(*earlier: int) -> Operation:
+    """Whether a row is none of padding, which has 0 for its second value, and none of these tables has its id."""
+    valid = Operation("equal", (Value(1, 0, 1), Constant(1)))
+    absent = tuple(Operation("not", (Match(table),)) for table in earlier)
+    return Operation("and", (valid, *absent)) if absent else valid
 
 
 def encoded(keys: np.ndarray, blocks: int = 2) -> np.ndarray:

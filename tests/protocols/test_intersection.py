@@ -11,12 +11,14 @@ from glovebox.algebra import arrays, okvs
 from glovebox.errors import DataError, GloveboxError, PeerLost
 from glovebox.protocols import intersection, shards, table
 from glovebox.protocols.alignment import TableSize
+from glovebox.protocols.expression import Match, Operation
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.totals import Total
+from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context
 from glovebox.runtime.world import World
 
-from .joins import COUNT, EVERYTHING, grouped, in_the_clear, opened, owner, two_tables
+from .joins import COUNT, EVERYTHING, first, grouped, in_the_clear, once, opened, owner, two_tables
 
 BOUND = (1 << 30) - 1  # 2**2 * BOUND**2 < 2**62: as large as four rows may be
 
@@ -133,6 +135,51 @@ async def test_totals_of_three_owners_are_those_of_a_join(monkeypatch, groups, s
     assert sharded or world.matches_card(joined_totals, **traffic(shape))
     assert max(frame.size for frame in world.meter.frames) <= intersection.largest_frame(shape)
     assert opened(shape, shares.query, shares.helper) == in_the_clear(shape, *rows)
+
+
+EACH = (
+    Total(None, None, 32),
+    Total(None, 2, 64),
+    Total(0, None, 64, 1),
+    Total(None, 3, 64, 2),
+    Total(1, None, 32, 3, "anti"),
+)
+
+
+@pytest.mark.parametrize("way", ["whole", "sharded", "wide"])
+@pytest.mark.parametrize("groups", [1, 4])
+async def test_matches_of_two_tables_stand_apart(monkeypatch, way, groups):
+    """Totals of rows that neither table has, and of what each adds where it has a row."""
+    rows = three_tables(600)
+    query = type(rows[0])(rows[0].ids, np.stack([rows[0].values[0], np.ones(600, np.int64)]))
+    rows[0] = grouped(query, groups, 4) if groups > 1 else query
+    both = Operation("add", (once(0), once(1)))
+    either = Operation("or", (Match(0), Match(1)))
+    shape = JoinShape(
+        640, 600, 1, EACH, groups, choices=(first(), first(1), first(0, 1), either), columns=(once(0), both),
+        second=TableSize(600, 1), apart=True,
+    )  # fmt: skip
+    if way == "sharded":
+        monkeypatch.setattr(shards, "SHARD_ROWS", 200)
+    if way == "wide":
+        monkeypatch.setattr(intersection, "NARROW_ROWS", 500)
+    held = [{bytes(one): int(v) for one, v in zip(each.ids, each.values[0], strict=True)} for each in rows[1:]]
+    expected = np.zeros((len(EACH), groups), np.int64)
+    for place, one in enumerate(query.ids):
+        group = rows[0].groups[place] if groups > 1 else 0
+        p, r = (each.get(bytes(one), 0) for each in held)
+        there, here = (bytes(one) in each for each in held)
+        v = query.values[0, place]
+        alone = not there and not here
+        expected[:, group] += [1, p, v * (not here), (p + r) * alone, alone]
+    async with World(seed=7) as world:
+        shares = await world.run(joined_totals, shape=shape, query=rows[0], table=rows[1], helper=rows[2])
+    if way != "sharded":
+        card, sizes = terms(intersection.__doc__), traffic(shape)
+        assert world.meter.size == value_of(card["Bytes"], sizes)
+        assert 0 <= value_of(card["Rounds"], sizes) - world.meter.rounds <= 1
+    assert max(frame.size for frame in world.meter.frames) <= intersection.largest_frame(shape)
+    assert opened(shape, shares.query, shares.helper) == expected.tolist()
 
 
 @pytest.mark.parametrize("groups", [1, 3])

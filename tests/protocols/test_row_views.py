@@ -25,6 +25,8 @@ pick/*          with groups of QUERY; as `test_pick.py` argues: prefix sums unde
                 are laid out in blocks shows nowhere: HELPER sees pseudonyms, and blocks are as many for any data.
 shard           with a second table, QUERY > HELPER: the key by which ids fall to shards. HELPER gets as many pseudonyms
                 of every shard whatever the ids are, and random ones.
+                With matches apart, equal/* holds the rows' two tags one behind the other.
+rows/*          with expressions, as `test_row_steps.py` argues: masked operands of gates, and what is dealt of masks.
 second/*        as ids/* and table/*, with TABLE and HELPER in each other's place: pseudonyms under the key of QUERY and
                 HELPER, which TABLE lacks, and words that look uniform to TABLE.
 move            TABLE > HELPER: what TABLE looked up under a mask of k_QT: uniform. HELPER knows QUERY's shares of its
@@ -47,6 +49,7 @@ import pytest
 from glovebox.protocols import intersection
 from glovebox.protocols import shards as sharding
 from glovebox.protocols.alignment import TableSize
+from glovebox.protocols.expression import Match
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.totals import Shares, Total, matched_totals
@@ -60,7 +63,7 @@ from glovebox.runtime.world import (
     too_long,
 )
 
-from .joins import COUNT, EVERYTHING, grouped, owner, two_tables
+from .joins import COUNT, EVERYTHING, grouped, once, owner, two_tables
 from .noise import assert_noise
 
 QUERY, TABLE, HELPER = 0, 1, 2
@@ -73,6 +76,7 @@ WIDE = (
 SMALL = JoinShape(64, 16, 1, WIDE)
 GROUPED = JoinShape(64, 16, 1, WIDE, 3, 5)
 THREE = JoinShape(64, 16, 1, WIDE, second=TableSize(16, 1))
+APART = JoinShape(64, 16, 1, WIDE, choices=(Match(0),), columns=(once(0),), second=TableSize(16, 1), apart=True)
 RUNS = 40
 
 
@@ -115,7 +119,7 @@ def one_group(rows, groups: int):
     return type(rows)(rows.ids, rows.values, np.full(len(rows.ids), groups - 1))
 
 
-@pytest.mark.parametrize("shape", [SMALL, GROUPED, THREE], ids=["whole", "groups", "three"])
+@pytest.mark.parametrize("shape", [SMALL, GROUPED, THREE, APART], ids=["whole", "groups", "three", "apart"])
 @pytest.mark.parametrize("kind", ["no row", "all match", "no match, extreme values"])
 async def test_every_frame_is_noise_to_its_receiver(kind, shape):
     """Bytes, and XORs of neighbouring words, of each frame by itself are uniform over keys, whatever the data."""
