@@ -218,11 +218,7 @@ BAD = [
     ('address = "one.example:7171"', 'address = "one.example:7171"\ndial = "out"', "contract_not_served"),
     ("[rules]", STACK + WITH_ID, "contract_person"),
     ("[rules]", STACK + "[table.columns]\nn = { type = 'integer' }\n[rules]", "contract_person"),
-    (
-        "[rules]",
-        STACK + "same_person_at_several = 'yes'\n" + WITH_ID,
-        "contract_not_served",
-    ),
+    ("[rules]", STACK + "same_person_at_several = 'yes'\n" + WITH_ID, None),
     ("rows_per_id = 10", "rows_per_id = 10\nsame_person_at_several = 'no'", "contract_person"),
     ("[rules]", STACK + "person = 'row'\n[table.columns]\nn = { type = 'integer' }\n[rules]", None),
     ("[[question]]", "[[question]]\nname = 'q'\nsql = 'x'\n[[question]]", "contract_question_twice"),

@@ -17,7 +17,7 @@ from glovebox.data.loading import load_rows, table_snapshot
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import Call, ColumnRef, Constant
-from glovebox.schema.local import LocalQuery, Measure
+from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 SALT = bytes(32)
 MOST = 2**62
@@ -79,6 +79,22 @@ def test_rows_of_a_repeated_id_are_put_together(opened, parquet_file):
     assert lines_of(loaded) == {b"a@x.ex": [3, 1, 499_950, 3 - 2**61, 3], b"c@x.ex": [1, 1, 0, 0, 0]}
     assert (loaded.null_ids, loaded.ids_without_form) == (1, 1)
     assert loaded.snapshot == table_snapshot(opened(source), table_of(False), source, SALT)
+
+
+def test_rows_of_an_id_in_several_groups_are_a_line_of_each(opened, parquet_file):
+    """A key holds the group, alike at every owner; rows without an id match nothing, each group's a line."""
+    ids = ["a@x.ex", "A@x.ex", "c@x.ex", None, "nobody", " a@x.ex"]
+    groups = Grouping(COUNTRY.values, "country"), Grouping(("here", "there"), None, "there")
+    asked = msgspec.structs.replace(query(ROWS, PEOPLE), groupings=groups, by_group=True, unmatched=True)
+    source = parquet_file({**DATA, "id": ids})
+    loaded = load_rows(opened(source), asked, table_of(False), source, SALT)
+    lines = ("a@x.ex", 1), ("a@x.ex", 3), ("a@x.ex", 5), ("c@x.ex", 5)
+    keys = {hashlib.sha256(f"6:{id_}1:{group}".encode()).digest(): group for id_, group in lines}
+    found = {row.tobytes()[:32]: group for row, group in zip(loaded.ids, loaded.groups.tolist(), strict=True)}
+    nobody = {key: group for key, group in found.items() if key not in keys}
+    assert {key: found[key] for key in keys} == keys
+    assert sorted(nobody.values()) == [1]
+    assert sorted(loaded.values.T.tolist()) == [[1, 1]] * 4 + [[2, 0]]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from math import prod
 import numpy as np
 
 from glovebox.planner.answer import answer_of, parts_of
-from glovebox.planner.plan import Joined
+from glovebox.planner.plan import Joined, Spines
 from glovebox.protocols.expression import Constant as Public
 from glovebox.protocols.expression import Match, Operation, Payload, Value, kind_of
 from glovebox.schema.expressions import Call, ColumnRef, Constant
 from glovebox.schema.local import Grouping
+
+from .spines import spine_totals
 
 
 def evaluated(expression, row):
@@ -150,6 +152,8 @@ def expressed(expression, source, lines):
 def totals_of(plan, tables):
     """Every total in every group. tables: the rows of each party."""
     source = plan.source
+    if isinstance(source, Spines):
+        return spine_totals(plan, tables)
     if isinstance(source, Joined):
         sides = [
             [

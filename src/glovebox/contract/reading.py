@@ -54,6 +54,8 @@ def _table(table: Table, names: list[str]) -> list[str]:
     lines.append("  a person is a row" if table.person == "row" else "  a person is an id")
     if table.apart:
         lines.append(f"  no person is at two of them: {owners} vouch for that")
+    elif len(table.owners) > 1 and table.person == "id":
+        lines.append("  a person may be at several of them, and counts once")
     return lines + [f"  {_column(column)}" for column in table.columns]
 
 

@@ -61,7 +61,7 @@ def _table(part: TablePart, names: list[str], path: Path) -> Table:
         columns=columns,
         rows_per_id=part.rows_per_id,
         person=_person(part, ids, path),
-        apart=len(owners) > 1 and part.person != "row",
+        apart=part.same_person_at_several == "no",
     )
 
 
@@ -72,16 +72,12 @@ def _person(part: TablePart, ids: list[Column], path: Path) -> Literal["id", "ro
     if part.same_person_at_several is not None and (not stacked or part.person == "row"):
         why = "rows are people" if stacked else "the table has one owner"
         raise Fault("contract_person", several, f"{why}: no one can be at several", "leave same_person_at_several out")
-    if part.same_person_at_several == "yes":
-        sentence = "counting a person once over several owners is not served by this version"
-        hint = 'same_person_at_several = "no", if the owners can vouch for it'
-        raise Fault("contract_not_served", several, sentence, hint)
     if part.person == "row":
         return "row"
     if not ids:
         raise Fault("contract_person", path, "a table without an id says nothing of people", 'write person = "row"')
     if stacked and part.same_person_at_several is None:
         sentence = f"nothing says whether one {ids[0].name} may be at several owners"
-        hint = 'same_person_at_several = "no", if the owners can vouch for it, or person = "row"'
+        hint = 'same_person_at_several = "yes"; or "no", if the owners can vouch for it; or person = "row"'
         raise Fault("contract_person", path, sentence, hint)
     return "id"

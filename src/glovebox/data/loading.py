@@ -23,7 +23,7 @@ from sqlglot import exp
 from glovebox.data.arrays import booleans, integers, validity
 from glovebox.data.database import Database, Parameters, batches, keep, rows
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
-from glovebox.data.identifiers import key, key_bytes
+from glovebox.data.identifiers import DIGEST_BYTES, composed, key, key_bytes
 from glovebox.data.measures import (
     check_bounds,
     condition,
@@ -102,7 +102,7 @@ def load_rows(
     if column is None or column.kind != "id":
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
-    load = _unique_rows if column.unique else _repeated_rows
+    load = _unique_rows if column.unique and not query.by_group else _repeated_rows
     loaded = load(database, view, query, column, source, salt, told)
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
@@ -156,8 +156,9 @@ def _unique_rows(
 def _repeated_rows(
     database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes, told: Told
 ) -> LoadedRows:
-    """A line is all passing rows of an id together."""
-    table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
+    """A line is all passing rows of an id together; by group, those of an id in one group."""
+    table, id_name = view.table, view.name_of(column.name)
+    w = DIGEST_BYTES if query.by_group else key_bytes(column)
     every, snapshot = kept_rows(database, view, source, salt, told)
     every = without_surplus(view, every, column)
     null_ids, formless = _left_out(database, view, query, every, id_name)
@@ -166,19 +167,25 @@ def _repeated_rows(
     measures = [(measure, None if group is None else in_group(query, group, view, parameters))
                 for measure in query.measures for group in groups]  # fmt: skip
     sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
-    lines = exp.select(name(id_name).as_("id"), call("count_star").as_("n"), *sums).from_(every.subquery("every"))
+    group = group_number(query, view, parameters) if query.by_group else number(0)
     there = exp.true() if query.unmatched else not_(is_null(name(id_name)))
-    lines = lines.where(condition(query, view, parameters), there).group_by(name(id_name))
-    keyed = exp.select(exp.Star(), key(column, name("id")).as_("key")).from_(lines.subquery("lines"))
+    lines = exp.select(name(id_name).as_("id"), group.as_("g"), call("count_star").as_("n"), *sums)
+    lines = lines.from_(every.subquery("every")).where(condition(query, view, parameters), there)
+    lines = lines.group_by(number(1), number(2))
+    keyed = exp.select(exp.Star(), _key_of_line(query, column).as_("key")).from_(lines.subquery("lines"))
     ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)
     values = np.empty((len(measures), table.rows), np.int64)
     most = most_rows(table, column)
+    if query.by_group and most and ids_above(database, every, Parameters(), id_name, most):
+        raise DataError(f"{table.name}.{column.name}: ids in more than {most} rows", step="loaded")
     persons = np.ones(table.rows, bool)
+    groups_of = np.zeros(table.rows, np.int64)
     n = above = 0
     for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
         nobody = _encoded(batch.column("key"), w, ids[span])
         persons[span] = ~nobody
+        groups_of[span] = integers(batch.column("g"))[0]
         for index, (measure, _) in enumerate(measures):
             values[index, span] = line_units(measure, batch.column(f"m{index}"))
             if measure.kind == "people":
@@ -192,7 +199,14 @@ def _repeated_rows(
     check_bounds(
         query, values[:, persons[:n]]
     )  # all rows without an id are one line, which may reach as far as a table
-    return LoadedRows(ids[:n], values, snapshot, null_ids, formless)
+    return LoadedRows(ids[:n], values, snapshot, null_ids, formless, groups_of[:n] if query.by_group else None)
+
+
+def _key_of_line(query: LocalQuery, column: Column) -> Node:
+    """What is encoded of a line: its id's key, or a hash of its id and its group's number together."""
+    if not query.by_group:
+        return key(column, name("id"))
+    return call("unhex", call("sha256", composed([name("id"), name("g")])))
 
 
 def _encoded(keys: pa.Array[Any], w: int, out: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -55,10 +55,11 @@ def group_number(query: LocalQuery, view: View, parameters: Parameters) -> Node:
     number_of: Node = number(0)
     for grouping in query.groupings:
         if grouping.column is None:
-            raise GloveboxError("the plan groups a join by a label of its own", code="plan", step="loaded")
-        labels = call("list_value", *(parameters.bind(label, "VARCHAR") for label in grouping.labels))
-        place = call("list_position", labels, name(view.name_of(grouping.column)))
-        within = compare(exp.Sub, place, number(1))
+            within: Node = number(grouping.labels.index(grouping.always or ""))
+        else:
+            labels = call("list_value", *(parameters.bind(label, "VARCHAR") for label in grouping.labels))
+            place = call("list_position", labels, name(view.name_of(grouping.column)))
+            within = compare(exp.Sub, place, number(1))
         number_of = compare(exp.Add, compare(exp.Mul, number_of, number(len(grouping.labels))), within)
     return cast(number_of, "BIGINT")
 

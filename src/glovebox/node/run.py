@@ -23,9 +23,10 @@ from glovebox.errors import GloveboxError, IntegrityError, PeerError
 from glovebox.node import two_owners
 from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
+from glovebox.node.spines import spine_totals
 from glovebox.node.steps import finishing_of, is_alone, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
-from glovebox.planner.plan import Joined, Plan, local_query, members, plan_hash
+from glovebox.planner.plan import Joined, Plan, Spines, Stacked, local_query, members, plan_hash
 from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
@@ -147,7 +148,7 @@ class Run:
         source = bound.source
         database = open_database([source], Path(self.job.temporary), self.job.memory_mib, LOADING_THREADS)
         try:
-            load = load_rows if isinstance(self.plan.source, Joined) else load_groups
+            load = load_groups if isinstance(self.plan.source, Stacked) else load_rows
             return load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))
         finally:
             database.close()
@@ -258,6 +259,9 @@ class Run:
                 )
             case Joined():
                 raise TypeError("two owners alone have no helper")
+            case Spines():
+                await self._reached("encoded")
+                return await spine_totals(ctx, plan, own)
             case stacked:
                 owners = tuple(query.party for query in stacked.owners)
                 shape = (len(rings), finishing.groups)

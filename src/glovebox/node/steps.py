@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from glovebox.planner.answer import parts_of
-from glovebox.planner.plan import Joined, Plan, groupings_of, members
+from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, members
 from glovebox.planner.privacy import decays
 from glovebox.planner.shape import join_shape as shape_of
 from glovebox.planner.shape import joint_shape
@@ -19,17 +19,23 @@ from glovebox.runtime.context import Role
 
 
 def row_roles(plan: Plan) -> dict[Role, int]:
-    """Who plays which role in the row engine; nobody in a stacked question."""
-    match plan.source:
-        case Joined(query=query, table=table, helper=helper):
-            owners = {Role.QUERY: query.party, Role.TABLE: table.party}
-            return owners if helper is None else {**owners, Role.HELPER: helper}
-    return {}
+    """Who plays which role in the row engine, if it runs once; several spines give the roles anew."""
+    return roles_of(plan.source) if isinstance(plan.source, Joined) else {}
+
+
+def roles_of(joined: Joined) -> dict[Role, int]:
+    """Who plays which role in one join."""
+    owners = {Role.QUERY: joined.query.party, Role.TABLE: joined.table.party}
+    return owners if joined.helper is None else {**owners, Role.HELPER: joined.helper}
 
 
 def role_names(plan: Plan) -> list[tuple[int, str]]:
-    """Each member of the session and its role, as the transcript binds them."""
-    roles = {party: role.value for role, party in row_roles(plan).items()}
+    """Each member of the session and its role, of several joins one for each, as the transcript binds them."""
+    runs = [roles_of(joined) for joined, _ in joins_of(plan)]
+    roles = {
+        party: ",".join(role.value for run in runs for role, playing in run.items() if playing == party)
+        for party in members(plan)
+    }
     return [
         (party, roles.get(party) or ("computing" if party in plan.computing else "receiver")) for party in members(plan)
     ]
@@ -82,5 +88,5 @@ def largest_frame(plan: Plan) -> int:
     """Bytes of the largest frame of a session; anything longer is refused at its header."""
     if is_alone(plan):
         return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
-    rows = largest_row_frame(join_shape(plan)) if isinstance(plan.source, Joined) else 0
-    return max(rows, finishing_of(plan).largest_frame)
+    rows = (largest_row_frame(shape_of(*run)) for run in joins_of(plan))
+    return max(*rows, finishing_of(plan).largest_frame, 0)

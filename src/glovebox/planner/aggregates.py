@@ -14,7 +14,7 @@ from typing import Literal
 from sqlglot import exp
 
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
-from glovebox.contract.terms import Contract
+from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.nulls import of_nulls
 from glovebox.planner.plan import Output, Total
@@ -75,6 +75,12 @@ class Totals:
     def joined(self) -> bool:
         """Whether owners' tables are joined; else the owners' measures are added."""
         return len(self.scope.sides) > 1
+
+    @property
+    def several(self) -> bool:
+        """Whether one person may be at several owners of a stacked table."""
+        side = self.scope.sides[0]
+        return not self.joined and len(side.owners) > 1 and side.table.person == "id" and not side.table.apart
 
     def where(self, side: int) -> Expression | None:
         """The part of WHERE that a side's owner applies alone."""
@@ -183,8 +189,9 @@ class Totals:
         found = self.scope.sides[side]
         if found.table.person == "row":
             return 1
-        ids = found.ids or next(column for column in found.table.columns if column.kind == "id")
-        return rows_of_id(found.table, ids)
+        owners = len(found.owners) if self.several else 1
+        ids = found.ids or next((column for column in found.table.columns if column.kind == "id"), None)
+        return owners * (rows_of_id(found.table, ids) if ids else found.table.rows)
 
     def counts_people(self, number: int) -> bool:
         """Whether a total counts people, each once in a group, and not their rows or what these hold."""
@@ -276,19 +283,31 @@ class Totals:
             )
         return column == found.ids if self.joined else column.name in self._ids()
 
-    def _ids(self) -> list[str]:
-        """The id by which a stacked table's people are told apart: every part's first, as `data/measures.py` has it."""
+    def person_ids(self) -> list[str]:
+        """The id by which each owner of a stacked table tells people apart, by the owner's own name for it; or none."""
         side, contract = self.scope.sides[0], self.scope.contract
         if side.table.person == "row":
             return []
-        firsts = [
-            next(one for one in contract.tables[part.index].columns if one.kind == "id") for part in side.branches
+        indexes = {branch.index for branch in side.branches}
+        joined = {place for pair in contract.rules.join if {end.table for end in pair} <= indexes for place in pair}
+        return [
+            next(
+                column.name
+                for column in contract.tables[branch.index].columns
+                if column.kind == "id" and (len(indexes) == 1 or JoinColumn(branch.index, column.name) in joined)
+            )
+            for branch in side.branches
         ]
-        for column in side.table.columns:
-            made = [part.columns.get(column.name, ColumnRef(column.name)) for part in side.branches]
-            if made == [ColumnRef(first.name) for first in firsts]:
-                return [column.name]
-        return []
+
+    def _ids(self) -> list[str]:
+        """The columns of a stacked table that are this id at every owner."""
+        ids = [ColumnRef(name) for name in self.person_ids()]
+        side = self.scope.sides[0]
+        return [
+            column.name
+            for column in side.table.columns
+            if ids and ids == [branch.columns.get(column.name, ColumnRef(column.name)) for branch in side.branches]
+        ]
 
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""

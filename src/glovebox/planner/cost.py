@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.plan import Joined, Plan, groupings_of, local_queries
+from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, local_queries
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols import intersection
 from glovebox.protocols.intersection import JoinShape, shards_of, traffic
@@ -78,12 +78,11 @@ def joint_cost(shape: JointShape) -> JointCost:
 
 def plan_cost(plan: Plan) -> Cost:
     """What a plan's row-level run costs; nothing in a stacked question, whose owners share totals only."""
-    if not isinstance(plan.source, Joined):
-        return Cost(0, 0)
-    if plan.source.helper is None:
+    if isinstance(plan.source, Joined) and plan.source.helper is None:
         ahead, asked = joint_cost(joint_shape(plan.source, plan.totals))
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
-    return join_cost(join_shape(plan.source, plan.totals))
+    costs = [join_cost(join_shape(*run)) for run in joins_of(plan)]
+    return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))
 
 
 def steps_of(plan: Plan, contract: Contract) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
-from glovebox.planner.plan import Joined, Plan, owners
+from glovebox.planner.plan import Joined, Plan, Spine, Spines, groupings_of, joins_of, owners
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
@@ -40,15 +40,36 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         told["groups"] = math.prod(local.groups for local in plan.source.owners)
         if plan.source.helper is None:
             return told | told_of_two(plan)
-        helper = told["roles"]["helper"] = names[plan.source.helper]
-        told["must_not_collude"] = [[names[query.party], helper], [names[table.party], helper]]
-        if plan.source.second:
-            told["must_not_collude"].append([names[query.party], names[table.party]])
+        told["roles"]["helper"] = names[plan.source.helper]
+        told["must_not_collude"] = [[names[one], names[other]] for one, other in _pairs(plan.source)]
+    elif isinstance(plan.source, Spines):
+        told["roles"] = {}
+        told["spines"] = [_spine(spine, names) for spine in plan.source.spines]
+        told["rows"] = {names[local.party]: local.lines for local in plan.source.owners}
+        told["groups"] = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
+        pairs = {tuple(sorted(pair)) for joined, _ in joins_of(plan) for pair in _pairs(joined)}
+        told["must_not_collude"] = [[names[one], names[other]] for one, other in sorted(pairs)]
     else:
         told["roles"] = {}
         told["groups"] = plan.source.owners[0].lines
         told["must_not_collude"] = [f"any {(len(plan.computing) - 1) // 2 + 1} of {', '.join(told['computing'])}"]
     return told
+
+
+def _pairs(joined: Joined) -> list[tuple[int, int]]:
+    """Who must not put together what they have of a join."""
+    query, table, helper = joined.query.party, joined.table.party, joined.helper
+    if helper is None:
+        return []
+    return [(query, helper), (table, helper), *([(query, table)] if joined.second else [])]
+
+
+def _spine(spine: Spine, names: list[str]) -> dict[str, Any]:
+    """The roles of one spine."""
+    if spine.join is None or spine.join.helper is None:
+        return {"query": names[spine.query.party], "tables": []}
+    tables = [names[local.party] for local in spine.join.owners[1:]]
+    return {"query": names[spine.query.party], "tables": tables, "helper": names[spine.join.helper]}
 
 
 def in_words(plan: Plan, contract: Contract) -> str:
@@ -60,6 +81,14 @@ def in_words(plan: Plan, contract: Contract) -> str:
         lines += [*(_local(local, names) for local in plan.source.owners), *_matching(plan.source, names)]
         if plan.source.helper is not None:
             lines.append(f"the totals are finished by {', '.join(told['computing'])} together")
+    elif isinstance(plan.source, Spines):
+        lines += [_local(local, names) for local in plan.source.owners]
+        for spine in plan.source.spines:
+            whose = f"the lines of {names[spine.query.party]}"
+            lines += (
+                _matching(spine.join, names) if spine.join else [f"{whose} count as they are, added up by it alone"]
+            )
+        lines.append(f"all that they add up to is added and finished by {', '.join(told['computing'])} together")
     else:
         lines += [
             *(_local(local, names) for local in plan.source.owners),
@@ -147,7 +176,7 @@ def _within(plan: Plan) -> list[str]:
 def _local(local: LocalQuery, names: list[str]) -> str:
     what = "one line an id" if local.ids else "one line a group"
     if local.ids and local.groupings:
-        keys = " and ".join(grouping.column or "" for grouping in local.groupings)
-        what += f", by {keys}" if local.pivoted else f" with its group of {keys}"
+        keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
+        what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"
     kept = "the rows that pass its filter" if local.where else "all rows"
     return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}, {local.lines} at most"

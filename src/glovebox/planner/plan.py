@@ -46,7 +46,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     helper: None where two owners are alone. second: the helper's own table, if three are joined. The groups are
     numbered by those of the query, within each by those of the table, and then of the second. choices: conditions by
     which matching rows are summed. columns: numbers of several owners' columns. Values are the query's measures,
-    payloads of table 0 and 1 those of the table and the second.
+    payloads of table 0 and 1 those of the table and the second. apart: a match in a table is none in the other.
     """
 
     query: LocalQuery
@@ -55,6 +55,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     choices: tuple[Expression, ...] = (Match(0),)
     columns: tuple[Expression, ...] = ()
     second: LocalQuery | None = None
+    apart: bool = False
 
     @property
     def owners(self) -> tuple[LocalQuery, ...]:
@@ -66,6 +67,30 @@ class Stacked(Struct, frozen=True, tag="stacked", forbid_unknown_fields=True):
     """Tables of one schema at three or more owners: each sums its own, the totals are added."""
 
     owners: tuple[LocalQuery, ...]
+
+
+class Spine(Struct, frozen=True, forbid_unknown_fields=True):
+    """One owner's lines, and those of others with the same keys: what they add to each of the plan's totals.
+
+    totals: of the join, for each total of the plan one for each bucket. join: None where the owner's lines alone are
+    enough; each total is then the sum of a measure of the query.
+    """
+
+    query: LocalQuery
+    totals: tuple[Total, ...]
+    join: Joined | None = None
+
+
+class Spines(Struct, frozen=True, tag="spines", forbid_unknown_fields=True):
+    """Spines whose totals add: of like tables every owner's in turn.
+
+    owners: what each owner loads, once; a spine takes the measures that it names of it. buckets: group keys behind
+    those of the owners' columns, of numbers that no owner knows: conditions of the totals pick them.
+    """
+
+    owners: tuple[LocalQuery, ...]
+    spines: tuple[Spine, ...]
+    buckets: tuple[Grouping, ...] = ()
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +152,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     computing: tuple[int, ...]
     asker: int
     receivers: tuple[int, ...]
-    source: Joined | Stacked
+    source: Joined | Stacked | Spines
     totals: tuple[Total, ...]
     people: int
     threshold: int
@@ -165,9 +190,25 @@ def local_query(plan: Plan, party: int) -> LocalQuery | None:
 
 def groupings_of(plan: Plan) -> tuple[Grouping, ...]:
     """The groupings of the answer, which outputs of kind group are numbered by; its groups are in row-major order."""
-    if isinstance(plan.source, Joined):
-        return tuple(grouping for local in plan.source.owners for grouping in local.groupings)
-    return plan.source.owners[0].groupings
+    match plan.source:
+        case Joined(owners=owners):
+            return tuple(grouping for local in owners for grouping in local.groupings)
+        case Stacked(owners=owners):
+            return owners[0].groupings
+        case Spines(spines=(Spine(query=query, join=join), *_), buckets=buckets):
+            first = (query,) if join is None else join.owners
+            return (*(grouping for local in first for grouping in local.groupings), *buckets)
+    raise ValueError("a plan has a spine at least")
+
+
+def joins_of(plan: Plan) -> tuple[tuple[Joined, tuple[Total, ...]], ...]:
+    """The runs of the row-level protocol and their totals: one of a joined question, those of the spines that join."""
+    match plan.source:
+        case Joined():
+            return ((plan.source, plan.totals),)
+        case Spines(spines=spines):
+            return tuple((spine.join, spine.totals) for spine in spines if spine.join)
+    return ()
 
 
 def canonical(plan: Plan) -> bytes:

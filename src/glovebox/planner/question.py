@@ -17,7 +17,7 @@ from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
-from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Stacked
+from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
 from glovebox.planner.privacy import noise_of
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, check_receivers, scope_of
@@ -64,7 +64,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     check_receivers(scope, receivers)
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
-    source, ordered = source_of(totals, keys, computing)
+    source, ordered = source_of(totals, found, keys, computing)
     outputs = tuple(_renumbered(output, scope, keys, source) for output in found)
     plan = Plan(
         plan_format=PLAN_FORMAT,
@@ -145,7 +145,7 @@ def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str
     return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
 
 
-def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | Stacked) -> Output:
+def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | Stacked | Spines) -> Output:
     """An output of a group key by its place among the source's groupings, the query's before the table's."""
     if output.kind != "group" or not isinstance(source, Joined):
         return output

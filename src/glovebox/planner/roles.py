@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
-from glovebox.planner.plan import Joined, Stacked, Total
+from glovebox.planner.plan import Joined, Output, Spines, Stacked, Total
 from glovebox.planner.shape import join_shape, joint_shape, placed
+from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
 from glovebox.schema.expressions import Call, substituted
@@ -23,13 +24,15 @@ MOST_TOTALS = 2048
 
 
 def source_of(
-    totals: Totals, keys: list[Key], computing: tuple[int, ...]
-) -> tuple[Joined | Stacked, tuple[Total, ...]]:
+    totals: Totals, outputs: Sequence[Output], keys: list[Key], computing: tuple[int, ...]
+) -> tuple[Joined | Stacked | Spines, tuple[Total, ...]]:
     """The source of a plan, and its totals. Refused for what is too much to join."""
     if totals.joined:
         return _joined(totals, keys, computing)
-    lines = math.prod(len(key.groupings[0].labels) for key in keys)
-    return Stacked(tuple(branch_queries(totals, keys, lines))), tuple(totals.totals)
+    queries = tuple(branch_queries(totals, keys, math.prod(len(key.groupings[0].labels) for key in keys)))
+    if met_at_several(totals, outputs):
+        return counted_once(totals, keys, queries, computing), tuple(totals.totals)
+    return Stacked(queries), tuple(totals.totals)
 
 
 def branch_queries(totals: Totals, keys: list[Key], lines: int) -> Iterator[LocalQuery]:

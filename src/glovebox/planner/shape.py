@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.planner.plan import Joined, Total
+from glovebox.planner.plan import Joined, Spine, Total
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Expression, Operation, Payload, Value
 from glovebox.protocols.intersection import JoinShape
@@ -26,7 +26,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     """
     _, *tables = source.owners
     counts = [len(local.measures) * pivots(local) for local in tables]
-    columns = [_side_by_side(column, counts[0]) for column in source.columns]
+    columns = [_side_by_side(column, counts[0], source.apart) for column in source.columns]
     found = []
     for total in totals:
         for groups in itertools.product(*(range(pivots(local)) for local in source.owners)):
@@ -43,9 +43,10 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
         tuple(found),
         _groups(source.query),
         _groups(source.table),
-        tuple(_side_by_side(choice, counts[0]) for choice in source.choices),
+        tuple(_side_by_side(choice, counts[0], source.apart) for choice in source.choices),
         tuple(columns),
         None if source.second is None else TableSize(source.second.lines, counts[1], _groups(source.second)),
+        apart=source.apart,
     )
 
 
@@ -61,6 +62,15 @@ def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
     apart = totals.reshape(-1, *(pivots(local) for local in owners), *(_groups(local) for local in owners))
     axes = [axis for place in range(len(owners)) for axis in (1 + place, 1 + len(owners) + place)]
     return apart.transpose(0, *axes).reshape(len(apart), math.prod(local.groups for local in owners))
+
+
+def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray[np.uint64]:
+    """A spine's totals as those of the plan: (totals, groups), the buckets within the groups of owners' columns."""
+    if spine.join is None:
+        raise TypeError("without a join nothing is on shares")
+    of_owners = by_group(spine.join, totals)
+    apart = of_owners.reshape(-1, buckets, of_owners.shape[1])
+    return apart.transpose(0, 2, 1).reshape(len(apart), -1)
 
 
 def pivots(local: LocalQuery) -> int:
@@ -98,13 +108,15 @@ def _payload(
     return sum(counts) + columns.index(product)
 
 
-def _side_by_side(expression: Expression, before: int) -> Expression:
-    """The expression with the second table's payloads after the first's."""
+def _side_by_side(expression: Expression, before: int, apart: bool) -> Expression:
+    """The expression with the second table's payloads after the first's; as it is where tables stand apart."""
+    if apart:
+        return expression
     match expression:
         case Payload(1, index, low, high):
             return Payload(0, before + index, low, high)
         case Operation(operator, arguments):
-            return Operation(operator, tuple(_side_by_side(argument, before) for argument in arguments))
+            return Operation(operator, tuple(_side_by_side(argument, before, apart) for argument in arguments))
     return expression
 
 

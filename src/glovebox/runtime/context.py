@@ -120,8 +120,11 @@ class Context:
     def exchanged(self, one: Role, other: Role) -> Context:
         """This context with two roles exchanged: a run in which their parties serve each other."""
         roles = self._ground.roles
-        swapped = {**roles, one: roles[other], other: roles[one]}
-        return Context(dataclasses.replace(self._ground, roles=swapped), self._path)
+        return self.playing({**roles, one: roles[other], other: roles[one]})
+
+    def playing(self, roles: Mapping[Role, int]) -> Context:
+        """This context with the roles given to these parties."""
+        return Context(dataclasses.replace(self._ground, roles=roles), self._path)
 
     async def send(self, to: Role | int, array: NDArray[Any], name: str = "") -> None:
         """Send an array; it belongs to the link from here on and must not be changed."""

@@ -49,6 +49,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     groupings: the groups are the product of their domains, in row-major order. A line an id has the group of its row;
     where `pivoted`, for an id may have rows in many, each measure becomes one for each group, over its rows alone.
     unmatched: rows without an id are lines too, which match nothing and are nobody.
+    by_group: an id with rows in several groups is a line in each, and matches others' lines of the same group only.
     """
 
     party: int
@@ -60,6 +61,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     groupings: tuple[Grouping, ...] = ()
     pivoted: bool = False
     unmatched: bool = False
+    by_group: bool = False
 
     @property
     def groups(self) -> int:
