@@ -220,7 +220,7 @@ async def test_an_end_without_a_run_is_no_end(fleet):
         proposal = claimed(await link.receive(5), Proposal)
         await link.send(hostile.sign(hostile.acceptance(proposal.session)))
         await link.receive(20)
-        await link.send(hostile.sign(Ended(proposal.session, 1, secrets.token_bytes(32), 0)))
+        await link.send(hostile.sign(Ended(proposal.session, 1, secrets.token_bytes(32), 0, bytes(32))))
 
     fleet.stop("right")
     async with played(fleet, play):

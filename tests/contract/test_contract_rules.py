@@ -200,6 +200,8 @@ BAD = [
     ('["a.id", "b.id"]', '["a.id", "c.id"]', "contract_join"),
     ('["a.id", "b.id"]', '["a.id", "a.id"]', "contract_join"),
     ('["a.id", "b.id"]', '["four.a.id", "b.id"]', "contract_join"),
+    ('["a.id", "b.id"]', '["a/id", "b.id"]', "contract_join"),
+    ('["a.id", "b.id"]', '["one.two.a.id", "b.id"]', "contract_join"),
     ('["a.id", "b.id"]', '["a.id", "two.x.y.b.id"]', "contract_join"),
     ('["a.id", "b.id"]', '[["a.id", "a.c"], ["b.id", "b.d"]]', "contract_join"),
     ('["a.id", "b.id"]', '[["a.id", "a.n"], ["b.id", "b.d"]]', "contract_join"),

@@ -1,16 +1,19 @@
 """Sessions between running nodes: several at once, refusals by the others, and what is left behind."""
 
 import asyncio
+import hashlib
 import json
 
 import pytest
 
-from glovebox.audit.log import verify_log
+from glovebox.audit.log import Log, verify_log
+from glovebox.audit.receipts import fields_of
 from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
-from glovebox.errors import GloveboxError
+from glovebox.errors import GloveboxError, IntegrityError
 from glovebox.identity import public_bytes
 from glovebox.node.contracts import read_contract
+from glovebox.node.evidence import verify_home, verify_other
 from glovebox.node.local import Ask, Status, StatusRequest, talk
 from glovebox.node.state import State
 
@@ -90,6 +93,35 @@ def test_every_log_verifies_and_holds_no_number_of_the_answer(fleet):
         assert verify_log(home.log_file, public_bytes(home.key())) > 2
         told = [json.loads(line)["what"] for line in home.log_file.read_text().splitlines()]
         assert not any(str(ROWS // 2) in what.values() for what in told)
+
+
+def test_no_party_can_show_another_history_later(fleet, tmp_path):
+    """What the receipts say of each log holds, and a history that was cut or written anew does not stand beside it."""
+    answered = fleet.ask("left", anew(QUESTION))
+    contract, own, other = read_contract(fleet.contract), fleet.homes["left"], fleet.homes["right"]
+    for home in fleet.homes.values():
+        found = verify_home(home)
+        assert found.entries > found.receipts > 0
+    whole = other.log_file.read_bytes()
+    copy = tmp_path / "log.jsonl"
+    copy.write_bytes(whole)
+    assert verify_other(own, contract, "right", copy).receipts > 0
+    head = fields_of(answered.receipt.partition("\n\n")[0])["log of right"]
+    lines = whole.splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if hashlib.sha256(line.rstrip(b"\n")).hexdigest() == head)
+    copy.write_bytes(b"".join(lines[:place]))  # from before the session
+    with pytest.raises(IntegrityError, match="not the log that right showed") as caught:
+        verify_other(own, contract, "right", copy)
+    assert (caught.value.party, answered.session in caught.value.step) == ("right", True)
+    copy.unlink()
+    anew_ = Log(copy, other.key())  # the same entries, told again by the holder of the key
+    for line in lines:
+        entry = json.loads(line)
+        anew_.write(entry["event"], **entry["what"])
+    anew_.close()
+    assert verify_log(copy, public_bytes(other.key())) == len(lines)
+    with pytest.raises(IntegrityError, match="not the log that right showed"):
+        verify_other(own, contract, "right", copy)
 
 
 def test_a_file_that_changed_since_it_was_bound_is_refused(fleet):

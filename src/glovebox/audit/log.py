@@ -67,18 +67,30 @@ def verify_log(path: Path, key: bytes) -> int:
 
     Raises IntegrityError that names the first line that does not hold.
     """
-    head, number = START, 0
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    return len(read_log(path, key))
+
+
+def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
+    """Every entry of a log file, checked as `verify_log` does, with the head of the log after it."""
+    found: list[tuple[Entry, bytes]] = []
+    head = START
+    *lines, torn = path.read_bytes().split(b"\n")
+    for number, line in enumerate([*lines, torn] if torn else lines, 1):
         try:
             entry = msgspec.json.decode(line, type=Entry)
-            if entry.number != number - 1 or entry.previous != head.hex():
+            if entry.number != number - 1 or entry.previous != head.hex() or number > len(lines):
                 raise IntegrityError("the chain is broken")
+            if msgspec.json.encode(entry) != line:
+                raise IntegrityError("the line is not as it was written")
             unsigned = msgspec.json.encode(msgspec.structs.replace(entry, signature=""))
             verify_signature(key, DOMAIN, unsigned, signature_bytes(entry.signature))
         except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
-            raise IntegrityError(f"line {number} of {path.name} does not hold: it was changed or moved") from problem
+            raise IntegrityError(
+                f"line {number} of {path.name} does not hold: it was changed or moved", step=f"line {number}"
+            ) from problem
         head = hashlib.sha256(line).digest()
-    return number
+        found.append((entry, head))
+    return found
 
 
 def _end_of(path: Path, file: int) -> tuple[int, bytes]:
@@ -88,5 +100,5 @@ def _end_of(path: Path, file: int) -> tuple[int, bytes]:
     if whole != len(data):
         os.ftruncate(file, whole)
         os.fsync(file)
-    lines = data[:whole].splitlines()
+    lines = data[:whole].split(b"\n")[:-1]
     return len(lines), hashlib.sha256(lines[-1]).digest() if lines else START

@@ -40,7 +40,7 @@ def receipt_text(fields: dict[str, str]) -> str:
 
 def fields_of(text: str) -> dict[str, str]:
     """The fields of a receipt's text."""
-    first, *lines = text.splitlines()
+    first, *lines = text.removesuffix("\n").split("\n")
     if first != TITLE or not all(": " in line for line in lines):
         raise IntegrityError("this is not a receipt", detail=(f"its first line must be: {TITLE}",))
     fields = dict(line.split(": ", 1) for line in lines)
@@ -71,7 +71,7 @@ def verify_receipt(receipt: str, keys: dict[str, bytes], signers: list[str]) -> 
         raise IntegrityError("this receipt carries no signatures")
     text += "\n"
     missing = set(signers)
-    for line in rest.splitlines():
+    for line in rest.removesuffix("\n").split("\n"):
         name, _, signature = line.removeprefix(MARK).partition(" ")
         if not line.startswith(MARK) or name not in keys:
             raise IntegrityError("a line below the receipt is no signature of a party of its contract")
@@ -80,6 +80,8 @@ def verify_receipt(receipt: str, keys: dict[str, bytes], signers: list[str]) -> 
         except IntegrityError as problem:
             raise IntegrityError(f"the signature of {name} under this receipt does not verify", party=name) from problem
         missing.discard(name)
+    if not rest.endswith("\n"):
+        raise IntegrityError("this receipt does not end with its last line")
     if missing:
         raise IntegrityError(f"the receipt lacks the signature of {', '.join(sorted(missing))}")
     return fields_of(text)

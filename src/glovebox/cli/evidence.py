@@ -28,29 +28,41 @@ def verify_receipt_file(
     answer: Annotated[Path | None, Parameter(help="The answer, as `ask --format json --out` wrote it.")] = None,
 ) -> None:
     """Check every signature of a receipt with the contract alone; with --answer, that it is the answer's."""
-    from glovebox.audit.receipts import verify_receipt
     from glovebox.errors import IntegrityError
     from glovebox.node.contracts import read_contract
+    from glovebox.node.evidence import verify_receipt_of
     from glovebox.node.receipt import commitment_of_file
 
-    contract = read_contract(contract_file)
-    keys = {party.name: party.key for party in contract.parties}
-    text = receipt_file.read_text()
-    fields = verify_receipt(text, keys, [])
-    signers = {*fields["computed by"].split(", "), *fields["receivers"].split(", "), fields["asker"]}
-    verify_receipt(text, keys, sorted(signers))
-    if fields["contract"].rpartition("sha256:")[2] != contract.hash.hex():
-        raise IntegrityError("this receipt is of another contract")
+    text = receipt_file.read_bytes().decode(errors="replace")
+    fields = verify_receipt_of(read_contract(contract_file), text.rstrip("\n") + "\n")
     if answer and commitment_of_file(answer) != fields["commitment"]:
         raise IntegrityError("this answer is not the one that the receipt commits to")
+    signers = {*fields["computed by"].split(", "), *fields["receivers"].split(", "), fields["asker"]}
     print(f"good: {fields['statement']}", f"signed by {', '.join(sorted(signers))}", sep="\n")
 
 
 @log.command(name="verify")
-def verify_own_log(*, home: HomeOption = None) -> None:
-    """Check the chain and every signature of this node's log."""
-    from glovebox.audit.log import verify_log
-    from glovebox.identity import public_bytes
+def verify_log_file(
+    log_file: Annotated[Path | None, Parameter(help="Another party's log; without it this node's own.")] = None,
+    *,
+    of: Annotated[str | None, Parameter(help="With LOG-FILE: the party whose log it is.")] = None,
+    contract: Annotated[str | None, Parameter(help="With LOG-FILE: a contract with its key.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Check a log's chain and signatures, and that it is the one that this node's receipts know.
+
+    Of this node also the receipts and the ledger.
+    """
+    from glovebox.errors import UsageError
+    from glovebox.node.contracts import find_contract
+    from glovebox.node.evidence import verify_home, verify_other
 
     place = home_of(home)
-    print(f"good: {verify_log(place.log_file, public_bytes(place.key()))} entries")
+    if log_file is None:
+        found = verify_home(place)
+        print(f"good: {found.entries} entries, {found.receipts} receipts, {found.spends} entries of the ledger")
+        return
+    if of is None or contract is None:
+        raise UsageError("whose log is it?", hint="glovebox log verify LOG-FILE --of PARTY --contract CONTRACT")
+    found = verify_other(place, find_contract(place, contract), of, log_file)
+    print(f"good: {found.entries} entries of {of}, {found.receipts} of this node's receipts know it")

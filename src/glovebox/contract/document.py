@@ -87,6 +87,7 @@ class Document(Part):
     name: Name
     version: Count
     purpose: Sentence
+    legal_basis: Sentence | None = None
     first: date = Field(alias="from")
     until: date
     supersedes: Annotated[str, Field(pattern=HASH)] | None = None

@@ -107,14 +107,15 @@ def _joined(tables: tuple[Table, ...], side: list[JoinColumn]) -> tuple[tuple[Ta
 
 
 def _place(tables: tuple[Table, ...], names: list[str], text: str) -> JoinColumn:
-    *owner, name, column = ["", *text.split(".")] if text.count(".") == 1 else text.split(".")
-    wanted = names.index(owner[0]) if owner and owner[0] in names else None
+    parts = text.split(".")
+    owner, name, column = {2: ["", *parts], 3: parts}.get(len(parts), ["", "", ""])
+    wanted = names.index(owner) if owner in names else None
     found = [
         index
         for index, table in enumerate(tables)
         if table.name == name and table.column(column) and (wanted is None or wanted in table.owners)
     ]
-    if len(owner) != 1 or (owner[0] and wanted is None) or len(found) != 1:
+    if (owner and wanted is None) or len(found) != 1:
         what = "is in more than one table" if len(found) > 1 else "is no column of the contract"
         raise Fault("contract_join", PATH, f"{text[:130]} {what}", 'write "table.column" or "owner.table.column"')
     return JoinColumn(table=found[0], column=column)

@@ -41,8 +41,9 @@ def parse_contract(text: bytes) -> Contract:
 def _contract(text: bytes, document: Document) -> Contract:
     if document.first > document.until:
         raise Fault("contract_dates", ("until",), "the contract ends before it begins", "write until after from")
-    if found := hidden_character(document.purpose):
-        raise Fault("contract_invisible", ("purpose",), f"the purpose holds the character {found}", "leave it out")
+    for key, sentence in (("purpose", document.purpose), ("legal_basis", document.legal_basis or "")):
+        if found := hidden_character(sentence):
+            raise Fault("contract_invisible", (key,), f"the {key} holds the character {found}", "leave it out")
     parties = _parties(document)
     names = [party.name for party in parties]
     tables = read_tables(document.table, names, surplus_dropped=document.privacy is not None)
@@ -62,6 +63,7 @@ def _contract(text: bytes, document: Document) -> Contract:
         privacy=_privacy(document.privacy),
         supersedes=bytes.fromhex(document.supersedes.removeprefix("sha256:")) if document.supersedes else None,
         protocol=document.protocol,
+        legal_basis=document.legal_basis or "",
     )
     check_overflow(contract)
     return contract

@@ -24,6 +24,8 @@ def reading(contract: Contract) -> str:
         f"In force from {contract.first} to {contract.last}, both days included.",
         f"The bytes of this text have the hash sha256:{contract.hash.hex()}",
     ]
+    if contract.legal_basis:
+        lines.append(f"Legal basis: {contract.legal_basis}")
     if contract.supersedes:
         lines.append(f"It takes the place of the contract sha256:{contract.supersedes.hex()}")
     lines += ["", "Parties"]

@@ -80,6 +80,7 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
 
     text: the exact bytes that are signed; hash: their SHA-256. first, last: the days it holds, both included.
     supersedes: hash of the contract that this one replaces. protocol: of a contract of two parties, else None.
+    legal_basis: what allows it, in a sentence, or "".
     """
 
     text: bytes
@@ -96,6 +97,7 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     privacy: Privacy | None = None
     supersedes: bytes | None = None
     protocol: Protocol | None = None
+    legal_basis: str = ""
 
     def number(self, name: str) -> int | None:
         """The number of the party of that name, or None."""

@@ -27,7 +27,7 @@ def read_contract(path: Path) -> Contract:
 
 def check_signed_by_all(contract: Contract, signatures: Path) -> None:
     """Return if every party's signature over these very bytes stands in the file; Refused names who is missing."""
-    lines = signatures.read_text() if signatures.is_file() else ""
+    lines = signatures.read_bytes().decode(errors="replace") if signatures.is_file() else ""
     signers = verify_signatures(contract, lines)
     missing = [party.name for party in contract.parties if party.name not in signers]
     if missing:

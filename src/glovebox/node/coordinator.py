@@ -242,6 +242,8 @@ class Attempt:
                         last = name
                         await self.emit(name, stated.name)
                 case Ended() as ended:
+                    if (ended.session, ended.party, len(ended.log)) != (self.session, party, len(self.node.log.head)):
+                        raise IntegrityError(f"{stated.name} ended another session", party=stated.name, step=last)
                     return ended
                 case Failed() as failed:
                     self.failures[party] = reply
@@ -256,7 +258,7 @@ class Attempt:
             raise IntegrityError("the receivers did not get one and the same answer", step="answered")
         text = receipt_for(
             self.contract, self.own.plan, self.own.proposal, self.own.acceptances,
-            began=began, ended=_now(), commitment=told.pop().hex(),
+            began=began, ended=_now(), commitment=told.pop().hex(), logs={end.party: end.log.hex() for end in ended},
         )  # fmt: skip
         draft = Receipt(self.session, text, {})
         endorsed = await asyncio.gather(*(self._endorsed_by(party, draft) for party in self.links))

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from glovebox.errors import IntegrityError
+from glovebox.node.database import broken_file, open_sqlite
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -54,30 +55,36 @@ class Ledger:
     """A node's ledger; one connection, used by one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            sentence = f"{path.name} was written by another version of Glovebox"
-            raise IntegrityError(f"{sentence} (format {version}, here {SCHEMA_VERSION})")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
-        for (contract,) in self._db.execute("SELECT DISTINCT contract FROM entries").fetchall():
-            self.entries(contract)  # a broken chain is met now, and not in a session
+        self._db = open_sqlite(path, SCHEMA, SCHEMA_VERSION)
+        self._file = path
+        try:
+            for contract in self.contracts():
+                self.entries(contract)  # a broken chain is met now, and not in a session
+        except IntegrityError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
 
+    def contracts(self) -> list[bytes]:
+        """The hashes of the contracts that have entries."""
+        try:
+            return [row[0] for row in self._db.execute("SELECT DISTINCT contract FROM entries")]
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
+            raise broken_file(self._file) from problem
+
     def entries(self, contract: bytes) -> list[Entry]:
         """All entries of a contract, oldest first. Raises IntegrityError where the chain does not hold."""
-        rows = self._db.execute(
-            "SELECT number, at, kind, session, what, amounts, previous, hash FROM entries WHERE contract = ?"
-            " ORDER BY number",
-            (contract,),
-        )
+        try:
+            rows = self._db.execute(
+                "SELECT number, at, kind, session, what, amounts, previous, hash FROM entries WHERE contract = ?"
+                " ORDER BY number",
+                (contract,),
+            ).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
+            raise broken_file(self._file) from problem
         found, previous = [], START
         for place, (number, at, kind, session, what, amounts, before, digest) in enumerate(rows, 1):
             if number != place or before != previous:
@@ -128,6 +135,10 @@ class Ledger:
             " envelope = excluded.envelope WHERE excluded.number >= number",
             (contract, party, number, envelope),
         )
+
+    def noted(self) -> list[bytes]:
+        """The hashes of the contracts of which heads are kept."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT contract FROM heads")]
 
     def heads(self, contract: bytes) -> dict[int, bytes]:
         """The newest signed head that is kept of each party, in its envelope."""

@@ -108,12 +108,16 @@ class Event(Struct, frozen=True, tag="event", forbid_unknown_fields=True):
 
 
 class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
-    """A party's run is over: commitment is the hash of the answer at a receiver, empty at the others."""
+    """A party's run is over: commitment is the hash of the answer at a receiver, empty at the others.
+
+    log: the head of this party's log, which the others sign with the receipt.
+    """
 
     session: bytes
     party: int
     commitment: bytes
     bytes_sent: int
+    log: bytes = b""
 
 
 class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):

@@ -39,12 +39,15 @@ from glovebox.node.messages import (
     open_signed,
     words,
 )
-from glovebox.node.receipt import question_id, receipt_for, run_id
+from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
+
+LEDGER = "ledger"
+"""In an entry of the log: the head of the ledger then."""
 
 MOST_KEPT = 8  # sessions that an acceptance names: more than one only if the parties disagreed on what was kept
 
@@ -77,6 +80,7 @@ class Participant:
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
         self._run = b""
         self._commitment = b""
+        self._log = b""  # the head of this party's log when its run was over
         self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
 
     def __repr__(self) -> str:
@@ -189,7 +193,11 @@ class Participant:
             self._check_budget()
             self.node.ledger.spend(self.contract.hash, self.session, self.proposal.statement, self.cost)
         self.node.state.move(self.session, "spent", run=self._run)
-        self.node.log.write("started", session=self.session.hex(), run=self._run.hex())
+        self.node.log.write("started", session=self.session.hex(), run=self._run.hex(), **self._ledger())
+
+    def _ledger(self) -> dict[str, str]:
+        """The head of the ledger, for an entry of the log: the signature there is the ledger's too."""
+        return {LEDGER: self.node.ledger.head(self.contract.hash)[1].hex()} if self.cost else {}
 
     def _repeat(self, earlier: bytes) -> None:
         """Have the opening shares of an earlier session sent again: the same answer with the same noise."""
@@ -222,7 +230,7 @@ class Participant:
         self.began = time.monotonic()
         await reached("started")
         if self.worker is None:
-            return Ended(self.session, self.me, b"", 0)
+            return self._ended(0)
         self.revealing = self._again is not None
         with self._naming():
             await self.worker.run(self._job(start.acceptances))
@@ -260,11 +268,15 @@ class Participant:
                     if not self._commitment:
                         self.node.state.move(self.session, "answered")
                     self.node.state.note_peak(self.session, peak_mib)
-                    return Ended(self.session, self.me, self._commitment, bytes_sent)
+                    return self._ended(bytes_sent)
                 case Broke() as broke:
                     raise error_of(broke)
                 case other:
                     raise GloveboxError(f"the worker sent {type(other).__name__.lower()} out of turn")
+
+    def _ended(self, bytes_sent: int) -> Ended:
+        self._log = self.node.log.head
+        return Ended(self.session, self.me, self._commitment, bytes_sent, self._log)
 
     def _keep(self, answer: bytes, salt: bytes) -> None:
         self._commitment = commitment(salt, answer)
@@ -275,9 +287,11 @@ class Participant:
         """Sign the receipt, if every line of it is what this party knows; with how far its ledger goes now."""
         given = fields_of(receipt.text)
         told = given.get("commitment", "")
+        logs = {party: given.get(log_field(self.contract.parties[party].name), "") for party in self.acceptances}
+        logs[self.me] = self._log.hex()
         own = receipt_for(
             self.contract, self.plan, self.proposal, self.acceptances,
-            began=given.get("began", ""), ended=given.get("ended", ""), commitment=told,
+            began=given.get("began", ""), ended=given.get("ended", ""), commitment=told, logs=logs,
         )  # fmt: skip
         if own != receipt.text or (self._commitment and told != self._commitment.hex()):
             raise IntegrityError("the receipt differs from what this party saw", step="signed")
@@ -312,7 +326,7 @@ class Participant:
         if void.session != self.session or self.revealing:
             raise IntegrityError("a session that may have revealed something cannot be void", step="void")
         self.node.ledger.void(self.contract.hash, self.session)
-        self.node.log.write("void", session=self.session.hex())
+        self.node.log.write("void", session=self.session.hex(), **self._ledger())
 
     async def end(self, error: GloveboxError | None = None) -> None:
         """End the worker and note how the session ended, and who was at fault."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -44,8 +44,13 @@ def receipt_for(
     began: str,
     ended: str,
     commitment: str,
+    logs: Mapping[int, str],
 ) -> str:
-    """The receipt's text. Only began, ended and commitment are not every party's own knowledge."""
+    """The receipt's text. Only began, ended, commitment and the others' logs are not every party's own knowledge.
+
+    logs: the head of each party's log in hexadecimal digits. All sign all of them, so that none of them can show
+    another history later (`verify_log` with receipts).
+    """
 
     def names(parties: Iterable[int]) -> str:
         return ", ".join(contract.parties[party].name for party in parties)
@@ -71,7 +76,13 @@ def receipt_for(
         name = contract.parties[party].name
         fields[f"snapshot of {name}"] = acceptance.snapshot.hex() or "none"
         fields[f"version at {name}"] = acceptance.version
+        fields[log_field(name)] = logs[party]
     return receipt_text(fields | {"began": began, "ended": ended, "commitment": commitment})
+
+
+def log_field(party: str) -> str:
+    """The receipt's field for the head of a party's log."""
+    return f"log of {party}"
 
 
 class AnswerFile(Struct, frozen=True):

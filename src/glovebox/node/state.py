@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glovebox.data.sources import Format
-from glovebox.errors import IntegrityError
+from glovebox.node.database import open_sqlite
 
 SCHEMA_VERSION = 2
 SCHEMA = """
@@ -67,17 +67,7 @@ class State:
     """The node's durable state; one connection, used by one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            raise IntegrityError(
-                f"{path.name} was written by another version of Glovebox (format {version}, here {SCHEMA_VERSION})"
-            )
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+        self._db = open_sqlite(path, SCHEMA, SCHEMA_VERSION)
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,10 +149,11 @@ class State:
             self.move(session, "failed", f"the node stopped while {state}")
         return rows
 
-    def sessions(self) -> list[tuple[bytes, str, str, str, str, float, float]]:
-        """All sessions, newest first: id, statement, asker, state, reason, began, changed."""
+    def sessions(self) -> list[tuple[bytes, str, str, str, str, float, float, bytes]]:
+        """All sessions, newest first: id, statement, asker, state, reason, began, changed, hash of the contract."""
         return self._db.execute(
-            "SELECT session, statement, asker, state, reason, began, changed FROM sessions ORDER BY began DESC"
+            "SELECT session, statement, asker, state, reason, began, changed, contract FROM sessions"
+            " ORDER BY began DESC"
         ).fetchall()
 
     def store_opening(self, session: bytes, run: bytes, question: bytes, opening: bytes) -> None:
@@ -217,3 +208,7 @@ class State:
         """The signed receipt of a session, or None."""
         row = self._db.execute("SELECT text FROM receipts WHERE session = ?", (session,)).fetchone()
         return row[0] if row else None
+
+    def receipts(self) -> list[tuple[bytes, str]]:
+        """Every signed receipt with its session."""
+        return self._db.execute("SELECT session, text FROM receipts ORDER BY rowid").fetchall()
