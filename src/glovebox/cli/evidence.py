@@ -1,4 +1,4 @@
-"""`glovebox receipt verify` and `glovebox log verify`: what can be checked offline."""
+"""`glovebox receipt verify`, `log verify` and `log export`: what can be checked and shown offline."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from glovebox.cli.serving import HomeOption, home_of
+from glovebox.cli.serving import HomeOption, JsonOption, home_of
 
 receipt = cyclopts.App(name="receipt", help="Check receipts.")
-log = cyclopts.App(name="log", help="Check this node's log.")
+log = cyclopts.App(name="log", help="Check and export this node's log.")
 
 
 def register(app: cyclopts.App) -> None:
@@ -66,3 +66,22 @@ def verify_log_file(
         raise UsageError("whose log is it?", hint="glovebox log verify LOG-FILE --of PARTY --contract CONTRACT")
     found = verify_other(place, find_contract(place, contract), of, log_file)
     print(f"good: {found.entries} entries of {of}, {found.receipts} of this node's receipts know it")
+
+
+@log.command(name="export")
+def export_account(
+    *,
+    html: Annotated[bool, Parameter(negative="", help="A page to print, in place of JSON.")] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print who asked what under which contract and legal basis, what was revealed, and the budget: JSON, or --html."""
+    import msgspec
+
+    from glovebox.errors import UsageError
+    from glovebox.node.export import account_of, page_of
+
+    if html and json:
+        raise UsageError("the account is JSON or a page", hint="--json or --html")
+    account = account_of(home_of(home))
+    print(page_of(account) if html else msgspec.json.format(msgspec.json.encode(account)).decode())
