@@ -6,7 +6,8 @@ Security       semi-honest; a receiver detects up to t = (m - 1) // 2 wrong shar
 Leakage        the values
 Rounds         1
 Bytes          v s f + 32 f; v values of s bytes, f frames: one of each computing party to each other receiver. Before
-               it one round of one byte from each computing party to each other, that it keeps its opening
+               it, from each computing party to each other, one round of a 32-byte hash of all that was opened on the
+               way, and one of one byte, that it keeps its opening
 Source         Shamir, CACM 1979; session.md (salt, repeat)
 
 What a receiver gets: all shares of each value, fresh from a product (`finishing.py`), so no more than the value; and
@@ -52,6 +53,22 @@ async def shares_for_opening(ctx: Context, finishing: Finishing, finished: Any) 
     """
     shares = await ctx.shamir.shares(finished)
     return encode(shares, modulus(finishing.bits)) + ctx.private("salt").bytes(SALT)
+
+
+async def all_opened_alike(ctx: Context) -> None:
+    """Return if all computing parties saw the same in every opening on the way. Raises IntegrityError if not.
+
+    A masked value is opened from t + 1 shares, which belong together whatever they are: a party that sends another a
+    wrong share gives it a wrong value, but not also those who do not open from its share. So before anything of the
+    answer is kept, let alone sent, all compare what they opened.
+    """
+    mine = await ctx.shamir.opened_digest()
+    others = [party for party in ctx.parties if party != ctx.party]
+    for party in others:
+        await ctx.send(party, np.frombuffer(mine, np.uint8))
+    for party in others:
+        if (await ctx.receive(party, np.uint8, len(mine))).tobytes() != mine:
+            raise IntegrityError("a party sent others different shares of what was opened", step=ctx.path)
 
 
 async def all_keep_theirs(ctx: Context) -> None:

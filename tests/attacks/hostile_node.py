@@ -112,6 +112,8 @@ def changed(name: str, label: str, data: bytes) -> bytes | None:
             return data + b"\0"
         case "ones":
             return b"\xff" * len(data)
+        case "one bit":
+            return bytes([data[0] ^ 1]) + data[1:]
         case "nothing":
             return None
     return data
@@ -129,7 +131,8 @@ def attack_in_worker() -> None:
             await when_linked(self._links.values(), attack())
 
     def posting(self, label, data):
-        sent = changed(attack(), label, bytes(data))
+        only_left = attack().startswith("one bit in") and self.peer != 0
+        sent = bytes(data) if only_left else changed(attack(), label, bytes(data))
         if sent is not None:
             self._largest = max(self._largest, len(sent))
             post(self, label, sent)

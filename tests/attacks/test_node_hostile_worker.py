@@ -98,6 +98,15 @@ def test_a_party_that_beats_and_sends_nothing_ends_with_the_time_of_the_session(
     assert revealed(fleet) == before
 
 
+def test_a_party_that_flips_a_bit_in_its_shares_ends_the_session_before_anything_is_kept(fleet):
+    """M18, over real links: only left gets the wrong shares; plain MPyC would give left alone a wrong answer."""
+    before = revealed(fleet)
+    error = attacked(fleet, "one bit in shamir/")
+    assert (error.code, error.exit_code) == ("integrity", 7), error.lines()
+    assert revealed(fleet) == before
+    assert [sessions(fleet, party)[0][1] for party in ("left", "notary")] == ["failed", "failed"]
+
+
 def test_a_party_that_blames_another_is_named_with_its_word(fleet):
     before = revealed(fleet)
     error = attacked(fleet, "blames")

@@ -31,7 +31,13 @@ from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
 from glovebox.protocols.intersection import joined_totals
-from glovebox.protocols.reveal import all_keep_theirs, reveal_from_parties, reveal_to_receivers, shares_for_opening
+from glovebox.protocols.reveal import (
+    all_keep_theirs,
+    all_opened_alike,
+    reveal_from_parties,
+    reveal_to_receivers,
+    shares_for_opening,
+)
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.protocols.two_party.prepared import Prepared
@@ -225,7 +231,9 @@ class Run:
         self._does("finishing")
         await self._reached("matched")
         finished = await finish(ctx.narrow("finish"), finishing, totals)
-        return await shares_for_opening(ctx.narrow("opening"), finishing, finished)
+        opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)
+        await all_opened_alike(ctx.narrow("alike"))
+        return opening
 
     async def _finished_by_two(self, ctx: Context, own: LoadedRows) -> bytes:
         await self._reached("encoded")

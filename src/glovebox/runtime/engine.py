@@ -14,6 +14,7 @@ MPyC's arithmetic and secure types are used as they are. Replaced is everything 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import traceback
 from asyncio import Future, Task
@@ -83,6 +84,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         self._threshold = threshold
         self._prss_keys = dict(keys)
         self._prfs: dict[int, dict[Subset, Any]] = {}
+        self._opened: dict[str, bytes] = {}  # a hash of each value that was opened, by its label
         self._program_counter = [0, 0]
         self._pc_level = 0
         self._loop = asyncio.get_running_loop()
@@ -176,6 +178,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         for peer in ((self.pid - k) % m for k in range(degree, 0, -1)):
             points.append((peer + 1, (await self._from(label, peer, field, count)).value))
         y = thresha.np_recombine(field, points)
+        self._opened[label] = hashlib.sha256(encode(y.value.tolist(), field.modulus)).digest()
         opened = y.tolist() if shape is None else [y.reshape(shape)]
         if convert is not None:
             opened = [convert(a) for a in opened]
@@ -324,6 +327,19 @@ class Shamir:
             combined.append(int((weights * (share.value * (share.value - 1) % field.modulus)).sum()))
         zeros = await runtime.output(field.array(np.array(combined, dtype=object)), threshold=2 * self.threshold)
         return [not value for value in zeros.value.tolist()]
+
+    async def opened_digest(self) -> bytes:
+        """A hash of all that was opened to the computing parties, when nothing of it is under way: 32 bytes.
+
+        It is the same at all of them, unless somebody gave them different shares.
+        """
+        engine = self._engine
+        while engine.tasks and not engine.failure.done():
+            await asyncio.wait({*engine.tasks, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
+        if engine.failure.done():
+            raise engine.failure.exception() or PeerError("the session has ended", step="shamir")
+        listed = b"".join(label.encode() + value for label, value in sorted(engine._opened.items()))
+        return hashlib.sha256(listed).digest()
 
     def close(self) -> None:
         """End what still runs and forget the keys."""
