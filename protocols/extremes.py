@@ -80,6 +80,17 @@ def traffic(n: int, blocks: int, groups: int, most: int, bits: int, ring: Any = 
     }
 
 
+def largest_frame(n: int, blocks: int, groups: int, most: int, bits: int, ring: Any = np.uint64) -> float:
+    """Bytes of the largest frame."""
+    like = np.empty(0, ring)
+    rows = [_whole(pairs * blocks) for pairs in _halvings(n // blocks)] + [_whole(blocks)] * (most > 1)
+    a_row = max(
+        cost_of(sign(Column(Role.TABLE, like), bits)).frame,
+        cost_of(chosen(Column(Role.TABLE, np.empty(0, np.uint8)), Column(Role.TABLE, like))).frame,
+    )
+    return max(like.itemsize * blocks, 4 * groups, *(a_row * size for size in rows), 0)
+
+
 def _halvings(width: int) -> Iterator[int]:
     """How many pairs of a block's numbers are left to one each, until one number is left."""
     while width > 1:

@@ -4,14 +4,15 @@ Functionality  total[k, g, j] = sum over ids in all tables of value[k] payload[k
 Parties        QUERY and TABLE own rows, and HELPER if there is a second table; QUERY and HELPER get fresh shares
 Security       semi-honest, one corrupt party; AES and HMAC; 2^-40 (false match) + 2^-40 (no table, aborts)
 Leakage        rows of QUERY and of the tables (padded), numbers of groups, expressions, the shape of the totals, to all
-Rounds         8 + E + F + Z + Y + 2 T + U; one less for each further shard; Y, X: 1 with groups of QUERY, of a table
-Bytes          a + 39.375 A n + 5 A n U + n O + p + m + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
+Rounds         8 + E + F + Z + Y + L + 2 T + U; one less for each further shard; Y, X: 1 with groups of QUERY, a table
+Bytes          a + 39.375 A n + 5 A n U + n O + p + m + l + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 13
 
-See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`; C columns of k blocks to
-pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where two tables' matches stand apart, else 1.
-Z is X if QUERY sends choices; else a chain of frames that begins a step later, at HELPER, ends no later than without
-groups. With matches apart QUERY need not wait for the move, and a round less may be metered.
+See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`, l and L of `least`, where a
+total is one; C columns of k blocks to pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where
+two tables' matches stand apart, else 1. Z is X if QUERY sends choices; else a chain of frames that begins a step later,
+at HELPER, ends no later than without groups. With matches apart QUERY need not wait for the move, and a round less may
+be metered. Shards' least numbers meet once more at the end.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra import okvs
-from glovebox.protocols import alignment, planes, shards, totals
+from glovebox.protocols import alignment, least, planes, shards, totals
 from glovebox.protocols.alignment import OwnRows, TableSize, aligned
 from glovebox.protocols.expression import Expression, Match
+from glovebox.protocols.least import Blocks, Least, least_numbers, least_of_parts
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.pick import picked
 from glovebox.protocols.planes import group_planes
@@ -97,6 +99,23 @@ class JoinShape:
         return () if self.choices == (MATCH,) and not self.columns else self.choices + self.columns
 
     @property
+    def sums(self) -> tuple[Total, ...]:
+        """The totals that are sums."""
+        return tuple(total for total in self.totals if total.least is None)
+
+    @property
+    def leasts(self) -> tuple[Least, ...]:
+        """The totals that are the least of numbers."""
+        return tuple(
+            Least(total.value, total.payload, *total.least, total.choice) for total in self.totals if total.least
+        )
+
+    @property
+    def blocks(self) -> Blocks:
+        """How QUERY's rows of a shard stand for the least of them."""
+        return Blocks(self.layout.size, self.layout.blocks, self.query_groups, self.planes)
+
+    @property
     def groups(self) -> int:
         """Groups of QUERY's and a table's column together."""
         return self.query_groups * self.planes
@@ -122,13 +141,14 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
     number, shard = shards_of(shape)
     bound, layout = _own(ctx, shape)[0], _own(ctx, shard)[1]
     pieces = await cut(ctx, rows, bound, layout, number, shape.second is not None)
-    sums = np.zeros((len(shape.totals), shape.groups), np.uint64)
+    parts: list[U64] = []
     for index in range(number):
         piece = await ctx.compute(pieces.piece, index) if pieces else None
         shares = await _shard(ctx.narrow(f"shard{index}"), shard, piece)
         if shares is not None:
-            sums += shares
+            parts.append(shares)
         ctx.progress(index + 1, number)
+    sums = await _of_shards(ctx.narrow("shards"), shape, parts, number)
     if any(total.outer for total in shape.totals) and ctx.role in OTHER:
         if shape.planes > 1:
             raise ValueError("rows without a match are in no group of a table")
@@ -150,32 +170,35 @@ def traffic(shape: JoinShape) -> dict[str, float]:
     """The sizes of the card, for one shard."""
     _, shard = shards_of(shape)
     n, blocks, choices = shard.layout.size, shard.layout.blocks, len(shape.choices)
-    of_totals = totals.traffic(shape.totals, n, shard.planes, blocks)
+    of_totals = totals.traffic(shape.sums, n, shard.planes, blocks)
+    of_least = least.traffic(shape.leasts, shard.blocks) if shape.leasts else {}
     rows = row_traffic(shape.expressed)
     picks = shape.query_groups if shape.query_groups > 1 else 0
-    choosing = any(total.value is None and total.payload is not None for total in shape.totals)
+    choosing = any(total.value is None and total.payload is not None for total in shape.sums)
     return {
         "n": n,
-        "a": _bytes(alignment.__doc__, alignment.traffic(n, shard.table, shard.second)),
+        "a": _line("Bytes", alignment.__doc__, alignment.traffic(n, shard.table, shard.second)),
         "F": rows["F"],
         "O": rows["O"] + rows["D"],
-        "p": _bytes(planes.__doc__, {"n": n, "c": choices, "G": shard.planes}) if shard.planes > 1 else 0,
-        "m": _bytes(totals.__doc__, {"n": n} | of_totals),
+        "p": _line("Bytes", planes.__doc__, {"n": n, "c": choices, "G": shard.planes}) if shard.planes > 1 else 0,
+        "m": _line("Bytes", totals.__doc__, {"n": n} | of_totals),
         "E": of_totals["E"],
+        "L": _line("Rounds", least.__doc__, of_least) if of_least else 0,
+        "l": _line("Bytes", least.__doc__, of_least) if of_least else 0,
         "T": shape.second is not None,
         "U": shard.wide,
         "A": shard.tags,
         "X": shard.planes > 1,
         "Y": picks > 0,
         "Z": shard.planes > 1 and choosing,
-        "C": len(shape.totals) * shard.planes,
+        "C": len(shape.sums) * shard.planes,
         "k": blocks if picks else 0,
         "G": picks,
     }
 
 
-def _bytes(card: str | None, sizes: dict[str, float]) -> float:
-    return value_of(terms(card or "")["Bytes"], sizes)
+def _line(line: str, card: str | None, sizes: dict[str, float]) -> float:
+    return value_of(terms(card or "")[line], sizes)
 
 
 def largest_frame(shape: JoinShape) -> int:
@@ -185,8 +208,10 @@ def largest_frame(shape: JoinShape) -> int:
     moved = 8 * shard.second.words if shard.second else 0
     row = max(8 * shard.tags, moved, wires / 8, row_traffic(shape.expressed)["M"])
     tables = [8 * table.words * okvs.layout_of(table.rows).rows for table in shard.tables]
-    columns = max(len(totals.jobs_of(shape.totals, shard.planes)), len(shape.totals) * shard.planes)
+    columns = max(len(totals.jobs_of(shape.sums, shard.planes)), len(shape.sums) * shard.planes)
     blocks = 8 * columns * shard.layout.blocks
+    if shape.leasts:
+        blocks = max(blocks, least.largest_frame(shape.leasts, shard.blocks))
     return max(math.ceil(shard.layout.size * row), *tables, blocks)
 
 
@@ -206,15 +231,19 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     bits = await _matches(ctx.narrow("equal"), words, shape)
     words = None if words is None else words[shape.tags - 1 : len(words) - shape.tags * shape.wide]
     values = piece.values if piece and ctx.role is Role.QUERY else None
+    ends = piece.ends if piece and ctx.role is Role.QUERY else None
     chosen, words = await _expressed(ctx.narrow("rows"), shape, bits, words, values)
     if shape.planes > 1:
         hot = None if words is None else words[len(words) - sum(table.group_words for table in shape.tables) :]
         chosen = await group_planes(ctx.narrow("groups"), chosen, hot, n, len(shape.choices), shape.planes)
     shares = None if chosen is None or words is None else Shares(chosen, words, values)
-    sums = await matched_totals(ctx.narrow("totals"), shape.totals, shares, n, layout.blocks, shape.planes)
+    sums = await matched_totals(ctx.narrow("totals"), shape.sums, shares, n, layout.blocks, shape.planes)
     if shape.query_groups > 1:
-        return await _by_group(ctx.narrow("pick"), shape, sums, piece.ends if piece else None)
-    return None if sums is None else sums[:, :, 0]
+        sums = await _by_group(ctx.narrow("pick"), shape, sums, ends)
+    if not shape.leasts:
+        return None if sums is None else _by_query(shape, sums)
+    lowest = await least_numbers(ctx.narrow("least"), shape.leasts, shares, ends, shape.blocks)
+    return None if sums is None or lowest is None else _by_query(shape, _in_order(shape, sums, lowest))
 
 
 async def _matches(ctx: Context, words: U64 | None, shape: JoinShape) -> U8 | None:
@@ -247,15 +276,46 @@ async def _expressed(
 
 async def _by_group(ctx: Context, shape: JoinShape, sums: U64 | None, ends: NDArray[np.int64] | None) -> U64 | None:
     """Sums of QUERY's groups from those of blocks: differences of prefix sums at their last blocks (psi.md 8)."""
-    columns, blocks = len(shape.totals) * shape.planes, shape.layout.blocks
+    columns, blocks = len(shape.sums) * shape.planes, shape.layout.blocks
     prefixes = None if sums is None else np.cumsum(sums.reshape(columns, blocks), axis=1, dtype=np.uint64)
-    at_ends = await picked(ctx, prefixes, ends if ctx.role is Role.QUERY else None, columns, blocks, shape.query_groups)
+    at_ends = await picked(ctx, prefixes, ends, columns, blocks, shape.query_groups)
     if at_ends is None:
         return None
-    of_groups = np.diff(at_ends, axis=1, prepend=np.uint64(0))
-    by_plane = of_groups.reshape(len(shape.totals), shape.planes, shape.query_groups)
-    ordered: U64 = by_plane.transpose(0, 2, 1).reshape(len(shape.totals), shape.groups)
-    return ordered
+    of_groups: U64 = np.diff(at_ends, axis=1, prepend=np.uint64(0))
+    return of_groups.reshape(len(shape.sums), shape.planes, shape.query_groups)
+
+
+def _in_order(shape: JoinShape, sums: U64, lowest: U64) -> U64:
+    """Sums and least numbers, each in the place of its total."""
+    order = [place for place, total in enumerate(shape.totals) if total.least is None]
+    order += [place for place, total in enumerate(shape.totals) if total.least]
+    both: U64 = np.concatenate([sums, lowest])
+    return both[np.argsort(order)]
+
+
+def _by_query(shape: JoinShape, by_plane: U64) -> U64:
+    """(totals, groups), by QUERY's group and within it by a table's, from (totals, planes, QUERY's groups)."""
+    return by_plane.transpose(0, 2, 1).reshape(len(shape.totals), shape.groups)
+
+
+async def _of_shards(ctx: Context, shape: JoinShape, parts: list[U64], number: int) -> U64:
+    """The shards' sums added up, and the least of their least numbers."""
+    sums = np.zeros((len(shape.totals), shape.groups), np.uint64)
+    for part in parts:
+        sums += part
+    if shape.leasts and number > 1:
+        places = [place for place, total in enumerate(shape.totals) if total.least]
+        of_shards = [part[places] for part in parts]
+        lowest = await least_of_parts(ctx, shape.leasts, of_shards or None, shards_met(shape, number))
+        if lowest is not None:
+            sums[places] = lowest
+    return sums
+
+
+def shards_met(shape: JoinShape, number: int) -> Blocks:
+    """The sizes with which the shards' least numbers meet."""
+    numbers = len(shape.leasts) * shape.groups
+    return Blocks(numbers * number, numbers, numbers)
 
 
 def _with_unmatched(shape: JoinShape, sums: U64, rows: Rows | None) -> U64:

@@ -37,6 +37,8 @@ class Total(NamedTuple):
     bits: of the ring, 32 or 64. choice: by which condition rows are chosen; it has a bit for every plane.
     outer: "left", with QUERY's rows that have no match, whose payload is 1; "anti", those alone. Of either only what
     depends on a match is summed here, times 1 or -1; QUERY adds the sum of all its rows.
+    least: not the sum but the least is wanted, of numbers from the first to one less than the second, which stands for
+    the least of nothing; see `least.py`.
     """
 
     value: int | None
@@ -44,6 +46,7 @@ class Total(NamedTuple):
     bits: int
     choice: int = 0
     outer: Literal["", "left", "anti"] = ""
+    least: tuple[int, int] | None = None
 
 
 class Kind(enum.Enum):

@@ -76,6 +76,8 @@ def measured(measure, group):
             total = len({*whose} - {None}) if measure.high > 1 else int(bool(present))
         case "sum":
             total = int(sum(present) * 10**measure.scale)
+        case "least":
+            total = min((int(value * 10**measure.scale) for value in present), default=measure.high)
     assert measure.low <= total <= measure.high
     return total
 
@@ -113,6 +115,26 @@ def unmatched(source, total, lines):
     return sum(measured(measure, line) for key, line in alone.items() if key != () or measure.kind != "people")
 
 
+def reduced(source, total, sides):
+    """A total over the ids that match. sides: the lines of each owner."""
+    matching = [[line[key] for line in sides] for key in set.intersection(*map(set, sides))]
+    if not total.least:
+        return sum(summed(source, total, lines) for lines in matching) + unmatched(source, total, sides)
+    return min((number for lines in matching for number in lowest(source, total, lines)), default=total.high)
+
+
+def lowest(source, total, lines):
+    """The number of a matching id whose least is wanted, if it counts."""
+    if not expressed(source.choices[total.choice], source, lines):
+        return []
+    if total.column is not None:
+        return [expressed(source.columns[total.column], source, lines)]
+    places = zip(source.owners, (total.query, total.table, total.second), lines, strict=False)
+    found = [(query.measures[index], line) for query, index, line in places if index is not None]
+    (number,) = [measured(measure, line) for measure, line in found if measure.kind == "least"]
+    return [number] if all(measured(measure, line) for measure, line in found if measure.kind != "least") else []
+
+
 def summed(source, total, lines):
     """What a matching id adds to a total. lines: its rows at each owner."""
     if total.outer == "anti":
@@ -141,7 +163,7 @@ def expressed(expression, source, lines):
             parts = [expressed(argument, source, lines) for argument in arguments]
             value = {
                 "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
-                "multiply": lambda: parts[0] * parts[1], "not": lambda: not parts[0],
+                "multiply": lambda: parts[0] * parts[1], "negate": lambda: -parts[0], "not": lambda: not parts[0],
                 "less": lambda: parts[0] < parts[1], "equal": lambda: parts[0] == parts[1],
                 "within": lambda: parts[1] <= parts[0] <= parts[2], "and": lambda: all(parts), "or": lambda: any(parts),
             }[operator]()  # fmt: skip
@@ -162,11 +184,7 @@ def totals_of(plan, tables):
             ]
             for query in source.owners
         ]
-        totals = [[
-            sum(summed(source, total, [line[key] for line in lines]) for key in set.intersection(*map(set, lines)))
-            + unmatched(source, total, lines)
-            for lines in product(*sides)
-        ] for total in plan.totals]  # fmt: skip
+        totals = [[reduced(source, total, lines) for lines in product(*sides)] for total in plan.totals]
     else:
         lines = [(query, lines_of(query, tables[query.party])) for query in source.owners]
         totals = [

@@ -23,15 +23,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
 COLUMNS = """[table.columns]
 id = { type = "id", form = "integer"UNIQUE }
-x = { type = "integer", range = [-9, 9], may = ["sum", "avg", "filter", "compare"] }
-y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = ["sum", "avg", "filter", "compare"] }
+x = { type = "integer", range = [-9, 9], may = [ANY] }
+y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = [ANY] }
 z = { type = "integer", range = [-9, 9], may = ["compare"] }
 w = { type = "integer", range = [-9, 9], may = ["sum"] }
 f = { type = "boolean", may = ["filter", "compare"] }
 c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter", "compare"] }
-day = { type = "date", range = [2026-01-01, 2026-01-20], may = ["filter", "compare"] }
-hour = { type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-01-20T00:00:00Z], may = ["filter", "compare"] }
-"""
+day = { type = "date", range = [2026-01-01, 2026-01-20], may = [MOMENT] }
+hour = { type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-01-20T00:00:00Z], may = [MOMENT] }
+""".replace("ANY", '"sum", "avg", "min", "max", "filter", "compare"').replace(
+    "MOMENT", '"min", "max", "filter", "compare"'
+)
 TABLES = (
     "[[table]]\nowner = 'p0'\nname = 'a'\nrows = 99\nrows_per_id = 99\n" + COLUMNS.replace("UNIQUE", ""),
     "[[table]]\nowner = 'p1'\nname = 'b'\nrows = 99\n" + COLUMNS.replace("UNIQUE", ", unique = true"),
@@ -142,9 +144,16 @@ def mixed_conditions(one, other):
     )
 
 
+def extremes(tables, value):
+    """MIN and MAX of a number, a day or a time of one of these tables."""
+    moments = st.sampled_from([f"{table}.{column}" for table in tables for column in ("day", "hour")])
+    return st.tuples(st.sampled_from(["MIN", "MAX"]), st.one_of(value, moments)).map("{0[0]}({0[1]})".format)
+
+
 @st.composite
-def questions(draw, tables, source, joined, mixing=False):
-    """A statement over these tables. mixing: with conditions and sums that read two owners' columns."""
+def questions(draw, tables, source, joined, mixing=False, noisy=False):
+    """A statement over these tables. mixing: with conditions and sums that read two owners' columns. noisy: without
+    what no noise hides."""
     one_of = [conditions(table) for table in tables]
     mixed = st.tuples(*one_of).map(" AND ".join) if joined else st.nothing()
     if mixing:
@@ -157,13 +166,17 @@ def questions(draw, tables, source, joined, mixing=False):
         st.just("COUNT(*)"), st.sampled_from([f"COUNT({table}.x)" for table in tables]),
         value.map("COUNT({})".format), added.map("SUM({})".format), added.map("AVG({})".format),
         st.just(f"COUNT(DISTINCT {tables[0]}.id)") if joined else st.nothing(),
+        extremes(tables, value) if joined and not noisy else st.nothing(),
     )  # fmt: skip
     if mixing:
+        aggregates = st.one_of(
+            aggregates, st.tuples(*values).map(" * ".join).map("MIN({})".format), st.just("MAX(e.day - b.day)")
+        )
         aggregates = st.one_of(aggregates, st.tuples(*values).map(" - ".join).map("SUM({})".format))
     columns = []
     for number in range(draw(st.integers(1, 3))):
         aggregate, keep = draw(aggregates), draw(st.one_of(st.none(), condition))
-        if mixing and " - " in aggregate and keep:
+        if mixing and keep and (" - " in aggregate or aggregate.startswith("MIN") or aggregate.startswith("MAX")):
             keep = draw(mixed_conditions(*tables))
         columns.append(f"{aggregate}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
     where = draw(st.one_of(st.none(), condition))
@@ -192,6 +205,8 @@ def in_the_clear(question, tables):
 
 
 def same(cell, clear):
+    if isinstance(clear, date):
+        clear = clear.isoformat()
     if cell is None or clear is None or isinstance(cell, str):
         return cell == clear
     return abs(float(cell) - float(clear)) <= 1e-6 * max(1, abs(float(clear)))
@@ -315,6 +330,13 @@ def test_left_semi_and_anti_joins(a, d, data):
         ("SELECT AVG(e.x * 0 + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
         ("SELECT SUM(e.day - b.day) FROM e JOIN b USING (id)", "may not be summed"),
         ("SELECT COUNT(*) FROM e JOIN b USING (id) WHERE e.w > b.x", "e.w may not be compared"),
+        ("SELECT MIN(w) FROM e JOIN b USING (id)", "Several tables have a column w"),
+        ("SELECT MIN(e.w) FROM e JOIN b USING (id)", "e.w may not be asked for its least"),
+        ("SELECT MAX(e.x + b.z) FROM e JOIN b USING (id)", "b.z may not be asked for its greatest"),
+        ("SELECT MAX(e.c) FROM e JOIN b USING (id)", "A category has no least and no greatest"),
+        ("SELECT MAX(a.x) FROM a LEFT JOIN d USING (id)", "Rows without a match cannot count in MAX"),
+        ("SELECT MIN(CASE WHEN d.x IS NULL THEN 1 ELSE 0 END) FROM a LEFT JOIN d USING (id)", "have a value here"),
+        ("SELECT MIN(x) FROM s", "over a stacked table"),
     ],
 )
 def test_what_would_be_wrong_or_tell_too_much_is_refused(question, sentence):
@@ -334,7 +356,12 @@ def outer_questions(draw, kind):
     if kind == "LEFT":
         both = st.tuples(left, right).map(" * ".join).map("SUM({})".format)
         aggregates = st.one_of(
-            aggregates, both, right.map("AVG({})".format), st.just("COUNT(d.id)"), st.just("COUNT(d.y)")
+            aggregates,
+            both,
+            right.map("AVG({})".format),
+            st.just("COUNT(d.id)"),
+            st.just("COUNT(d.y)"),
+            extremes("d", right),
         )
     where = draw(st.one_of(st.none(), conditions("a")))
     keep = draw(st.one_of(st.none(), conditions("a"), conditions("d") if kind == "LEFT" else st.nothing()))

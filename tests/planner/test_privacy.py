@@ -118,13 +118,13 @@ PERSONS = st.integers(0, 6).map(lambda number: {"id": number})
 
 
 @QUICK
-@given(rows(), rows(unique=True), PERSONS, questions(("a", "b"), "a JOIN b USING (id)", True))
+@given(rows(), rows(unique=True), PERSONS, questions(("a", "b"), "a JOIN b USING (id)", True, noisy=True))
 def test_a_person_of_a_join_with_a_unique_side(a, b, person, question):
     check(question, {0: within(a, 3), 1: b}, person)
 
 
 @QUICK
-@given(rows(), rows(), PERSONS, questions(("a", "d"), "a JOIN d ON d.id = a.id", True))
+@given(rows(), rows(), PERSONS, questions(("a", "d"), "a JOIN d ON d.id = a.id", True, noisy=True))
 def test_a_person_of_a_join(a, d, person, question):
     check(question, {0: within(a, 3), 1: within(d, 2)}, person)
 
@@ -153,6 +153,14 @@ def test_a_questions_epsilon_is_shared_by_its_totals():
         Fraction(q.s, q.t) * person for q, person in zip(decays(plan.noise), plan.noise.persons, strict=True) if q
     ]
     assert shares == [Fraction(1, 6)] * 3  # people, rows, and the sum
+
+
+@pytest.mark.parametrize("question", ["SELECT MIN(a.x) FROM a JOIN d USING (id)", "SELECT MAX(day) FROM s"])
+def test_one_persons_value_is_refused(question):
+    with pytest.raises(Refused) as caught:
+        planned(question)
+    assert caught.value.step == "privacy"
+    assert "one person's value, which no noise hides" in caught.value.detail[-1]
 
 
 def test_noise_that_does_not_fit_is_refused():

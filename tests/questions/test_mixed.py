@@ -16,8 +16,8 @@ name = "purchases"
 rows = 300
 [table.columns]
 id = { type = "id", form = "exact", unique = true }
-bought_on = { type = "date", range = [2026-01-01, 2026-12-31], may = ["filter", "compare"] }
-amount = { type = "decimal(9,2)", range = ["0", "5000"], may = ["sum", "avg", "compare"] }
+bought_on = { type = "date", range = [2026-01-01, 2026-12-31], may = ["max", "filter", "compare"] }
+amount = { type = "decimal(9,2)", range = ["0", "5000"], may = ["sum", "avg", "min", "max", "compare"] }
 region = { type = "category", values = ["north", "south", "west"], may = ["group", "filter", "compare"] }
 
 [[table]]
@@ -26,8 +26,8 @@ name = "views"
 rows = 300
 [table.columns]
 id = { type = "id", form = "exact", unique = true }
-seen_on = { type = "date", range = [2026-01-01, 2026-12-31], may = ["filter", "compare"] }
-price = { type = "decimal(9,2)", range = ["-10", "5000"], may = ["sum", "avg", "compare"] }
+seen_on = { type = "date", range = [2026-01-01, 2026-12-31], may = ["min", "filter", "compare"] }
+price = { type = "decimal(9,2)", range = ["-10", "5000"], may = ["sum", "avg", "min", "max", "compare"] }
 area = { type = "category", values = ["south", "north", "east"], may = ["group", "filter", "compare"] }
 
 [rules]
@@ -61,6 +61,11 @@ QUESTIONS = [
     f"COUNT(DISTINCT id) AS everybody, SUM(amount - price) AS difference, AVG(amount - 2 * price) AS mean {JOIN}",
     f"SELECT area, COUNT(*) AS n, SUM(amount) AS s {JOIN} WHERE bought_on >= seen_on GROUP BY area ORDER BY area",
     f"SELECT region, area, COUNT(*) AS n {JOIN} WHERE bought_on <> seen_on - 2 GROUP BY region, area ORDER BY 1, 2",
+    f"SELECT COUNT(*) AS n, MIN(amount) AS a, MAX(bought_on) AS b, MIN(seen_on) AS c, MAX(price - amount) AS d, "
+    f"MAX(price) FILTER (WHERE seen_on > DATE '2026-12-30') AS none, "
+    f"MIN(price) FILTER (WHERE region = 'west') AS e {JOIN}",
+    f"SELECT region, area, COUNT(*) AS n, MIN(amount) AS a, MAX(price) AS b, MAX(bought_on) AS c {JOIN} "
+    f"WHERE bought_on >= seen_on GROUP BY region, area",
     f"SELECT COUNT(*) AS n {JOIN} WHERE region = area AND (amount * price > 1000 OR amount < price)",
 ]
 
@@ -81,7 +86,8 @@ def in_the_clear(question):
         for table, rows in (("purchases", PURCHASES), ("views", VIEWS)):
             given = [[None if cell == "" else str(cell) for cell in row] for row in rows]
             database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", given)
-        return [list(row) for row in database.execute(question).fetchall()]
+        rows = database.execute(question).fetchall()
+        return [[str(cell) if isinstance(cell, date) else cell for cell in row] for row in rows]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

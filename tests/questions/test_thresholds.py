@@ -85,7 +85,7 @@ rows = 40
 rows_per_id = 4
 [table.columns]
 id = { type = "id", form = "integer" }
-x = { type = "integer", range = [-10, 10], required = true, may = ["sum"] }
+x = { type = "integer", range = [-10, 10], required = true, may = ["sum", "min", "max"] }
 
 [[table]]
 owner = "two"
@@ -103,7 +103,7 @@ questions = "approved"
 
 [[question]]
 name = "sum"
-sql = "SELECT COUNT(*) AS n, SUM(x) AS s FROM a JOIN b USING (id)"
+sql = "SELECT COUNT(*) AS n, SUM(x) AS s, MIN(x) AS least, MAX(x) AS most FROM a JOIN b USING (id)"
 receive = ["analyst"]
 """
 
@@ -117,7 +117,7 @@ def joined(tmp_path_factory):
         yield fleet
 
 
-@pytest.mark.parametrize(("people", "rows"), [(5, [(10, -10)]), (4, [(None, None)]), (0, [(None, None)])])
+@pytest.mark.parametrize(("people", "rows"), [(5, [(10, -10, -1, -1)]), (4, [(None,) * 4]), (0, [(None,) * 4])])
 def test_people_of_a_join_are_counted_and_not_rows(joined, people, rows):
     held = [(number, -1) for number in range(people)] * 2 + [(100 + number, 5) for number in range(9)]
     bind_rows(joined, "one", "a", ("id", "x"), held)

@@ -20,12 +20,12 @@ EPOCH = date(1970, 1, 1)
 
 USES: dict[Kind, tuple[Use, ...]] = {
     "id": (),
-    "integer": ("sum", "avg", "filter", "compare"),
-    "decimal": ("sum", "avg", "filter", "compare"),
+    "integer": ("sum", "avg", "min", "max", "filter", "compare"),
+    "decimal": ("sum", "avg", "min", "max", "filter", "compare"),
     "boolean": ("filter", "compare"),
     "category": ("group", "filter", "compare"),
-    "date": ("filter", "compare"),
-    "timestamp": ("filter", "compare"),
+    "date": ("min", "max", "filter", "compare"),
+    "timestamp": ("min", "max", "filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
     "id": frozenset({"form", "max_bytes", "country", "unique"}),
@@ -48,8 +48,9 @@ def read_column(name: str, part: ColumnPart, path: Path) -> Column:
     low, high = _range(kind, precision, scale, part.range, (*path, "range"))
     check_clip(part, path)
     check_round(kind, part, low, path)
-    if low is None and {"sum", "avg"} & set(part.may):
-        sentence = f"{name} may be summed and has no range"
+    if low is None and {"sum", "avg", "min", "max"} & set(part.may):
+        use = "summed" if {"sum", "avg"} & set(part.may) else "asked for its least or greatest"
+        sentence = f"{name} may be {use} and has no range"
         raise Fault("contract_range", path, sentence, "write range = [lowest, highest], both allowed")
     labels = (*(band_labels(bands, scale) if bands else ()), *(part.values or ()))
     _check_values(labels, (*path, "values"))

@@ -83,7 +83,11 @@ def _column(column: Column) -> str:
         words.append(f"one of {', '.join(column.values)}")
     if column.required:
         words.append("never missing")
-    uses = {"sum": "summed", "avg": "averaged", "group": "grouped by", "filter": "filtered by", "compare": "compared"}
+    uses = {
+        "sum": "summed", "avg": "averaged", "min": "told as the least of a group, which is one person's",
+        "max": "told as the greatest of a group, which is one person's", "group": "grouped by", "filter": "filtered by",
+        "compare": "compared",
+    }  # fmt: skip
     may = ", ".join(uses[use] for use in column.may)
     if column.kind == "id":
         may = "joined and counted"

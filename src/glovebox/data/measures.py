@@ -34,7 +34,7 @@ def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
     """A measure of a single row; None where that is 1 for each."""
     if measure.kind == "rows" or (measure.kind == "people" and measure.expression is None):
         return None
-    if measure.kind == "sum":
+    if measure.kind in ("sum", "least"):
         return measured(_expression(measure), measure.scale, view, parameters)
     return present(_expression(measure), view, parameters)
 
@@ -45,7 +45,7 @@ def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | Non
     if measure.kind == "rows":
         over = call("count_star")
     else:
-        function = {"people": "bool_or", "values": "count_if", "sum": "sum"}[measure.kind]
+        function = {"people": "bool_or", "values": "count_if", "sum": "sum", "least": "min"}[measure.kind]
         over = call(function, exp.true() if value is None else value)
     return over if rows is None else exp.Filter(this=over, expression=exp.Where(this=rows.copy()))
 
@@ -87,11 +87,12 @@ def of_group(measure: Measure, view: View, parameters: Parameters) -> Node:
 
 
 def line_units(measure: Measure, column: pa.Array[Any]) -> NDArray[np.int64]:
-    """A measure's column as integers, of units of its scale if it is a sum; zero where NULL."""
+    """A measure's column as integers, in units of its scale if it has one; where NULL zero, of a least its `high`."""
     scale = column.type.scale if pa.types.is_decimal(column.type) else 0
-    if measure.kind == "sum" and scale != measure.scale:
-        raise GloveboxError("a sum came with other decimals than the plan has", code="plan", step="loaded")
-    return integers(column)[0]
+    if measure.kind in ("sum", "least") and scale != measure.scale:
+        raise GloveboxError("a number came with other decimals than the plan has", code="plan", step="loaded")
+    values, valid = integers(column)
+    return values if measure.kind != "least" or valid is None else np.where(valid, values, measure.high)
 
 
 def total_units(measure: Measure, total: Any) -> int:

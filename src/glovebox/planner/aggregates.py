@@ -8,35 +8,28 @@ not name counts its rows. Where an id is unique that count is 1 and is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 from sqlglot import exp
 
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
-from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.contract.terms import Contract
+from glovebox.planner.conditions import Conditions, where
+from glovebox.planner.extremes import extreme
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.nulls import of_nulls
+from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
+from glovebox.planner.rounding import digits_of, rounded
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
 from glovebox.protocols import expression as shared
-from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
+from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
 
 ONE = Constant("integer", "1")
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """A condition as one of each owner alone, and bits of what mixes them, all to hold."""
-
-    own: dict[int, Typed] = field(default_factory=dict)
-    mixed: tuple[shared.Expression, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.own or self.mixed)
 
 
 class Totals:
@@ -53,7 +46,7 @@ class Totals:
         self.persons: list[int] = []  # for each total, the most that one person adds or takes in one group
         self.choices: list[shared.Expression] = []
         self.columns: list[shared.Expression] = []
-        self._mixing = Mixing(scope, typing, self._place)
+        self.mixing = Mixing(scope, typing, self.place)
         kind = scope.sides[-1].kind
         self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")
@@ -64,7 +57,7 @@ class Totals:
         if self.outer and self.noisy:
             hint = "JOIN, under a contract with [privacy]"
             scope.statement.refuse(scope.statement.tree, "privacy", "Rows without a match get no noise yet", hint)
-        self.total(self._people(Conditions()), scope.statement.tree)
+        self.total(self.people(Conditions()), scope.statement.tree)
 
     @property
     def noisy(self) -> bool:
@@ -91,19 +84,21 @@ class Totals:
         digits = None
         inner = node
         if isinstance(node, exp.Round):
-            inner, digits = node.this, _digits(self.scope, node)
+            inner, digits = node.this, digits_of(self.scope, node)
         filters = Conditions()
         if isinstance(inner, exp.Filter):
             filters = self.conditions(inner.expression.this)
             inner = inner.this
         match inner:
             case exp.Count():
-                return replace_digits(self._count(name, inner, filters), digits)
+                return rounded(self._count(name, inner, filters), digits)
             case exp.Sum():
-                return replace_digits(self._sum(name, inner, filters), digits)
+                return rounded(self._sum(name, inner, filters), digits)
             case exp.Avg():
-                return replace_digits(self._average(name, inner, filters), digits)
-        hint = "COUNT, SUM or AVG, or a column of GROUP BY"
+                return rounded(self._average(name, inner, filters), digits)
+            case exp.Min() | exp.Max():
+                return rounded(extreme(self, name, inner, filters), digits)
+        hint = "COUNT, SUM, AVG, MIN or MAX, or a column of GROUP BY"
         return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
     def conditions(self, node: exp.Expr | None) -> Conditions:
@@ -111,11 +106,11 @@ class Totals:
         found: dict[int, list[Typed]] = {}
         mixed: list[shared.Expression] = []
         for part in conjuncts(node):
-            if self.joined and self._mixing.is_mixed(part):
+            if self.joined and self.mixing.is_mixed(part):
                 if self.outer:
                     hint = "JOIN without LEFT"
                     self.scope.statement.refuse(part, "sql", "Both owners' columns meet in inner joins only", hint)
-                mixed.append(self._mixing.condition(part))
+                mixed.append(self.mixing.condition(part))
                 continue
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
@@ -138,7 +133,7 @@ class Totals:
         places: list[int | None] = []
         low = high = 1
         for side, measure in enumerate(factors):
-            places.append(None if measure is None else self._place(side, measure))
+            places.append(None if measure is None else self.place(side, measure))
             if measure is not None:
                 corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
                 low, high = min(corners), max(corners)
@@ -170,19 +165,29 @@ class Totals:
         alone_with_noise = self.noisy and self.scope.contract.protocol is not None  # noise leaves the ring of counts
         bits: Literal[32, 64] = 32 if counts and high < COUNT_LIMIT and not alone_with_noise else 64
         query, table, second = (*places, None, None, None)[:3]
-        total = Total(query, table, bits, low, high, self._choice(mixed), column, second, outer)
+        total = Total(query, table, bits, low, high, self.choice(mixed), column, second, outer)
+        return self.keep(total, self._person(places, ends))
+
+    def keep(self, total: Total, person: int) -> int:
+        """The index of a total, which is noted once. person: the most that one person adds or takes in one group."""
         if total not in self.totals:
             self.totals.append(total)
-            self.persons.append(self._person(places, ends))
+            self.persons.append(person)
         return self.totals.index(total)
 
-    def _choice(self, mixed: tuple[shared.Expression, ...]) -> int:
+    def choice(self, mixed: tuple[shared.Expression, ...]) -> int:
         """The index of the choice of rows that match and where WHERE's mixed parts and these bits hold."""
         bits = (*self._where.mixed, *mixed)
         choice: shared.Expression = shared.Operation("and", (shared.Match(0), *bits)) if bits else shared.Match(0)
         if choice not in self.choices:
             self.choices.append(choice)
         return self.choices.index(choice)
+
+    def column_of(self, column: shared.Expression) -> int:
+        """The index of a column of several owners'."""
+        if column not in self.columns:
+            self.columns.append(column)
+        return self.columns.index(column)
 
     def person_rows(self, side: int) -> int:
         """The most rows of a side that are one person's."""
@@ -210,7 +215,7 @@ class Totals:
         row = max(-measure.low, measure.high) // self._bound(0) if measure.kind == "sum" else 1
         return row * self.person_rows(0)
 
-    def _place(self, side: int, measure: Measure) -> int:
+    def place(self, side: int, measure: Measure) -> int:
         if measure not in self.measures[side]:
             self.measures[side].append(measure)
         return self.measures[side].index(measure)
@@ -227,20 +232,20 @@ class Totals:
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
             if side in filters.own:
-                measures.append(Measure("values", _where(filters.own[side], ONE), 0, 0, self._bound(side)))
+                measures.append(Measure("values", where(filters.own[side], ONE), 0, 0, self._bound(side)))
             elif self.joined and self._bound(side) == 1 and side not in self.pivoted:
                 measures.append(None)
             else:
                 measures.append(Measure("rows", None, 0, 0, self._bound(side)))
         return measures
 
-    def _people(self, filters: Conditions) -> list[Measure | None]:
+    def people(self, filters: Conditions) -> list[Measure | None]:
         """Distinct ids; in a stacked question people, who are ids or rows."""
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
             most = 1 if self.joined else self.scope.sides[side].table.rows
             if side in filters.own:
-                measures.append(Measure("people", _where(filters.own[side], ONE), 0, 0, most))
+                measures.append(Measure("people", where(filters.own[side], ONE), 0, 0, most))
             else:
                 always = self.joined and side not in self.pivoted and not (self.outer and side == 0)
                 measures.append(None if always else Measure("people", None, 0, 0, most))
@@ -253,15 +258,15 @@ class Totals:
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
                 found = self.scope.sides[0]
-                name = found.ids.name if found.ids else next(iter(self._ids()), "id")
+                name = found.ids.name if found.ids else next(iter(ids_called(self.scope)), "id")
                 sentence = "Only people can be counted as distinct, by their id"
                 self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
-            return Output(name, "count", total=self.total(self._people(filters), node, filters.mixed))
+            return Output(name, "count", total=self.total(self.people(filters), node, filters.mixed))
         one = self.typing.typed(inside)
         self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
         return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
 
-    def _refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
+    def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
         """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""
         if self._may_lack(one) and of_nulls(one.expression) is not None:
             hint = "a value that is NULL where there is no match"
@@ -281,46 +286,20 @@ class Totals:
             self.scope.statement.refuse(
                 node, "sql", sentence, "COUNT(DISTINCT the left table's id), or JOIN without LEFT"
             )
-        return column == found.ids if self.joined else column.name in self._ids()
-
-    def person_ids(self) -> list[str]:
-        """The id by which each owner of a stacked table tells people apart, by the owner's own name for it; or none."""
-        side, contract = self.scope.sides[0], self.scope.contract
-        if side.table.person == "row":
-            return []
-        indexes = {branch.index for branch in side.branches}
-        joined = {place for pair in contract.rules.join if {end.table for end in pair} <= indexes for place in pair}
-        return [
-            next(
-                column.name
-                for column in contract.tables[branch.index].columns
-                if column.kind == "id" and (len(indexes) == 1 or JoinColumn(branch.index, column.name) in joined)
-            )
-            for branch in side.branches
-        ]
-
-    def _ids(self) -> list[str]:
-        """The columns of a stacked table that are this id at every owner."""
-        ids = [ColumnRef(name) for name in self.person_ids()]
-        side = self.scope.sides[0]
-        return [
-            column.name
-            for column in side.table.columns
-            if ids and ids == [branch.columns.get(column.name, ColumnRef(column.name)) for branch in side.branches]
-        ]
+        return column == found.ids if self.joined else column.name in ids_called(self.scope)
 
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
-        self._refuse_value_of_nothing(self.scope.statement.tree, one)
+        self.refuse_value_of_nothing(self.scope.statement.tree, one)
         measures = self._rows(filters)
         if one.side is not None and (one.nullable or one.side in filters.own or self._may_lack(one)):
-            expression = _where(filters.own.get(one.side), one.expression)
+            expression = where(filters.own.get(one.side), one.expression)
             measures[one.side] = Measure("values", expression, 0, 0, self._bound(one.side))
         return measures
 
     def _added(self, node: exp.Expr, filters: Conditions, use: str) -> tuple[int, int, list[Typed]]:
         """The total of a sum, the total of its rows that are not NULL, and its factors."""
-        if self.joined and any(self._mixing.is_mixed(factor) for factor in chain(node, exp.Mul)):
+        if self.joined and any(self.mixing.is_mixed(factor) for factor in chain(node, exp.Mul)):
             return self._added_column(node, filters)
         factors = self._factors(node)
         measures, present = self._rows(filters), self._rows(filters)
@@ -329,10 +308,10 @@ class Totals:
                 sentence = f"{with_article(one.sort)} cannot be added up"
                 self.scope.statement.refuse(node, "sql", sentence, "a number, or CAST(a condition AS INTEGER)")
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
-            self._refuse_value_of_nothing(node, one)
+            self.refuse_value_of_nothing(node, one)
             side = one.side or 0
             most = self._bound(side)
-            expression = _where(filters.own.get(side), one.expression)
+            expression = where(filters.own.get(side), one.expression)
             low, high = min(0, one.low) * most, max(0, one.high) * most
             measures[side] = Measure("sum", expression, one.scale, low, high)
             if one.nullable or side in filters.own or self._may_lack(one):
@@ -341,15 +320,13 @@ class Totals:
 
     def _added_column(self, node: exp.Expr, filters: Conditions) -> tuple[int, int, list[Typed]]:
         """The same of a number that both owners' columns make, row by row."""
-        column, scale, present = self._mixing.number(node)
+        column, scale, present = self.mixing.number(node)
         if filters.own:
             hint = "conditions of both owners' columns, or a WHERE"
             self.scope.statement.refuse(node, "sql", "A FILTER of one owner cannot stand with this sum yet", hint)
         kind = shared.kind_of(column)
-        if column not in self.columns:
-            self.columns.append(column)
         mixed = (*filters.mixed, *present)
-        ends, place = (kind.low, kind.high), self.columns.index(column)
+        ends, place = (kind.low, kind.high), self.column_of(column)
         total = self._added_up(node, (), ends, False, mixed, place)
         one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
         return total, self.total(self._rows(Conditions()), node, mixed), [one]
@@ -398,25 +375,6 @@ class Totals:
 
     def _empty_shown(self) -> bool:
         return shows_zero(self.scope.contract, self.outer)
-
-
-def _where(condition: Typed | None, expression: Expression) -> Expression:
-    """The expression where the condition holds, else NULL."""
-    return Call("case", (condition.expression, expression, NULL)) if condition else expression
-
-
-def _digits(scope: Scope, node: exp.Round) -> int:
-    decimals = node.args.get("decimals")
-    if decimals is None:
-        return 0
-    if not isinstance(decimals, exp.Literal) or decimals.is_string or not str(decimals.this).isdigit():
-        scope.statement.refuse(node, "sql", "ROUND takes a number of decimals", "ROUND(…, 2)")
-    return min(int(decimals.this), 18)
-
-
-def replace_digits(output: Output, digits: int | None) -> Output:
-    """The output, rounded after opening where ROUND was asked for."""
-    return Output(**{name: getattr(output, name) for name in output.__struct_fields__} | {"digits": digits})
 
 
 def shows_zero(contract: Contract, outer: str) -> bool:

@@ -1,8 +1,9 @@
 """From what was opened to the answer: exact numbers, computed alike by every receiver.
 
 The canonical bytes of an answer are its JSON: `columns`, `rows`, `suppressed`. Counts are integers, sums exact
-decimals, averages rounded half to even at ten decimals, ROUND half away from zero as in SQL. A row whose group is too
-small to show has its group's labels, null in every other cell, and its number in `suppressed`.
+decimals, averages rounded half to even at ten decimals, ROUND half away from zero as in SQL; days and times are their
+ISO 8601 text. A row whose group is too small to show has its group's labels, null in every other cell, and its number
+in `suppressed`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -62,6 +64,8 @@ def _parts(output: Output) -> tuple[Part, ...]:
         case "quotient":
             quotient = Part("quotient", output.total, over, output.low, output.high)
             return (quotient, Part("null", over=over))
+        case "extreme":
+            return (Part("total", total=output.total),)
         case "band":
             return (Part("band", output.total, edges=output.edges),)
     return ()
@@ -104,11 +108,22 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visi
             return first
         case "band":
             return _band(output.edges, first)
+        case "extreme":
+            return None if first == output.high else _extreme(output, -first if output.negative else first)
         case "sum":
             return None if others and others[0] else _rounded(_scaled(first, output.scale), output.digits)
         case "quotient":
             return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
     return None if others[0] <= 0 else _divided(first, others[0], output.scale, output.digits)
+
+
+def _extreme(output: Output, units: int) -> Cell:
+    match output.unit:
+        case "date":
+            return (date(1970, 1, 1) + timedelta(days=units)).isoformat()
+        case "timestamp":
+            return (datetime(1970, 1, 1) + timedelta(microseconds=units)).isoformat()
+    return _rounded(_scaled(units, output.scale), output.digits)
 
 
 def _band(edges: tuple[int, ...], reached: int) -> str:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from glovebox.contract.terms import Contract
 from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, local_queries
 from glovebox.planner.shape import join_shape, joint_shape
-from glovebox.protocols import intersection
-from glovebox.protocols.intersection import JoinShape, shards_of, traffic
+from glovebox.protocols import intersection, least
+from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party import prepared
 from glovebox.protocols.two_party.intersection import JointShape
@@ -62,7 +62,11 @@ def join_cost(shape: JoinShape) -> Cost:
     shards, _ = shards_of(shape)
     card, sizes = terms(intersection.__doc__ or ""), traffic(shape)
     rounds = round(value_of(card["Rounds"], sizes))  # of one shard; the next begins before it ends
-    return Cost(round(shards * value_of(card["Bytes"], sizes)), rounds + (shards - 1) * (rounds - 1))
+    size, rounds = shards * value_of(card["Bytes"], sizes), rounds + (shards - 1) * (rounds - 1)
+    if shape.leasts and shards > 1:
+        met = least.traffic_of_parts(shape.leasts, shards_met(shape, shards))
+        size, rounds = size + met["e"], rounds + round(met["R"])
+    return Cost(round(size), rounds)
 
 
 def joint_cost(shape: JointShape) -> JointCost:

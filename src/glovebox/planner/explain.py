@@ -160,7 +160,12 @@ def _noise(plan: Plan, told: dict[str, Any]) -> list[str]:
 
 
 def _exact(plan: Plan) -> list[str]:
-    return [f"groups of fewer than {plan.threshold} people are suppressed before anything opens", *_within(plan)]
+    extremes = ", ".join(output.name for output in plan.outputs if output.kind == "extreme")
+    return [
+        f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
+        *([f"{extremes}: each is the value of one person of its group"] if extremes else []),
+        *_within(plan),
+    ]
 
 
 def _within(plan: Plan) -> list[str]:

@@ -106,9 +106,12 @@ class Mixing:
             return self._compared(node, COMPARISON[type(node)], difference, wanted)
         return self._no(node, "Columns of two owners are compared, or joined by AND, OR and NOT")
 
-    def number(self, node: exp.Expr) -> tuple[shared.Expression, int, tuple[shared.Expression, ...]]:
-        """A number of every row, its scale, and the bits that no part of it is NULL, all to hold where it is used."""
-        self._use = "sum"  # also of an average, which opens its sum
+    def number(self, node: exp.Expr, use: Use = "sum") -> tuple[shared.Expression, int, tuple[shared.Expression, ...]]:
+        """A number of every row, its scale, and the bits that no part of it is NULL, all to hold where it is used.
+
+        use: what the contract must allow for its columns; of an average "sum", for it opens its sum.
+        """
+        self._use = use
         found = self._number(node)
         self._use = "compare"
         if found.unit != "plain":
@@ -219,11 +222,11 @@ class Mixing:
             case "number", _:
                 pass
             case "date", _:
-                one, unit = _counted(one, "days", 1), "day"
+                one, unit = counted(one, "days", 1), "day"
             case "timestamp", _:
-                one, unit = _counted(one, "microseconds", SECOND), "time"
+                one, unit = counted(one, "microseconds", SECOND), "time"
             case "boolean", _:
-                one = _counted(replace(one, low=0, high=1), "integer", 1)
+                one = counted(replace(one, low=0, high=1), "integer", 1)
             case _:
                 self._no(node, f"{with_article(one.sort)} cannot be compared with another owner's column")
         if max(-one.low, one.high) >= shared.MOST:
@@ -302,8 +305,8 @@ def _from_zero(part: Typed, scale: int) -> tuple[Measure, int]:
     return Measure("sum", Call("-", (part.expression, first)), scale, 0, high - low), low
 
 
-def _counted(one: Typed, operator: Operator, units: int) -> Typed:
-    """A day, a time or a truth as an integer."""
+def counted(one: Typed, operator: Operator, units: int) -> Typed:
+    """A day, a time or a truth as an integer, of so many units each of those that its range is in."""
     return replace(
         one, expression=Call(operator, (one.expression,)), sort="number", low=one.low * units, high=one.high * units
     )

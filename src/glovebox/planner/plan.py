@@ -26,7 +26,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     low, high: bounds of the total, from the contract.
     choice: of a joined question, which of its choices decides what rows are summed. column: a column of several owners'
     that is summed in place of a measure of each. outer: "left", with the query's rows that have no match, as if each
-    counted 1 there; "anti", those alone.
+    counted 1 there; "anti", those alone. least: not the sum is wanted but the least of one number, the column or a
+    measure of kind least; `high` stands for the least of nothing. Other measures then say with 1 which lines count.
     """
 
     query: int | None
@@ -38,6 +39,7 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     column: int | None = None
     second: int | None = None
     outer: Literal["", "left", "anti"] = ""
+    least: bool = False
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
@@ -102,12 +104,14 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     average   total `total` / 10**scale / total `over`, NULL where that is 0; both are opened and divided after
     quotient  the same, divided on shares in units of 10**-(scale + 6), round half even; only the quotient is opened
     band      how many of `edges` total `total` reaches; nothing else of it is opened
+    extreme   total `total` / 10**scale, or minus that if it is `negative`; NULL where the total is `high`. A number, or
+              days or microseconds since 1970 that show as a date or a time
     low, high: of a quotient, bounds of a value that is averaged, in units of 10**-scale.
     digits: what ROUND(.., digits) asked for, applied after opening, half away from zero.
     """
 
     name: str
-    kind: Literal["group", "count", "sum", "average", "quotient", "band"]
+    kind: Literal["group", "count", "sum", "average", "quotient", "band", "extreme"]
     index: int = 0
     total: int = 0
     over: int | None = None
@@ -116,6 +120,8 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     high: int = 0
     digits: int | None = None
     edges: tuple[int, ...] = ()
+    negative: bool = False
+    unit: Literal["", "date", "timestamp"] = ""
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):

@@ -177,7 +177,7 @@ def _default_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Column):
         return node.name
     columns = [column.name for column in node.find_all(exp.Column)][:1]
-    aggregate = node.find(exp.Count, exp.Sum, exp.Avg)
+    aggregate = node.find(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
     return "_".join([aggregate.key if aggregate else node.key, *columns])
 
 

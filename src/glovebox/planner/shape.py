@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glovebox.planner.plan import Joined, Spine, Total
 from glovebox.protocols.alignment import TableSize
-from glovebox.protocols.expression import Expression, Operation, Payload, Value
+from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
@@ -27,6 +27,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     _, *tables = source.owners
     counts = [len(local.measures) * pivots(local) for local in tables]
     columns = [_side_by_side(column, counts[0], source.apart) for column in source.columns]
+    choices = [_side_by_side(choice, counts[0], source.apart) for choice in source.choices]
     found = []
     for total in totals:
         for groups in itertools.product(*(range(pivots(local)) for local in source.owners)):
@@ -34,6 +35,9 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
                 None if measure is None else measure * pivots(local) + group
                 for measure, local, group in zip(_measures(total), source.owners, groups, strict=False)
             ]
+            if total.least:
+                found.append(_least(total, places, counts, choices, source))
+                continue
             payload = _payload(total, places[1:], counts, columns, source)
             found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer))
     return JoinShape(
@@ -43,7 +47,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
         tuple(found),
         _groups(source.query),
         _groups(source.table),
-        tuple(_side_by_side(choice, counts[0], source.apart) for choice in source.choices),
+        tuple(choices),
         tuple(columns),
         None if source.second is None else TableSize(source.second.lines, counts[1], _groups(source.second)),
         apart=source.apart,
@@ -106,6 +110,33 @@ def _payload(
     if product not in columns:
         columns.append(product)
     return sum(counts) + columns.index(product)
+
+
+def _least(
+    total: Total, places: Sequence[int | None], counts: Sequence[int], choices: list[Expression], source: Joined
+) -> RowTotal:
+    """The least of a value, a payload or a column, over the rows of its choice where the other measures are 1."""
+    leaves = [
+        Value(place, 0, 1) if side == 0 else Payload(0, sum(counts[: side - 1]) + place, 0, 1)
+        for side, place in enumerate(places)
+        if place is not None
+    ]
+    kinds = [
+        local.measures[measure].kind
+        for measure, local in zip(_measures(total), source.owners, strict=False)
+        if measure is not None
+    ]
+    of = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind == "least"]
+    bits = [
+        Operation("equal", (leaf, Constant(1))) for leaf, kind in zip(leaves, kinds, strict=True) if kind != "least"
+    ]
+    choice = Operation("and", (choices[total.choice], *bits)) if bits else choices[total.choice]
+    if choice not in choices:
+        choices.append(choice)
+    value = of[0].index if of and isinstance(of[0], Value) else None
+    payload = of[0].index if of and isinstance(of[0], Payload) else None
+    payload = payload if total.column is None else sum(counts) + total.column
+    return RowTotal(value, payload, 64, choices.index(choice), least=(total.low, total.high))
 
 
 def _side_by_side(expression: Expression, before: int, apart: bool) -> Expression:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.grouping import Key
+from glovebox.planner.persons import person_ids
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Total
 from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload
 from glovebox.schema.local import LocalQuery, Measure
@@ -34,7 +35,7 @@ def counted_once(
         sentence = f"People at {len(queries)} owners cannot be counted once yet"
         hint = f'{MOST_OWNERS} owners, or same_person_at_several = "no" in the contract'
         statement.refuse(statement.tree, "table", sentence, hint)
-    names = totals.person_ids()
+    names = person_ids(totals.scope)
     if not names:
         statement.refuse(
             statement.tree, "table", "People are counted once by an id, which is not here", "SELECT it too"

@@ -287,6 +287,8 @@ class Typing:
                     uses = {
                         "sum": "summed",
                         "avg": "averaged",
+                        "min": "asked for its least",
+                        "max": "asked for its greatest",
                         "filter": "filtered by",
                         "compare": "compared with another owner's column",
                     }
@@ -298,6 +300,8 @@ class Typing:
 EXAMPLES: dict[Use, str] = {
     "sum": "SUM(x)",
     "avg": "AVG(x)",
+    "min": "MIN(x)",
+    "max": "MAX(x)",
     "filter": "a condition on x",
     "group": "GROUP BY x",
     "compare": "a comparison of x",

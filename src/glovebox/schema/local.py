@@ -18,11 +18,12 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     people  1 for an id with at least one row where the expression (none: always) is not NULL, else 0; for a group,
             the number of such distinct ids, or of rows where a row is a person
     sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
+    least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL
 
     low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows.
     """
 
-    kind: Literal["rows", "values", "people", "sum"]
+    kind: Literal["rows", "values", "people", "sum", "least"]
     expression: Expression | None = None
     scale: int = 0
     low: int = 0
