@@ -22,6 +22,7 @@ from glovebox.algebra.laplace import Decay
 from glovebox.errors import Refused
 from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
+from glovebox.protocols.suppression import Nesting, complemented, totals_of
 from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
@@ -55,7 +56,8 @@ class Finishing:
 
     most: an upper bound of each total's absolute value. people: the total that threshold >= 1 is held against.
     zero_shown: an empty group shows as zero. parts: what is opened of each group, each listed once.
-    decays: of each total's noise, empty without any; m: how many parties compute, of which some draw noise.
+    decays: of each total's noise, empty without any; m: how many parties compute, of which some draw noise. nesting:
+    totals that other answers give of these groups, None without any.
     """
 
     groups: int
@@ -66,6 +68,7 @@ class Finishing:
     parts: tuple[Part, ...]
     decays: tuple[Decay | None, ...] = ()
     m: int = 3
+    nesting: Nesting | None = None
 
     @property
     def people_range(self) -> tuple[int, int]:
@@ -87,9 +90,7 @@ class Finishing:
     @property
     def tests(self) -> tuple[tuple[int, int], ...]:
         """All that has to be known of totals: whether total `number` is below `edge`, as (number, edge)."""
-        found = [(self.people, self.threshold)]
-        if self.zero_shown:
-            found.append((self.people, 1))
+        found = [(self.people, edge) for edge in self.judged]
         for part in self.parts:
             match part.kind:
                 case "null":
@@ -101,19 +102,32 @@ class Finishing:
         return tuple(dict.fromkeys(found))
 
     @property
+    def judged(self) -> tuple[int, ...]:
+        """What people are compared with: the threshold, and 1 where an empty group shows."""
+        return (self.threshold, 1) if self.zero_shown else (self.threshold,)
+
+    @property
     def tested_bits(self) -> int:
         """Bits of the numbers that tests compare."""
         ranges = [
             (edge, *(self.people_range if number == self.people else (0, self.most[number])))
             for number, edge in self.tests
         ]
+        if self.nesting:
+            ranges.append((self.threshold, 0, self.most_in_line))
         return max(judged_bits(*one) for one in ranges)
+
+    @property
+    def most_in_line(self) -> int:
+        """A bound of the people of all groups together."""
+        return self.most[self.people] * self.groups
 
     @property
     def largest_frame(self) -> int:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
         quotients = sum(part.kind == "quotient" for part in self.parts)
-        compared = max(len(self.tests), COMPARED * (quotients > 0))
+        levels = len(self.nesting.sizes) if self.nesting else 0
+        compared = max(len(self.tests) + 2 * levels, COMPARED * (quotients > 0))
         elements = max(2 * len(self.most), self.rows, 2 * compared, bits_of(self.decays), fraction_bits(self.m))
         bits = max(
             [
@@ -138,17 +152,39 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     if finishing.decays:
         check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
-    numbers, edges = zip(*finishing.tests, strict=True)
-    found = await below(ctx.narrow("tests"), finishing.bits, [totals[n] for n in numbers], edges, finishing.tested_bits)
-    less = dict(zip(finishing.tests, found, strict=True))
-    shown = 1 - less[finishing.people, finishing.threshold]
-    if finishing.zero_shown:
-        shown += less[finishing.people, 1]
+    shown, less = await _shown(ctx, finishing, totals)
     parts = [
         ctx.shamir.apart(_value(ctx.narrow(f"part{place}"), finishing, part, totals, less))
         for place, part in enumerate(finishing.parts)
     ]
     return ctx.shamir.runtime.np_stack([shown, *await asyncio.gather(*parts)]) * shown
+
+
+async def _shown(ctx: Context, finishing: Finishing, totals: Any) -> tuple[Any, dict[tuple[int, int], Any]]:
+    """Secure array of bits: which groups show; and of each test, in which groups the total is below its edge."""
+    numbers, edges = zip(*finishing.tests, strict=True)
+    nesting, people = finishing.nesting, totals[finishing.people]
+    levels = totals_of(ctx, nesting, people) if nesting else []  # of which the same is asked as of the groups' people
+    asked = [(level, edge) for edge in finishing.judged for level in levels]
+    found = await below(
+        ctx.narrow("tests"),
+        finishing.bits,
+        [*(totals[number] for number in numbers), *(level for level, _ in asked)],
+        [*edges, *(edge for _, edge in asked)],
+        finishing.tested_bits,
+    )
+    less = dict(zip(finishing.tests, found, strict=False))
+    of_levels = [found[len(numbers) + place :: len(levels)] for place in range(len(levels))]
+    judged = [*of_levels, [less[finishing.people, edge] for edge in finishing.judged]]
+    large = [1 - bits[0] for bits in judged]
+    shown = [one + bits[1] if finishing.zero_shown else one for one, bits in zip(large, judged, strict=True)]
+    if nesting is None:
+        return shown[0], less
+    mask = await complemented(
+        ctx.narrow("nesting"), finishing.bits, nesting, [*levels, people], large, shown, finishing.threshold,
+        finishing.most_in_line,
+    )  # fmt: skip
+    return mask, less
 
 
 async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, less: dict[tuple[int, int], Any]) -> Any:
@@ -168,6 +204,6 @@ async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, le
 def check_noise(finishing: Finishing) -> None:
     """Return if nothing would be opened, or decided, of a total without noise."""
     opened = {finishing.people, *(part.total for part in finishing.parts)}
-    exact = any(part.kind != "total" for part in finishing.parts) or finishing.zero_shown
+    exact = any(part.kind != "total" for part in finishing.parts) or finishing.zero_shown or finishing.nesting
     if exact or len(finishing.decays) != len(finishing.most) or any(finishing.decays[one] is None for one in opened):
         raise Refused("with noise nothing opens of a total that has none", step="finishing")

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,15 @@ def judged_bits(edge: int, low: int, high: int) -> int:
 
 
 async def below(ctx: Context, integers: int, numbers: Sequence[Any], edges: Sequence[int], bits: int) -> list[Any]:
-    """Secure arrays of bits, as numbers: 1 where a number is below its edge. Numbers less edges have `bits` bits."""
+    """Secure arrays of bits, as numbers: 1 where a number is below its edge. Numbers less edges have `bits` bits.
+
+    numbers: secure arrays (n,), of any lengths.
+    """
     runtime = ctx.shamir.runtime
-    differences = runtime.np_stack([number - edge for number, edge in zip(numbers, edges, strict=True)])
-    found = await negative(ctx, integers, differences, bits)
-    return [found[place] for place in range(len(edges))]
+    differences = [number - edge for number, edge in zip(numbers, edges, strict=True)]
+    found = await negative(ctx, integers, runtime.np_concatenate(differences), bits)
+    ends = np.cumsum([0, *(number.size for number in numbers)]).tolist()
+    return [found[start:end] for start, end in pairwise(ends)]
 
 
 async def negative(ctx: Context, integers: int, numbers: Any, bits: int) -> Any:
