@@ -27,7 +27,7 @@ def test_every_noisy_number_stands_with_its_error_bar():
         "a     120 ± 22    4.2500000000 ± 0.124",
         "b     suppressed  suppressed",
         "c     30 ± 22     NULL",
-        "1 of 3 suppressed: fewer people than the contract's threshold",
+        "1 of 3 suppressed: fewer people than the contract's threshold, or a total would tell such a group",
         "± says what a number is within of the truth, 19 times in 20",
     ]
 

@@ -11,6 +11,7 @@ from typing import Literal
 from glovebox.planner.answer import Answer, read_answer
 
 SUPPRESSED = "suppressed"
+WHY = "fewer people than the contract's threshold, or a total would tell such a group"
 
 
 def rendered(answer: bytes, format: Literal["table", "csv", "json"]) -> str:
@@ -27,7 +28,7 @@ def rendered(answer: bytes, format: Literal["table", "csv", "json"]) -> str:
     widths = [max(len(row[place]) for row in [found.columns, *rows]) for place in range(len(found.columns))]
     lines = [_line(row, widths) for row in [found.columns, tuple("-" * width for width in widths), *rows]]
     if found.suppressed:
-        lines.append(f"{len(found.suppressed)} of {len(rows)} suppressed: fewer people than the contract's threshold")
+        lines.append(f"{len(found.suppressed)} of {len(rows)} suppressed: {WHY}")
     if found.within:
         lines.append("± says what a number is within of the truth, 19 times in 20")
     return "\n".join(lines)

@@ -137,6 +137,11 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         lines.append("in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all")
     if rules.questions == "approved":
         lines.append("only the questions below may be asked")
+        if rules.groups_of_at_least > 1 and not contract.privacy:
+            lines.append(
+                "where a total that one of them tells, less the groups that another shows, would tell a group that "
+                "does not show, one more group does not show; where such totals cross, none does"
+            )
     else:
         lines.append("any question within these terms may be asked")
     lines += _noise(contract.privacy, contract) if contract.privacy else _exact()

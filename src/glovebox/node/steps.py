@@ -9,6 +9,7 @@ from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, members
 from glovebox.planner.privacy import decays
 from glovebox.planner.shape import join_shape as shape_of
 from glovebox.planner.shape import joint_shape
+from glovebox.planner.suppression import nesting_of
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
@@ -81,6 +82,7 @@ def finishing_of(plan: Plan) -> Finishing:
         parts=parts_of(plan),
         decays=decays(plan.noise) if plan.noise else (),
         m=len(plan.computing),
+        nesting=nesting_of(plan),
     )
 
 

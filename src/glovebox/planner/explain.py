@@ -163,9 +163,20 @@ def _exact(plan: Plan) -> list[str]:
     extremes = ", ".join(output.name for output in plan.outputs if output.kind == "extreme")
     return [
         f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
+        *_beside(plan),
         *([f"{extremes}: each is the value of one person of its group"] if extremes else []),
         *_within(plan),
     ]
+
+
+def _beside(plan: Plan) -> list[str]:
+    """What more is hidden because other questions tell totals of the groups."""
+    if plan.nested is None:
+        return []
+    told = "other questions of the contract tell totals of these groups"
+    if not plan.nested.levels:
+        return [f"{told}, by other columns each: if one group is suppressed, all are"]
+    return [f"{told}: where a small group could be told by subtraction, the last group that shows is suppressed, too"]
 
 
 def _within(plan: Plan) -> list[str]:

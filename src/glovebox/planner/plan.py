@@ -142,6 +142,17 @@ class Noise(Struct, frozen=True, forbid_unknown_fields=True):
     persons: tuple[int, ...]
 
 
+class Nested(Struct, frozen=True, forbid_unknown_fields=True):
+    """Totals of the answer's groups that other questions of the contract tell: more than small groups is hidden then.
+
+    levels: the groupings that each of those questions keeps, from the coarsest on, each among those of the next; none
+    where they cross, and all groups show or none. several: a person may be in several groups.
+    """
+
+    levels: tuple[tuple[int, ...], ...]
+    several: bool = False
+
+
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     """What a question becomes.
 
@@ -151,6 +162,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     clause: the clause of the contract that allows the opening, e.g. "question reach-by-format".
     order: how receivers sort the rows; without it they stand in the order of the groups' domains.
     noise: of an answer under differential privacy; every total that is opened, and people, has it.
+    nested: what other questions tell of an exact answer's groups.
     """
 
     plan_format: int
@@ -167,6 +179,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     clause: str
     order: tuple[Order, ...] = ()
     noise: Noise | None = None
+    nested: Nested | None = None
 
 
 def members(plan: Plan) -> list[int]:

@@ -34,10 +34,7 @@ def noise_of(totals: Totals, outputs: Sequence[Output], keys: Sequence[Key]) -> 
     if privacy is None:
         return None
     opened = {0, *(number for output in outputs if output.kind != "group" for number in (output.total, output.over))}
-    spread = 1
-    for side in {key.side for key in keys}:
-        groups = math.prod(len(key.groupings[0].labels) for key in keys if key.side == side)
-        spread *= min(totals.person_rows(side), groups)
+    spread = person_groups(totals, keys)
     persons = tuple(
         person * (spread if totals.counts_people(number) else 1) if number in opened else 0
         for number, person in enumerate(totals.persons)
@@ -50,6 +47,15 @@ def noise_of(totals: Totals, outputs: Sequence[Output], keys: Sequence[Key]) -> 
         sentence = "One person can change these totals by so much that no noise that hides it fits"
         statement.refuse(statement.tree, "privacy", sentence, "a contract with smaller ranges or rows_per_id")
     return noise
+
+
+def person_groups(totals: Totals, keys: Sequence[Key]) -> int:
+    """How many groups one person may be in."""
+    spread = 1
+    for side in {key.side for key in keys}:
+        groups = math.prod(len(key.groupings[0].labels) for key in keys if key.side == side)
+        spread *= min(totals.person_rows(side), groups)
+    return spread
 
 
 def decays(noise: Noise) -> tuple[Decay | None, ...]:

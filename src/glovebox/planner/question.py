@@ -18,11 +18,12 @@ from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
-from glovebox.planner.privacy import noise_of
+from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, check_receivers, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement, canonical_text, near
+from glovebox.planner.suppression import nested
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 
 
@@ -65,7 +66,8 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
     source, ordered = source_of(totals, found, keys, computing)
-    outputs = tuple(_renumbered(output, scope, keys, source) for output in found)
+    places = _places(scope, keys, source)
+    outputs = tuple(replace(one, index=places[one.index]) if one.kind == "group" else one for one in found)
     plan = Plan(
         plan_format=PLAN_FORMAT,
         contract=contract.hash,
@@ -81,6 +83,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         clause=f"question {approved.name}" if approved else "rules.questions",
         order=_order(scope, parsed.tree, outputs),
         noise=noise_of(totals, outputs, keys),
+        nested=nested(scope, keys, places, person_groups(totals, keys)),
     )
     return banded(plan) if is_match(statement) else plan
 
@@ -145,13 +148,13 @@ def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str
     return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
 
 
-def _renumbered(output: Output, scope: Scope, keys: list[Key], source: Joined | Stacked | Spines) -> Output:
-    """An output of a group key by its place among the source's groupings, the query's before the table's."""
-    if output.kind != "group" or not isinstance(source, Joined):
-        return output
+def _places(scope: Scope, keys: list[Key], source: Joined | Stacked | Spines) -> list[int]:
+    """The place of each group key among the source's groupings, the query's before the table's."""
+    if not isinstance(source, Joined):
+        return list(range(len(keys)))
     parts = [local.party for local in source.owners]
     ordered = sorted(keys, key=lambda key: parts.index(scope.sides[key.side].owners[0]))
-    return replace(output, index=ordered.index(keys[output.index]))
+    return [ordered.index(key) for key in keys]
 
 
 def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output, ...]:

@@ -1,0 +1,86 @@
+"""Which answers of a contract tell totals of another's groups, and what is hidden because of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from glovebox.contract.model import parse_contract
+from glovebox.planner.explain import in_words
+from glovebox.planner.plan import Nested
+from glovebox.planner.question import plan_question
+from glovebox.planner.suppression import nesting_of
+
+from .test_meaning import HEAD
+
+TABLES = """
+[[table]]
+owner = ["p0", "p1", "p2"]
+name = "t"
+rows = 500
+TABLE
+[table.columns]
+id = { type = "id", form = "integer" }
+a = { type = "category", values = ["u", "v"], may = ["group", "filter"] }
+b = { type = "category", values = ["x", "y", "z"], may = ["group", "filter"] }
+n = { type = "integer", range = [0, 9], may = ["sum", "filter"] }
+
+[rules]
+ask = ["p0"]
+receive = ["p0"]
+groups_of_at_least = 5
+questions = QUESTIONS
+"""
+APART = 'rows_per_id = 1\nsame_person_at_several = "no"'
+SEVERAL = 'rows_per_id = 3\nsame_person_at_several = "no"'
+
+
+def agreed(*questions, table=APART, rules='"approved"'):
+    """A contract of approved questions."""
+    text = HEAD + TABLES.replace("TABLE", table).replace("QUESTIONS", rules)
+    for number, sql in enumerate(questions):
+        text += f'\n[[question]]\nname = "q{number}"\nsql = "SELECT {sql}"\n'
+    return parse_contract(text.encode())
+
+
+def planned(*questions, **terms):
+    """The plan of the first of a contract's approved questions."""
+    return plan_question(agreed(*questions, **terms), "q0", {}, 0)
+
+
+BOTH, A, B = (f"{keys}, COUNT(*) AS n FROM t GROUP BY {keys}" for keys in ("b, a", "a", "b"))
+ALL = "COUNT(*) AS n, SUM(n) AS s FROM t"
+
+
+@pytest.mark.parametrize(("asked", "others", "table", "levels"), [
+    (ALL, [BOTH, A], APART, None),
+    (A, [B, BOTH], APART, None),
+    (A, [ALL], APART, Nested(((),))),
+    (A, [ALL], SEVERAL, Nested(((),), several=True)),
+    (BOTH, [ALL, A], APART, Nested(((), (1,)))),
+    (BOTH, [B], APART, Nested(((0,),))),
+    (BOTH, [B, A], APART, Nested(())),
+    (BOTH, [ALL, A], SEVERAL, Nested(())),
+    (A, [f"{ALL} WHERE n > 3"], APART, None),
+    ("a, COUNT(*) FROM t WHERE n > 3 AND b = 'x' GROUP BY a", [f"{ALL} where t.b = 'x' and (t.n > 3)"], APART,
+     Nested(((),))),
+])  # fmt: skip
+def test_questions_that_keep_fewer_columns_of_the_same_rows_tell_totals(asked, others, table, levels):
+    assert planned(asked, *others, table=table).nested == levels
+
+
+def test_with_noise_totals_tell_nothing_that_is_not_paid_for():
+    noisy = '"approved"\n[privacy]\nepsilon_total = "6"\nepsilon_per_question = "0.5"\n'
+    assert planned(A, ALL, rules=noisy).nested is None
+
+
+def test_groups_under_one_total_stand_side_by_side_for_the_protocol():
+    nesting = nesting_of(planned(BOTH, ALL, A))
+    assert nesting.order == (0, 2, 4, 1, 3, 5)  # all of b where a is u, then where it is v
+    assert nesting.sizes == (1, 2)
+
+
+@pytest.mark.parametrize(("others", "said"), [
+    ([ALL], "the last group that shows is suppressed, too"), ([A, B], "if one group is suppressed, all are"),
+])  # fmt: skip
+def test_explain_says_what_more_is_hidden(others, said):
+    assert said in in_words(planned(BOTH, *others), agreed(BOTH, *others))
