@@ -1,4 +1,7 @@
-"""The questions over public data that are not answered yet, and why. A test fails when one of them starts to be."""
+"""The questions that are not answered yet, and why: over public data, and those that practitioners ask.
+
+A test fails when one of them starts to be: these lists can only shrink.
+"""
 
 UNANSWERED: dict[str, str] = {
     "advertising_open_bandit/q1_ctr_policy": "ratios of aggregates",
@@ -29,4 +32,26 @@ UNANSWERED: dict[str, str] = {
     "survival/g1_kaplan_meier": "survival curves",
     "survival/f1_death_by_flc": "ratios of aggregates",
     "survival/f3_kaplan_meier_top_group": "survival curves",
+}
+
+PRACTITIONERS: dict[str, str] = {
+    "A3": "sub-queries, and groups by CASE",
+    "A4": "the last of several events before another owner's",
+    "A5": "sub-queries, and COALESCE",
+    "A7": "sub-queries, and events compared with several of another owner's",
+    "H1": "sub-queries over several owners' rows",
+    "H3": "ratios of aggregates",
+    "H4": "groups by a band",
+    "H5": "the next event of a person, at any owner",
+    "H7": "sub-queries",
+    "H8": "sub-queries",
+    "F2": "several owners' rows counted by key",
+    "F3": "accounts counted once, of payments that are joined on another account",
+    "F4": "rings of three edges: no table is joined with itself over owners",
+    "F6": "several owners' rows counted by key",
+    "F7": "stacked tables with another owner's",
+    "R3": "pairs of what several rows of a key have",
+    "R4": "sums by key of rows that are joined on another",
+    "R5": "sums by key of rows that are joined on another, and events of several rows",
+    "R8": "sums by key of rows that are joined on another, of two owners",
 }

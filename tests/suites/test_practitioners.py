@@ -1,0 +1,119 @@
+"""What practitioners ask, on made-up tables: answered as DuckDB answers over all tables in one place.
+
+A question is asked in its own words, or in a rewriting that stands in `rewritings.py`. Plans are held against the clear
+for every kind of tables, running nodes for ordinary ones and for one kind more, in turn. What is not answered yet
+stands in `unanswered.py` with its reason, and must be refused.
+"""
+
+from contextlib import ExitStack
+
+import pytest
+
+from glovebox.contract.model import parse_contract
+from glovebox.errors import Refused
+from glovebox.identity import key_text
+from glovebox.planner.plan import Joined, Stacked
+from glovebox.planner.question import plan_question
+
+from ..planner.clear import answered
+from ..questions.fleets import HEAD, agreed, ask
+from .practitioners import FIELDS, KINDS, MISSING, QUESTIONS, statements
+from .rewritings import INTEGER_DIVISION, REWRITTEN
+from .test_public_data import is_empty, same
+from .unanswered import PRACTITIONERS
+
+pytestmark = pytest.mark.skipif(not QUESTIONS.exists(), reason=MISSING)
+
+OWN = statements() if QUESTIONS.exists() else {}
+FIELD_OF = {name: next(field for field in FIELDS if field.letter == name[0]) for name in OWN}
+ANSWERED = [name for name in OWN if name not in PRACTITIONERS]
+ASKED = sorted({(name[0], kind, name) for place, name in enumerate(OWN) for kind in (KINDS[0], KINDS[1 + place % 4])
+                if name in ANSWERED})  # fmt: skip
+
+
+def asked(name):
+    return REWRITTEN.get(name, OWN[name])
+
+
+def clear(name, kind):
+    """The rows of DuckDB, for whom `/` of two integers is a fraction and `//` what the question means."""
+    words = OWN[name].replace(" / ", " // ") if name in INTEGER_DIVISION else OWN[name]
+    return FIELD_OF[name].in_the_clear(kind, words)
+
+
+def contract_of(field):
+    cards = "".join(
+        f'[[party]]\nname = "{party}"\nkey = "{key_text(bytes([place]) * 32)}"\naddress = "{place}:1"\n'
+        for place, party in enumerate(field.parties)
+    )
+    return parse_contract((HEAD.format(name="practice") + cards + field.terms()).encode())
+
+
+def assert_same(answer, wanted):
+    """The same rows in any order, but for groups of the domain that SQL has no row for."""
+
+    def by_labels(row):
+        return [str(cell) if isinstance(cell, str) else "" for cell in row], [
+            float(cell or 0) for cell in row if not isinstance(cell, str)
+        ]
+
+    assert not answer.suppressed
+    groups = len(wanted) != 1 or any(isinstance(cell, str) for row in answer.rows for cell in row)
+    there = sorted((row for row in answer.rows if not (groups and is_empty(row))), key=by_labels)
+    wanted = sorted(wanted, key=by_labels)
+    assert len(there) == len(wanted), (there[:4], wanted[:4])
+    for row, other in zip(there, wanted, strict=True):
+        assert all(map(same, row, other)), (row, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_plan_means_what_the_question_says(tmp_path, name, kind):
+    field = FIELD_OF[name]
+    contract = contract_of(field)
+    plan = plan_question(contract, asked(name), {}, 0)
+    if isinstance(plan.source, Joined | Stacked):
+        assert_same(answered(plan, contract, field.written(kind, tmp_path), tmp_path), clear(name, kind))
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    """Running nodes of a field with tables of a kind: one fleet at a time, its tables bound anew for each kind."""
+    with ExitStack() as stack:
+        started, bound = {}, {}
+
+        def fleet_of(field, kind):
+            if field.letter not in started:
+                stack.close()
+                started.clear()
+                fleet = agreed(tmp_path_factory.mktemp(field.letter), field.parties, field.terms())
+                bound[field.letter] = ""
+                started[field.letter] = fleet
+            fleet = started[field.letter]
+            if bound[field.letter] != kind:
+                for (party, table), path in field.written(kind, fleet.directory).items():
+                    fleet.bind(party, table, path)
+                if not bound[field.letter]:
+                    stack.enter_context(fleet)
+                bound[field.letter] = kind
+            return fleet
+
+        yield fleet_of
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for _, kind, name in ASKED])
+def test_a_question_is_answered_as_in_the_clear(nodes, kind, name):
+    field = FIELD_OF[name]
+    assert_same(ask(nodes(field, kind), field.parties[0], asked(name)), clear(name, kind))
+
+
+@pytest.mark.parametrize("name", PRACTITIONERS)
+def test_a_question_is_not_answered_yet(name):
+    with pytest.raises(Refused):
+        plan_question(contract_of(FIELD_OF[name]), asked(name), {}, 0)
+
+
+def test_every_question_is_there_once():
+    assert len(OWN) == 22
+    assert set(PRACTITIONERS) | set(REWRITTEN) <= set(OWN)
