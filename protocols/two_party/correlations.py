@@ -37,6 +37,7 @@ U64 = NDArray[np.uint64]
 DEPTH = 5  # of a tree: 25 bits a transfer. 4 takes 31, 6 takes 21 and nearly twice the AES, which is half of the time
 TREES = 26  # 130 bits of missing leaves, of which D is the first 128
 BATCH = 1 << 17  # transfers a frame: 400 KiB, and 16 KiB of each leaf's stream
+LARGEST_FRAME = 4 * BATCH  # bytes, of the 25 trees' vectors of a batch
 ROUNDED = 512  # transfers that are transposed at once
 HASHED = 1 << 14  # blocks that are hashed while they are in cache
 

@@ -32,7 +32,7 @@ from glovebox.protocols.shards import Rows
 from glovebox.protocols.totals import Total
 from glovebox.protocols.two_party import equality, groups, masks, planes
 from glovebox.protocols.two_party.base_transfers import peer_of
-from glovebox.protocols.two_party.correlations import BATCH
+from glovebox.protocols.two_party.correlations import LARGEST_FRAME
 from glovebox.protocols.two_party.masks import Trees
 from glovebox.protocols.two_party.prepared import Needs, Prepared
 from glovebox.protocols.two_party.table import Asked, Size, asked, looked_up, no_place, programmed
@@ -111,7 +111,7 @@ def largest_frame(shape: JointShape) -> int:
     size, inner, wanted = shape.size(), shape.inner, shape.wanted
     levels, columns = groups.depth(inner.query_groups), len(shape.matched) * inner.table_groups
     a_bin = max(32, (wanted.choices + 7) // 8, 16 * levels, 8 * columns, inner.table_groups)
-    return max(size.bins * a_bin, 8 * size.words * size.layout.rows, 4 * BATCH)
+    return max(size.bins * a_bin, 8 * size.words * size.layout.rows, LARGEST_FRAME)
 
 
 async def joined_totals(ctx: Context, shape: JointShape, rows: Rows, prepared: Prepared) -> U64:

@@ -11,7 +11,7 @@ Source         two-party.md 2.1
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -36,10 +36,33 @@ class Needs:
     table_blocks: int = 0
 
     def __add__(self, other: Needs) -> Needs:
-        return Needs(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        return Needs(*(mine + theirs for mine, theirs in zip(self.numbers, other.numbers, strict=True)))
 
     def __mul__(self, times: int) -> Needs:
-        return Needs(*(times * getattr(self, field.name) for field in fields(self)))
+        return Needs(*(times * number for number in self.numbers))
+
+    def __or__(self, other: Needs) -> Needs:
+        """What covers both, one at a time."""
+        return Needs(*map(max, self.numbers, other.numbers))
+
+    def covers(self, other: Needs) -> bool:
+        """Whether a run with other needs can be served."""
+        return all(mine >= theirs for mine, theirs in zip(self.numbers, other.numbers, strict=True))
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int]:
+        """All four, in order."""
+        return (self.query_nibbles, self.query_blocks, self.table_nibbles, self.table_blocks)
+
+    @property
+    def turned(self) -> Needs:
+        """The same with QUERY and TABLE in each other's place."""
+        return Needs(self.table_nibbles, self.table_blocks, self.query_nibbles, self.query_blocks)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the transfers take in either party's memory, at most."""
+        return 2 * (self.query_nibbles + self.table_nibbles) + 17 * (self.query_blocks + self.table_blocks)
 
 
 class SentBlocks(NamedTuple):

@@ -14,6 +14,7 @@ from glovebox.node.considering import consider
 from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
     SESSION_BYTES,
+    Ahead,
     Cancel,
     Ended,
     Event,
@@ -48,10 +49,18 @@ async def attend(node: Node, link: ControlLink) -> None:
     """Serve one control link. Errors go to the asker, signed, and into the log; the node goes on."""
     try:
         envelope = await link.receive(PROPOSAL_S)
-        proposal = claimed(envelope, Proposal)
+        first: Struct = claimed(envelope, Proposal, Ahead)
     except GloveboxError as problem:
         report.warning("a control link brought no proposal", code=problem.code)
         return
+    match first:
+        case Ahead() as offer:
+            await _attend_ahead(node, link, envelope, offer)
+        case Proposal() as proposal:
+            await _attend_question(node, link, envelope, proposal)
+
+
+async def _attend_question(node: Node, link: ControlLink, envelope: Signed, proposal: Proposal) -> None:
     participant = await _answer_proposal(node, link, envelope, proposal)
     if participant is None:
         return
@@ -66,6 +75,17 @@ async def attend(node: Node, link: ControlLink) -> None:
         raise
     finally:
         await node.end_session(participant, error)
+
+
+async def _attend_ahead(node: Node, link: ControlLink, envelope: Signed, offer: Ahead) -> None:
+    """Transfers before a question; why not is told to who offered them, if it is a party."""
+    try:
+        await node.stocks.attend(link, envelope, offer)
+    except Exception as problem:
+        error = told(problem)
+        report.info("nothing was made ahead", code=error.code)
+        with contextlib.suppress(PeerLost):
+            await link.send(signed(node.key, 1, refusal(offer.session[:SESSION_BYTES], 1, error)))
 
 
 async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, proposal: Proposal) -> Participant | None:

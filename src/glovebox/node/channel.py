@@ -48,7 +48,8 @@ class BoundTable(Struct, frozen=True):
 class Job(Struct, frozen=True, tag="job"):
     """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here.
 
-    opening: kept shares of the opening that are to be sent again, where nothing is to be computed.
+    opening: kept shares of the opening that are to be sent again, where nothing is to be computed. ahead: whether both
+    workers use the transfers that they made before.
     """
 
     contract: bytes
@@ -66,6 +67,25 @@ class Job(Struct, frozen=True, tag="job"):
     deadline_s: float
     session_s: float
     opening: bytes | None = None
+    ahead: bool = False
+
+
+class MakeAhead(Struct, frozen=True, tag="make_ahead"):
+    """Node to worker: make transfers with the other of two parties, before there is a question."""
+
+    peer: int
+    names: tuple[str, str]
+    address: str
+    certificate: bytes
+    exchange: bytes
+    transcript: bytes
+    needs: tuple[int, int, int, int]
+    deadline_s: float
+    session_s: float
+
+
+class MadeAhead(Struct, frozen=True, tag="made_ahead"):
+    """Worker to node: the transfers are made, and kept for one question."""
 
 
 class PeerSocket(Struct, frozen=True, tag="peer"):
@@ -130,7 +150,10 @@ class Broke(Struct, frozen=True, tag="broke"):
     hint: str = ""
 
 
-Packet = Prepare | Keys | Job | PeerSocket | Alive | Reached | Store | Stored | Opened | Completed | Broke
+Packet = (
+    Prepare | Keys | Job | MakeAhead | MadeAhead | PeerSocket | Alive | Reached | Store | Stored | Opened | Completed
+    | Broke
+)  # fmt: skip
 _decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
 
 

@@ -22,7 +22,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
     deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: of one
-    session's local database. postgres: servers that tables may be bound to, by name.
+    session's local database. ahead_mib: of what is made while the node is idle for a contract of two parties, 0 for
+    nothing. postgres: servers that tables may be bound to, by name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline_s: float = 10.0
     session_s: float = 3600.0
     memory_mib: int = 2048
+    ahead_mib: int = 512
     postgres: dict[str, Server] = {}
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +17,7 @@ from glovebox.identity import sign, verify_signature
 SESSION_BYTES = 16
 NONCE_BYTES = 32
 MESSAGE_BYTES = 4 << 20
+Amount = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
 MOST_CHARACTERS = 400  # of what another party says of an error
 
 
@@ -43,6 +44,7 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     only asks. snapshot: of this party's table, empty where it has none. recipe: the digest of how this party brings ids
     to their forms (data.identifiers). kept: sessions whose opening shares this party keeps for this very question over
     these rows. head: of its ledger, and seen: the newest of the others' that it holds; where questions cost a budget.
+    ahead: the session of two parties alone in which this one's transfers were made before the question.
     """
 
     session: bytes
@@ -58,6 +60,22 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     kept: tuple[bytes, ...] = ()
     head: Signed | None = None
     seen: tuple[Signed, ...] = ()
+    ahead: bytes = b""
+
+
+class Ahead(Struct, frozen=True, tag="ahead", forbid_unknown_fields=True):
+    """One of two parties alone offers to make transfers before there is a question; the other answers with its own.
+
+    exchange, certificate: as in an acceptance. needs: numbers of transfers, with party 0 in QUERY's place.
+    """
+
+    contract: bytes
+    session: bytes
+    party: int
+    nonce: bytes
+    exchange: bytes
+    certificate: bytes
+    needs: tuple[Amount, Amount, Amount, Amount]
 
 
 class Head(Struct, frozen=True, tag="head", forbid_unknown_fields=True):
@@ -167,7 +185,19 @@ class Signed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Message = (
-    Proposal | Acceptance | Head | Refusal | Start | Cancel | Event | Ended | Failed | Void | Receipt | Endorsement
+    Proposal
+    | Acceptance
+    | Ahead
+    | Head
+    | Refusal
+    | Start
+    | Cancel
+    | Event
+    | Ended
+    | Failed
+    | Void
+    | Receipt
+    | Endorsement
 )
 Some = TypeVar("Some", bound=Struct)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from glovebox.contract.model import Contract, parse_contract
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
+from glovebox.node.ahead import Stocks
 from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract
 from glovebox.node.control import ControlLink, accept_control
@@ -60,6 +62,7 @@ class Node:
         self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
+        self.stocks = Stocks(self)
         self.participants: dict[bytes, Participant] = {}
         self.asking: dict[bytes, asyncio.Task[Any]] = {}  # the sessions that were asked for here
         self.interrupted = 0  # sessions that the last stop of this node cut off
@@ -74,6 +77,14 @@ class Node:
         if digest not in self._contracts:
             self._contracts[digest] = load_contract(self.home, digest)
         return self._contracts[digest]
+
+    def contracts_of_two(self) -> list[Contract]:
+        """This home's contracts of two parties alone that hold today and are signed by both."""
+        found, today = [], datetime.now(UTC).date()
+        for path in sorted(self.home.contracts.glob("*.toml")):
+            with contextlib.suppress(GloveboxError):
+                found.append(self.contract(bytes.fromhex(path.stem)))
+        return [one for one in found if one.protocol and one.first <= today <= one.last]
 
     def number_in(self, contract: Contract) -> int:
         """This party's number in a contract: it is its key, not its name."""
@@ -118,6 +129,7 @@ class Node:
             commands = await serve_local(self)
             self.spares.refill()
             self.log.write("serving")
+            keeping = asyncio.create_task(self.stocks.keep())
             if started:
                 started.set()
             try:
@@ -131,11 +143,12 @@ class Node:
                     self._welcome(connection)
             finally:
                 commands.close()
-                tasks = [*self._tasks, *self.asking.values()]
+                tasks = [keeping, *self._tasks, *self.asking.values()]
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self.spares.end()
+                await self.stocks.end()
                 self.log.write("stopped")
                 self.log.close()
                 self.state.close()
@@ -180,6 +193,8 @@ class Node:
             one = self.participants.get(preamble.session)
             if one and one.worker and one.expects_peers:
                 await one.worker.hand_over(preamble.party, connection)
+            elif preamble.session in self.stocks.making:
+                await self.stocks.making[preamble.session].hand_over(preamble.party, connection)
             else:
                 connection.close()
         except (GloveboxError, OSError, ssl.SSLError, TimeoutError, EOFError):

@@ -40,6 +40,7 @@ from glovebox.node.messages import (
     words,
 )
 from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
+from glovebox.node.steps import is_alone
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
 
@@ -79,6 +80,7 @@ class Participant:
         self._question = question_id(contract, proposal, self._bound.snapshot if self._bound else b"")
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
         self._run = b""
+        self._ahead = b""  # the session of transfers that the worker holds already
         self._commitment = b""
         self._log = b""  # the head of this party's log when its run was over
         self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
@@ -120,6 +122,7 @@ class Participant:
             self._kept(),
             own_head(self.node, self.contract, self.me) if self.cost else None,
             seen_heads(self.node, self.contract, self.me) if self.cost else (),
+            self._ahead,
         )
 
     def _kept(self) -> tuple[bytes, ...]:
@@ -149,12 +152,14 @@ class Participant:
 
     async def _prepared(self) -> Keys:
         """A worker with this session's keys: the spare, or another if that one died before it was needed."""
-        self.worker = self.node.spares.take()
+        stock = self.node.stocks.take(self.contract, self.plan) if is_alone(self.plan) and not self._kept() else None
+        self.worker = stock.worker if stock else self.node.spares.take()
+        self._ahead = stock.session if stock else b""
         try:
             return await self.worker.prepare(self.session, self.me)
         except PeerError:
             await self.worker.end()
-        self.worker = Worker()
+        self.worker, self._ahead = Worker(), b""
         return await self.worker.prepare(self.session, self.me)
 
     def see_start(self, start: Start) -> None:
@@ -193,11 +198,16 @@ class Participant:
             self._check_budget()
             self.node.ledger.spend(self.contract.hash, self.session, self.proposal.statement, self.cost)
         self.node.state.move(self.session, "spent", run=self._run)
-        self.node.log.write("started", session=self.session.hex(), run=self._run.hex(), **self._ledger())
+        said = {"ahead": self._ahead.hex()} if self._uses_stock() else {}
+        self.node.log.write("started", session=self.session.hex(), run=self._run.hex(), **self._ledger(), **said)
 
     def _ledger(self) -> dict[str, str]:
         """The head of the ledger, for an entry of the log: the signature there is the ledger's too."""
         return {LEDGER: self.node.ledger.head(self.contract.hash)[1].hex()} if self.cost else {}
+
+    def _uses_stock(self) -> bool:
+        """Whether both workers hold transfers of one and the same session."""
+        return bool(self._ahead) and {one.ahead for one in self.acceptances.values()} == {self._ahead}
 
     def _repeat(self, earlier: bytes) -> None:
         """Have the opening shares of an earlier session sent again: the same answer with the same noise."""
@@ -362,6 +372,7 @@ class Participant:
             settings.deadline_s,
             settings.session_s,
             self._again,
+            self._uses_stock(),
         )
 
     def _key_of(self, party: int) -> bytes:

@@ -56,10 +56,16 @@ FAILED = "worker_failed"
 
 
 class Run:
-    """One party's run of one job. stored: set when the node has the opening shares on disk."""
+    """One party's run of one job. stored: set when the node has the opening shares on disk. made: before, by both."""
 
     def __init__(
-        self, job: Job, keys: SessionKeys, arrivals: Arrivals, channel: Channel, stored: asyncio.Event
+        self,
+        job: Job,
+        keys: SessionKeys,
+        arrivals: Arrivals,
+        channel: Channel,
+        stored: asyncio.Event,
+        made: Prepared | None = None,
     ) -> None:
         self.job, self.channel = job, channel
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
@@ -67,7 +73,7 @@ class Run:
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
         self._alone = is_alone(self.plan)
-        self._transfers: Prepared | None = None
+        self._transfers = made
         self._last = "started"  # the last event that this worker reached
         self.doing = Doing("loading")  # set by the kernels' thread too
 
@@ -125,7 +131,7 @@ class Run:
 
     async def _work(self, loading: asyncio.Future[Any]) -> None:
         ctx = await self._context()
-        if self._alone and self.job.opening is None:
+        if self._alone and self.job.opening is None and self._transfers is None:
             self._transfers = await two_owners.transfers(ctx, self.plan)
         own = await loading
         if self.job.party not in self.plan.computing:

@@ -12,12 +12,29 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from glovebox.errors import GloveboxError
-from glovebox.node.channel import Alive, Channel, Job, Keys, PeerSocket, Prepare, Stored, broke
+from glovebox.node.channel import (
+    Alive,
+    Channel,
+    Doing,
+    Job,
+    Keys,
+    MadeAhead,
+    MakeAhead,
+    PeerSocket,
+    Prepare,
+    Stored,
+    broke,
+)
+from glovebox.node.making import transfers_ahead
 from glovebox.node.process import harden
 from glovebox.node.run import Run, preload
+from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.keys import SessionKeys
+from glovebox.runtime.linking import Arrivals
 from glovebox.runtime.links import BEAT_S
 
 WAITING = 16
@@ -28,51 +45,86 @@ ADDRESS_SPACE = 24 << 30
 
 
 async def work(channel: Channel) -> None:
-    """Make the keys, run the job, tell how it went."""
+    """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
+    session = _Session(channel)
     try:
-        prepare, _ = await channel.receive()
-    except EOFError:
-        return  # a spare that was never needed
-    if not isinstance(prepare, Prepare):
-        raise GloveboxError("the node did not say which session this is")
-    keys = SessionKeys(prepare.session, prepare.party)
-    sockets: asyncio.Queue[tuple[int, socket.socket]] = asyncio.Queue(WAITING)
-    stored = asyncio.Event()
-    running: asyncio.Task[None] | None = None
-    beating: asyncio.Task[None] | None = None
-    try:
-        await channel.send(Keys(keys.exchange, keys.certificate))
         while True:
             packet, connection = await channel.receive()
             match packet:
+                case Prepare():
+                    await session.prepare(packet)
+                case MakeAhead() as job:
+                    session.working = asyncio.create_task(session.make_ahead(job))
                 case Job() as job:
-                    run = Run(job, keys, sockets, channel, stored)
-                    beating = asyncio.create_task(_beat(run))
-                    running = asyncio.create_task(_run(run))
+                    session.working = asyncio.create_task(session.run(job))
                 case PeerSocket(party) if connection is not None:
-                    if sockets.full():
+                    if session.sockets.full():
                         connection.close()
                     else:
-                        sockets.put_nowait((party, connection))
+                        session.sockets.put_nowait((party, connection))
                 case Stored():
-                    stored.set()
+                    session.stored.set()
     except EOFError:
-        if running and beating:
-            running.cancel()
-            beating.cancel()
+        if session.working:
+            session.working.cancel()
 
 
-async def _beat(run: Run) -> None:
-    while True:
-        await run.channel.send(Alive(run.doing))
-        await asyncio.sleep(min(BEAT_S, run.job.deadline_s / 4))
+class _Session:
+    """What a worker holds: the keys of its session, its peers' connections, and transfers made before it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.working: asyncio.Task[None] | None = None
+        self.stored = asyncio.Event()
+        self._keys: SessionKeys | None = None
+        self._made: Prepared | None = None
+
+    async def prepare(self, prepare: Prepare) -> None:
+        """Make fresh keys."""
+        self.sockets: Arrivals = asyncio.Queue(WAITING)
+        self._keys = SessionKeys(prepare.session, prepare.party)
+        await self.channel.send(Keys(self._keys.exchange, self._keys.certificate))
+
+    async def make_ahead(self, job: MakeAhead) -> None:
+        """Make transfers, and keep them for the next job."""
+        try:
+            async with _beating(self.channel, lambda: Doing("loading"), job.deadline_s):
+                self._made = await transfers_ahead(job, self._known_keys(), self.sockets)
+            await self.channel.send(MadeAhead())
+        except GloveboxError as problem:
+            await self.channel.send(broke(problem))
+
+    async def run(self, job: Job) -> None:
+        """Run the job; transfers that it does not use are used by nobody."""
+        made, self._made = self._made, None
+        run = Run(job, self._known_keys(), self.sockets, self.channel, self.stored, made if job.ahead else None)
+        async with _beating(self.channel, lambda: run.doing, job.deadline_s):
+            try:
+                await run.to_the_end()
+            except GloveboxError as problem:
+                await self.channel.send(broke(problem))
+
+    def _known_keys(self) -> SessionKeys:
+        if self._keys is None:
+            raise GloveboxError("the node did not say which session this is")
+        return self._keys
 
 
-async def _run(run: Run) -> None:
+@asynccontextmanager
+async def _beating(channel: Channel, doing: Callable[[], Doing], deadline_s: float) -> AsyncIterator[None]:
+    """Tell the node each beat that this worker lives, and what it does."""
+    beats = asyncio.create_task(_beat(channel, doing, deadline_s))
     try:
-        await run.to_the_end()
-    except GloveboxError as problem:
-        await run.channel.send(broke(problem))
+        yield
+    finally:
+        beats.cancel()
+        await asyncio.wait([beats])
+
+
+async def _beat(channel: Channel, doing: Callable[[], Doing], deadline_s: float) -> None:
+    while True:
+        await channel.send(Alive(doing()))
+        await asyncio.sleep(min(BEAT_S, deadline_s / 4))
 
 
 def main() -> None:

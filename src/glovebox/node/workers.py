@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from glovebox.errors import GloveboxError, PeerError
-from glovebox.node.channel import Broke, Channel, Job, Keys, Packet, PeerSocket, Prepare, Stored
+from glovebox.node.channel import Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
 WORKER_LOST = "worker_lost"
@@ -53,6 +53,11 @@ class Worker:
 
     async def run(self, job: Job) -> None:
         """Give the worker its job; from now on it beats."""
+        await self._tell(job)
+        self._silence_s = job.deadline_s
+
+    async def make_ahead(self, job: MakeAhead) -> None:
+        """Have the worker make transfers; it beats until they are made."""
         await self._tell(job)
         self._silence_s = job.deadline_s
 

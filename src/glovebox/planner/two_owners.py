@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from sqlglot import exp
+
+from glovebox.contract.terms import Contract
 from glovebox.planner.cost import JOIN_BYTE_S, join_cost, joint_cost
 from glovebox.planner.plan import Joined, Plan
 from glovebox.planner.shape import join_shape, joint_shape
@@ -34,6 +38,26 @@ def told_of(plan: Plan) -> dict[str, Any]:
             "both follow the protocol",
         ],
     }
+
+
+def counts_and_sums(contract: Contract) -> Iterator[str]:
+    """Likely questions of each join of a contract: how many, and the same with a sum of either side."""
+    for pair in contract.rules.join:
+        ends = [(place, contract.tables[place.table], alias) for place, alias in zip(pair, "lr", strict=True)]
+        ids = [exp.column(place.column, alias, quoted=True) for place, _, alias in ends]
+        summed = [
+            exp.Sum(this=exp.column(column.name, alias, quoted=True)).as_(f"sum_{alias}")
+            for _, table, alias in ends
+            for column in [column for column in table.columns if "sum" in column.may][:1]
+        ]
+        one, other = (
+            exp.table_(table.name, db=contract.parties[table.owners[0]].name, quoted=True, alias=alias)
+            for _, table, alias in ends
+        )
+        counts = [exp.Count(this=exp.Distinct(expressions=[ids[0].copy()])).as_("people"), exp.Count(this=exp.Star())]
+        for more in ([], *([one] for one in summed)):
+            select = exp.select(*counts, *more).from_(one)
+            yield select.join(other, on=exp.EQ(this=ids[0], expression=ids[1])).sql("duckdb")
 
 
 def matching_in_words(source: Joined, names: list[str]) -> list[str]:
