@@ -99,6 +99,8 @@ async def finish(ctx: Context, ending: Ending, prepared: Prepared, shares: U64) 
     shares: (totals, groups) uint64, below 2^ring. The caller stores the opening, then gives it to `reveal.py`.
     """
     finishing = ending.finishing
+    if finishing.nesting is not None:
+        raise Refused("two parties suppress no groups beside the small ones", step="finishing")
     if finishing.threshold < 1 or shares.shape != (len(ending.rings), finishing.groups):
         raise Refused("a threshold of at least 1 and totals of the agreed shape are needed", step="finishing")
     if finishing.decays:

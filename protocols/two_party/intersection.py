@@ -25,7 +25,7 @@ from glovebox.algebra.kernels import transfer_kernels
 from glovebox.algebra.ring import Ring
 from glovebox.algebra.streams import Stream
 from glovebox.errors import DataError
-from glovebox.protocols.intersection import JoinShape, shards_of
+from glovebox.protocols.intersection import MATCH, JoinShape, shards_of
 from glovebox.protocols.planes import group_words
 from glovebox.protocols.pseudonyms import with_padding
 from glovebox.protocols.shards import Rows
@@ -144,7 +144,8 @@ async def joined_totals(ctx: Context, shape: JointShape, rows: Rows, prepared: P
 def check(shape: JointShape) -> None:
     """Refuse, as a ValueError, what this engine has not."""
     inner = shape.inner
-    if any(total.choice for total in inner.totals):
+    others = (inner.choices != (MATCH,), inner.columns, inner.second, inner.apart, inner.leasts)
+    if any(others) or any(total.choice for total in inner.totals):
         raise ValueError("two parties join by equal ids only")
     if any(total.outer for total in inner.totals) and inner.table_groups > 1:
         raise ValueError("a row without a match has no group of TABLE")

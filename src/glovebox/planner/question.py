@@ -24,6 +24,7 @@ from glovebox.planner.scope import Scope, check_receivers, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.suppression import nested
+from glovebox.planner.two_owners import check_served
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 
 
@@ -85,6 +86,8 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         noise=noise_of(totals, outputs, keys),
         nested=nested(scope, keys, places, person_groups(totals, keys)),
     )
+    if contract.protocol:
+        check_served(parsed, plan)
     return banded(plan) if is_match(statement) else plan
 
 

@@ -11,8 +11,21 @@ from glovebox.contract.terms import Contract
 from glovebox.planner.cost import JOIN_BYTE_S, join_cost, joint_cost
 from glovebox.planner.plan import Joined, Plan
 from glovebox.planner.shape import join_shape, joint_shape
+from glovebox.planner.statement import Statement
+from glovebox.protocols.expression import Match
 
 WORTH_S = 2.0  # a wait that a person notices: from here on a neutral party is worth inviting
+
+
+def check_served(statement: Statement, plan: Plan) -> None:
+    """Return if two owners alone can run a plan; what this engine has not is refused, whatever the planner may have."""
+    source, hint = plan.source, "COUNT, SUM, AVG of a join, or a contract with a neutral third party"
+    if not isinstance(source, Joined) or source.second is not None or source.apart or plan.nested is not None:
+        statement.refuse(statement.tree, "protocol", "Two parties alone join two tables, and do no more", hint)
+    if any(total.least for total in plan.totals):
+        statement.refuse(statement.tree, "protocol", "Two parties alone find no least or largest number", hint)
+    if source.choices not in ((), (Match(0),)) or source.columns:
+        statement.refuse(statement.tree, "protocol", "Two parties alone compare no columns of both", hint)
 
 
 def told_of(plan: Plan) -> dict[str, Any]:
