@@ -65,9 +65,13 @@ def added(spine, total, found):
 def measured(query, index, rows):
     measure = query.measures[index]
     if measure.kind == "people":
-        there = [row for row in rows if measure.expression is None or evaluation.evaluated(measure.expression, row)]
+        there = [row for row in rows if measure.expression is None or value_of(measure, row) is not None]
         return int(bool(there) and rows[0][query.ids] is not None)
     return evaluation.measured(measure, rows)
+
+
+def value_of(measure, row):
+    return evaluation.evaluated(measure.expression, row)
 
 
 def expressed(expression, join, found):

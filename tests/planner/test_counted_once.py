@@ -37,13 +37,17 @@ def check(question, tables, names=("s",)):
         clear |= {f"{owner}_{name}": held for owner, held in zip(OWNERS, tables, strict=False)}
     wanted = in_the_clear(text, clear)
     keys = len(plan.order)
-    wanted = [(*(str(cell) for cell in row[:keys]), *row[keys:]) for row in wanted]
+    wanted = [(*map(label_of, row[:keys]), *row[keys:]) for row in wanted]
     there = {row[:keys] for row in wanted}
     found = [row for row in found if not keys or row[:keys] in there]
     assert len(found) == len(wanted), (found, wanted)
     for row, other in zip(found, wanted, strict=True):
         assert all(map(same, row, other)), (row, other)
     return plan
+
+
+def label_of(cell):
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
 @FEW

@@ -28,7 +28,7 @@ def group_keys(scope: Scope) -> list[Key]:
     """The keys of a statement, in its order. Refused for what makes no groups, and for too many."""
     tree = scope.statement.tree
     group = tree.args.get("group")
-    keys = [_key(scope, _meant(scope, tree, node)) for node in group.expressions] if group else []
+    keys = [_key(scope, meant(scope, tree, node)) for node in group.expressions] if group else []
     count = math.prod(len(key.groupings[0].labels) for key in keys)
     if group and (count > MOST_GROUPS or len({(key.side, key.name) for key in keys}) != len(keys)):
         scope.statement.refuse(group, "sql", f"These are {count} groups", f"at most {MOST_GROUPS}, each key once")
@@ -65,7 +65,7 @@ def _grouping(labels: tuple[str, ...], made: Expression) -> Grouping:
     raise ValueError("a key is a column or a constant")
 
 
-def _meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
+def meant(scope: Scope, tree: exp.Select, node: exp.Expr) -> exp.Expr:
     """What a position, or an alias, in GROUP BY stands for."""
     if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
         place = int(node.this) - 1

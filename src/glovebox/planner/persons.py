@@ -26,8 +26,10 @@ def person_ids(scope: Scope) -> list[str]:
 
 def ids_called(scope: Scope) -> list[str]:
     """The columns of a stacked table that are this id at every owner."""
-    ids = [ColumnRef(name) for name in person_ids(scope)]
     side = scope.sides[0]
+    if side.persons:
+        return [gathered.column.name for gathered in side.persons.columns if gathered.how == "id"]
+    ids = [ColumnRef(name) for name in person_ids(scope)]
     return [
         column.name
         for column in side.table.columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from msgspec.structs import replace
 from sqlglot import exp
@@ -15,17 +15,25 @@ from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
+from glovebox.planner.bands import band_keys, band_of
+from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
 from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
-from glovebox.planner.scope import Scope, check_receivers, scope_of
+from glovebox.planner.scope import Scope, Side, check_receivers, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
+
+
+def _derived(statement: Statement, contract: Contract, given: Mapping[str, Typed], node: exp.Subquery) -> Side:
+    """The side that a sub-query in place of a table is."""
+    read = person_side if makes_persons(node) else union_side
+    return read(statement, contract, node, given)
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:
@@ -55,10 +63,11 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
     bound = _parameters(approved, parameters)
-    scope = scope_of(parsed, contract, lambda node: union_side(parsed, contract, node, bound))
-    keys = group_keys(scope)
+    scope = scope_of(parsed, contract, partial(_derived, parsed, contract, bound))
+    typing = Typing(scope, bound)
+    keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
-    totals = Totals(scope, Typing(scope, bound), pivoted)
+    totals = Totals(scope, typing, pivoted)
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):
         hint = "GROUP BY a column of the left table, or JOIN without LEFT"
         scope.statement.refuse(parsed.tree.args["group"], "sql", "Rows without a match are in no group of this", hint)
@@ -171,7 +180,8 @@ def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output,
         if name.lower() in (output.name.lower() for output in outputs):
             hint = f"AS {name[:60]}_2"
             totals.scope.statement.refuse(item, "sql", f"Two columns would be named {name}", hint)
-        key = selected_key(totals.scope, keys, node)
+        selected = band_of if totals.scope.sides[0].persons else selected_key
+        key = selected(totals.scope, keys, node)
         outputs.append(totals.column(name, node) if key is None else Output(name, "group", index=key))
     if all(output.kind == "group" for output in outputs):
         totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")

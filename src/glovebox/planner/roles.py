@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
+from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spines, Stacked, Total
 from glovebox.planner.shape import join_shape, joint_shape, placed
 from glovebox.planner.spines import counted_once, met_at_several
+from glovebox.planner.stack import branch_query
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
-from glovebox.schema.expressions import Call, substituted
 from glovebox.schema.local import LocalQuery
 
 MOST_TOTALS = 2048
@@ -29,6 +30,8 @@ def source_of(
     """The source of a plan, and its totals. Refused for what is too much to join."""
     if totals.joined:
         return _joined(totals, keys, computing)
+    if totals.scope.sides[0].persons:
+        return met(totals, keys, computing)
     queries = tuple(branch_queries(totals, keys, math.prod(len(key.groupings[0].labels) for key in keys)))
     if met_at_several(totals, outputs):
         return counted_once(totals, keys, queries, computing), tuple(totals.totals)
@@ -36,24 +39,11 @@ def source_of(
 
 
 def branch_queries(totals: Totals, keys: list[Key], lines: int) -> Iterator[LocalQuery]:
-    """What each owner of a stacked table computes alone, of columns of its own."""
-    contract, side = totals.scope.contract, totals.scope.sides[0]
-    for number, branch in enumerate(side.branches):
-        wheres = [branch.where, substituted(totals.where(0), branch.columns)]
-        found = tuple(where for where in wheres if where is not None)
-        measures = tuple(
-            replace(measure, expression=substituted(measure.expression, branch.columns))
-            for measure in totals.measures[0]
-        )
-        yield LocalQuery(
-            branch.owner,
-            contract.tables[branch.index].name,
-            measures,
-            lines,
-            None,
-            Call("and", found) if len(found) > 1 else found[0] if found else None,
-            tuple(key.groupings[number] for key in keys),
-        )
+    """What each owner of a stacked table computes alone."""
+    for number, branch in enumerate(totals.scope.sides[0].branches):
+        groupings = tuple(key.groupings[number] for key in keys)
+        measures = tuple(totals.measures[0])
+        yield branch_query(totals.scope.contract, branch, measures, lines, totals.where(0), groupings)
 
 
 def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tuple[Joined, tuple[Total, ...]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.planner.gathered import Persons
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import Expression
@@ -34,7 +35,7 @@ class Side:
     """One table of a statement. owners: one for a joined question, several of a stacked table else.
 
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
-    branches: one an owner, in the contract's order. kind: how it is joined.
+    branches: one an owner, in the contract's order. kind: how it is joined. persons: of a table that is made on shares.
     """
 
     index: int
@@ -44,6 +45,7 @@ class Side:
     ids: Column | None = None
     kind: Literal["inner", "left", "semi", "anti"] = "inner"
     branches: tuple[Branch, ...] = ()
+    persons: Persons | None = None
 
     def of(self, owner: int) -> Side:
         """The same table at one of its owners alone."""

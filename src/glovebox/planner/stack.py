@@ -18,7 +18,8 @@ from glovebox.planner.scope import Branch, Scope, Side, table_side
 from glovebox.planner.statement import Statement, conjuncts
 from glovebox.planner.typing import Typed, Typing
 from glovebox.schema.columns import Column, Kind, Table, Use
-from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
+from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 WHOLE = "SELECT a part's columns FROM owner.table WHERE …"
 USES: tuple[Use, ...] = ("sum", "avg", "group", "filter", "compare")
@@ -125,7 +126,7 @@ def _selects(statement: Statement, node: exp.Expr) -> Iterator[exp.Select]:
         return
     if not isinstance(node, exp.Select) or not node.args.get("from_"):
         statement.refuse(node, "sql", "This cannot be stacked", WHOLE)
-    for part in ("joins", "group", "order"):
+    for part in ("joins", "group", "order", "distinct"):
         if node.args.get(part):
             statement.refuse(node, "sql", f"{part.upper()} has no place in a part of a UNION ALL", WHOLE)
     yield node
@@ -200,3 +201,18 @@ def _whole(
 
 def _indexes(parts: list[Part]) -> set[int]:
     return {part.side.index for part in parts}
+
+
+def branch_query(
+    contract: Contract,
+    branch: Branch,
+    measures: tuple[Measure, ...],
+    lines: int,
+    where: Expression | None,
+    groupings: tuple[Grouping, ...],
+) -> LocalQuery:
+    """What one owner computes alone of columns of the whole: of its own columns, over rows of its part."""
+    wheres = [one for one in (branch.where, substituted(where, branch.columns)) if one is not None]
+    own = tuple(replace(one, expression=substituted(one.expression, branch.columns)) for one in measures)
+    kept = Call("and", tuple(wheres)) if len(wheres) > 1 else wheres[0] if wheres else None
+    return LocalQuery(branch.owner, contract.tables[branch.index].name, own, lines, None, kept, groupings)

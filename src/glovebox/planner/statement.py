@@ -24,7 +24,8 @@ BINARY = "this expression"
 # What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
 # anything looks at it, so that no clause is passed over in silence.
 ALLOWED: dict[type[exp.Expr], str] = {
-    exp.Select: "expressions from_ joins where group order", exp.From: "this", exp.Join: "this on using kind side",
+    exp.Select: "expressions from_ joins where group order distinct", exp.From: "this",
+    exp.Join: "this on using kind side",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
     exp.Where: "this", exp.Group: "expressions", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
@@ -35,7 +36,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
     exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
-    exp.If: "this true", exp.Interval: "this unit", exp.Var: "this",
+    exp.LogicalOr: "this", exp.If: "this true", exp.Interval: "this unit", exp.Var: "this",
 }  # fmt: skip
 SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP BY and ORDER BY"
 WORDS = {
@@ -73,6 +74,9 @@ class Statement:
                 self.refuse(node, "sql", "The question is too long or too deep", "ask for less at once")
             self._check_parts(node)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
+
+        if distinct := self.tree.args.get("distinct"):
+            self._not_served(distinct, "distinct", "DISTINCT")
 
     def _check_parts(self, node: exp.Expr) -> None:
         allowed = ALLOWED[type(node)].split()

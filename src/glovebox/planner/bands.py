@@ -1,0 +1,131 @@
+"""GROUP BY over a table of persons: groups by numbers that nobody knows, as conditions that pick them.
+
+A key is a label, a truth, a whole number of a small range, or CASE with a label in every branch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from glovebox.contract.columns import check_label
+from glovebox.contract.lines import Fault
+from glovebox.planner.grouping import Key, meant
+from glovebox.planner.scope import Scope
+from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
+from glovebox.planner.typing import Typed, Typing
+from glovebox.schema.expressions import Call, Constant, Expression
+from glovebox.schema.local import Grouping
+
+MOST_BANDS = 100
+"""Of all keys together: each is a bit of every row."""
+
+
+@dataclass(frozen=True)
+class Band(Key):
+    """One key. node: what is grouped by. value: what the labels are values of; else whens, each with its label."""
+
+    node: exp.Expr
+    value: Typed | None = None
+    whens: tuple[tuple[Expression, str], ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The public domain."""
+        return self.groupings[0].labels
+
+    def bits(self, sharing: Sharing) -> list[Bit]:
+        """For each label whether a row has it."""
+        if self.value is None:
+            return self._of_case(sharing)
+        expression = self.value.expression
+        match self.value.sort:
+            case "boolean":
+                return [sharing.bit(expression, label == "true") for label in self.labels]
+            case "category":
+                constants = [Constant("category", label) for label in self.labels]
+                return [sharing.bit(Call("=", (expression, constant))) for constant in constants]
+        term = sharing.number(expression)
+        return [both(equal(term.value, int(label)), term.there) for label in self.labels]
+
+    def _of_case(self, sharing: Sharing) -> list[Bit]:
+        """CASE takes the first condition that is true, else its last label."""
+        found: dict[str, Bit] = dict.fromkeys(self.labels, False)
+        none: Bit = True
+        for when, label in self.whens:
+            bit = sharing.bit(when)
+            found[label] = either(found[label], both(none, bit))
+            none = both(none, negated(bit))
+        return [found[label] for label in self.labels]
+
+
+def band_keys(scope: Scope, typing: Typing) -> list[Key]:
+    """The keys of a statement, in its order. Refused for what makes no groups, and for too many."""
+    tree = scope.statement.tree
+    group = tree.args.get("group")
+    bands = [_band(scope, typing, meant(scope, tree, node).unnest()) for node in group.expressions] if group else []
+    count = math.prod(len(band.labels) for band in bands)
+    if group and count > MOST_BANDS:
+        hint = f"at most {MOST_BANDS}, for they are made on shares"
+        scope.statement.refuse(group, "sql", f"These are {count} groups", hint)
+    return list(bands)
+
+
+def band_of(scope: Scope, keys: list[Key], node: exp.Expr) -> int | None:
+    """Which key a selected expression is, if it is one."""
+    for number, key in enumerate(keys):
+        if isinstance(key, Band) and _same(scope, key.node, node.unnest()):
+            return number
+    return None
+
+
+def _same(scope: Scope, one: exp.Expr, other: exp.Expr) -> bool:
+    if isinstance(one, exp.Column) and isinstance(other, exp.Column):
+        return scope.find(one) == scope.find(other)
+    return one == other
+
+
+def _band(scope: Scope, typing: Typing, node: exp.Expr) -> Band:
+    if isinstance(node, exp.Case) and node.this is None and _label(node.args["ifs"][0].args["true"]) is not None:
+        return _of_labels(scope, typing, node)
+    typed = typing.typed(node)
+    typing.allow(node, typed, "group")
+    if typed.nullable:
+        hint = "WHERE … IS NOT NULL inside the sub-query, or COALESCE"
+        scope.statement.refuse(node, "sql", "A group of what is missing cannot be made here", hint)
+    match typed.sort:
+        case "boolean":
+            labels: tuple[str, ...] = ("false", "true")
+        case "category" if typed.column:
+            labels = typed.column.values
+        case "number" if typed.scale == 0 and typed.high - typed.low < MOST_BANDS:
+            labels = tuple(str(number) for number in range(typed.low, typed.high + 1))
+        case _:
+            hint = f"CASE WHEN … THEN 'label' … ELSE 'label' END, or a whole number of at most {MOST_BANDS} values"
+            scope.statement.refuse(node, "sql", "This makes no groups of a public domain", hint)
+    name = node.name.lower() if isinstance(node, exp.Column) else ""
+    return Band(0, name, (Grouping(labels),), node, typed)
+
+
+def _label(node: exp.Expr | None) -> str | None:
+    return node.this if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def _of_labels(scope: Scope, typing: Typing, node: exp.Case) -> Band:
+    whens: list[tuple[Expression, str]] = []
+    branches = [(branch.this, branch.args["true"]) for branch in node.args["ifs"]]
+    for when, then in [*branches, (None, node.args.get("default"))]:
+        label = _label(then)
+        if label is None:
+            scope.statement.refuse(node, "sql", "CASE makes groups by a label in every branch", "ELSE 'label'")
+        try:
+            check_label(label, ())
+        except Fault as fault:
+            scope.statement.refuse(then, "sql", f"This cannot be a label: {fault.sentence}", fault.hint)
+        condition = Typed(Constant("boolean", "true"), "boolean") if when is None else typing.condition(when)
+        typing.allow(node, condition, "filter")
+        whens.append((condition.expression, label))
+    labels = tuple(dict.fromkeys(label for _, label in whens))
+    return Band(0, "", (Grouping(labels),), node, None, tuple(whens))

@@ -1,0 +1,35 @@
+"""A table of persons: what several owners' rows of each come to, column by column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from glovebox.schema.columns import Column
+from glovebox.schema.local import LocalQuery, Measure
+
+Measures = tuple[Measure | None, ...]
+"""One of each owner's own; None of an owner that adds nothing."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A column of persons.
+
+    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; or it is the
+    person's id. there: measures of 1 where an owner has a value, without one of which it is NULL; None: never NULL.
+    """
+
+    column: Column
+    how: Literal["sum", "least", "any", "id"]
+    measures: Measures = ()
+    there: Measures | None = None
+    negative: bool = False
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Who is at one owner at least. queries: each owner's own part, a line a person, without measures."""
+
+    queries: tuple[LocalQuery, ...]
+    columns: tuple[Gathered, ...]

@@ -1,0 +1,279 @@
+"""Sub-queries that make one row a person of several owners' rows: GROUP BY or DISTINCT an id over a UNION ALL.
+
+Each owner puts its own rows of a person together; what the owners have of one person meets on shares (`spines.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from msgspec.structs import replace
+from sqlglot import exp
+
+from glovebox.contract.bounds import rows_of_id
+from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.planner.gathered import Gathered, Measures, Persons
+from glovebox.planner.scope import Scope, Side, table_side
+from glovebox.planner.stack import USES, branch_query, union_side
+from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.typing import NULL, Typed, Typing, at_scale
+from glovebox.schema.columns import Column, Kind, Table, Use
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
+from glovebox.schema.local import LocalQuery, Measure
+
+ONE = Constant("integer", "1")
+PERSON = "SELECT id, SUM(x) AS s FROM (… UNION ALL …) GROUP BY id"
+AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
+
+
+def makes_persons(node: exp.Expr) -> bool:
+    """Whether a sub-query makes one row of many."""
+    inner = node.this if isinstance(node, exp.Subquery) else None
+    return isinstance(inner, exp.Select) and bool(inner.args.get("group") or inner.args.get("distinct"))
+
+
+def person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
+    """The side that such a sub-query is. given: typed parameters of the question."""
+    gathering = Gathering(statement, contract, node.this, given)
+    gathering.check_joined()
+    persons = Persons(gathering.queries(), tuple(gathering.columns()))
+    return _side(gathering.side, persons, node.alias)
+
+
+def _side(side: Side, persons: Persons, alias: str) -> Side:
+    columns = tuple(gathered.column for gathered in persons.columns)
+    owners = tuple(query.party for query in persons.queries)
+    table = Table("persons", owners, side.table.rows, columns, None, "id", apart=True)
+    called = frozenset({alias.lower()} if alias else ())
+    return Side(side.index, table, owners, called, persons=persons)
+
+
+class Gathering:
+    """Reads one sub-query: whose rows, by which id, and what becomes of them."""
+
+    def __init__(
+        self, statement: Statement, contract: Contract, select: exp.Select, given: Mapping[str, Typed]
+    ) -> None:
+        self.statement, self.contract, self.select = statement, contract, select
+        for part in ("joins", "having", "order"):
+            if select.args.get(part):
+                self._no(select, f"{part.upper()} has no place where rows become persons", PERSON)
+        source = select.args["from_"].this
+        self.side = (
+            union_side(statement, contract, source, given)
+            if isinstance(source, exp.Subquery)
+            else table_side(statement, contract, source)
+        )
+        self.scope = Scope(statement, contract, (self.side,))
+        self.typing = Typing(self.scope, given)
+        self.ids = self._ids()
+        self.most = rows_of_id(self.side.table, self.ids)
+        where = select.args.get("where")
+        self.where = self._conditions(where.this if where else None)
+
+    def _no(self, node: exp.Expr, sentence: str, hint: str = PERSON) -> NoReturn:
+        self.statement.refuse(node, "sql", sentence, hint)
+
+    def _ids(self) -> Column:
+        """The id that rows are put together by."""
+        group = self.select.args.get("group")
+        keys = group.expressions if group else self.select.expressions
+        if len(keys) != 1:
+            self._no(group or self.select, "Rows become persons by one id")
+        key = keys[0].unalias()
+        if isinstance(key, exp.Literal) and not key.is_string and 0 < int(key.this) <= len(self.select.expressions):
+            key = self.select.expressions[int(key.this) - 1].unalias()
+        column = self.scope.find(key)[1] if isinstance(key, exp.Column) else None
+        if column is None or column.kind != "id":
+            self._no(keys[0], "Rows become persons by an id")
+        return column
+
+    def _names(self) -> list[str]:
+        """Each owner's own name of the id."""
+        made = [branch.columns.get(self.ids.name, ColumnRef(self.ids.name)) for branch in self.side.branches]
+        return [one.name for one in made if isinstance(one, ColumnRef)]
+
+    def check_joined(self) -> None:
+        """Return if the contract lets the owners' rows meet by this id, and if there are owners enough, and few."""
+        indexes = [branch.index for branch in self.side.branches]
+        places = {JoinColumn(index, name) for index, name in zip(indexes, self._names(), strict=True)}
+        if len(set(indexes)) > 1:
+            met = {place for pair in self.contract.rules.join if set(pair) <= places for place in pair}
+            if met != places:
+                hint = f"join = [[…]] of {self.ids.name} at all these owners"
+                self.statement.refuse(self.select, "rules.join", f"The contract does not join {self.ids.name}", hint)
+        elif len(indexes) > 1 and (self.side.table.apart or self.side.table.person == "row" or not self._is_person()):
+            sentence = f"The contract lets nobody be at several owners by {self.ids.name}"
+            hint = 'same_person_at_several = "yes" for that table'
+            self.statement.refuse(self.select, "table", sentence, hint)
+
+    def _is_person(self) -> bool:
+        """Whether the id is that by which people of a stacked table are told apart: its first."""
+        columns = self.contract.tables[self.side.index].columns
+        return next(column.name for column in columns if column.kind == "id") == self._names()[0]
+
+    def queries(self) -> tuple[LocalQuery, ...]:
+        """Each owner's own part: its rows, by its own name of the id."""
+        lines, where = self.side.table.rows, self.where.expression if self.where else None
+        return tuple(
+            replace(branch_query(self.contract, branch, (), lines, where, ()), ids=name)
+            for branch, name in zip(self.side.branches, self._names(), strict=True)
+        )
+
+    def columns(self) -> list[Gathered]:
+        """What a person has, by name."""
+        found = []
+        for item in self.select.expressions:
+            node = item.unalias()
+            name = (item.alias or (node.name if isinstance(node, exp.Column) else "")).lower()
+            if not name:
+                self._no(item, "What a person has needs a name", "… AS name")
+            found.append(self._column(node, name))
+        return found
+
+    def _column(self, node: exp.Expr, name: str) -> Gathered:
+        if isinstance(node, exp.Column) and self.scope.find(node)[1] == self.ids:
+            return Gathered(replace(self.ids, name=name, unique=True, required=True), "id")
+        condition, inner = None, node
+        if isinstance(node, exp.Filter):
+            condition, inner = self._conditions(node.expression.this), node.this
+        if not isinstance(inner, AGGREGATES):
+            self._no(node, "Of a person's rows, counts, sums, MIN, MAX and bool_or are taken")
+        match inner:
+            case exp.Count() if isinstance(inner.this, exp.Star):
+                return self._counted(name, condition, None)
+            case exp.Count() if isinstance(inner.this, exp.Distinct):
+                return self._owners(name, inner, condition)
+            case exp.Count():
+                return self._counted(name, condition, self.typing.typed(inner.this))
+            case exp.Sum():
+                return self._summed(inner.this, name, condition)
+            case exp.LogicalOr():
+                return self._any(inner.this, name, condition)
+        return self._least(inner, name, condition)
+
+    def _conditions(self, node: exp.Expr | None) -> Typed | None:
+        parts = []
+        for part in conjuncts(node):
+            one = self.typing.condition(part)
+            self.typing.allow(part, one, "filter")
+            parts.append(one)
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        whole = Call("and", tuple(part.expression for part in parts))
+        names = frozenset[str]().union(*(part.conditions for part in parts))
+        return Typed(whole, "boolean", 0, nullable=any(part.nullable for part in parts), conditions=names)
+
+    def _nullable(self, one: Typed) -> bool:
+        """Whether a value may be NULL; a category never is, for what is missing there is "other" or refused."""
+        columns = [self.side.table.column(name) for name in one.values | one.conditions]
+        missing = any(column is None or (column.kind != "category" and not column.required) for column in columns)
+        return one.nullable and (missing or _holds_null(one.expression))
+
+    def _measures(self, measure: Measure) -> Measures:
+        """The measure of every owner, of columns of its own."""
+        return tuple(
+            replace(measure, expression=substituted(measure.expression, branch.columns))
+            for branch in self.side.branches
+        )
+
+    def _made(self, name: str, kind: Kind, ends: tuple[int, int], read: Typed | None, nullable: bool) -> Column:
+        """The column; it may be used as what it is made of may be."""
+        low, high = ends
+        values, conditions = (read.values, read.conditions) if read else (frozenset[str](), frozenset[str]())
+        may = tuple(use for use in USES if self._may(values, use) and self._may(conditions, "filter"))
+        return Column(name, kind, required=not nullable, scale=read.scale if read else 0, low=low, high=high, may=may)
+
+    def _may(self, names: frozenset[str], use: Use) -> bool:
+        columns = [self.side.table.column(name) for name in names]
+        wanted: Use = "filter" if use == "group" else use  # groups of what is made tell as much as conditions on it
+        return all(column is not None and wanted in column.may for column in columns)
+
+    def _counted(self, name: str, condition: Typed | None, counted: Typed | None) -> Gathered:
+        kind = "values" if condition or counted else "rows"
+        expression = _where(condition, counted.expression if counted else ONE) if kind == "values" else None
+        measure = Measure(kind, expression, 0, 0, self.most)  # type: ignore[arg-type]
+        ends = (0, self.most * len(self.side.branches))
+        return Gathered(self._made(name, "integer", ends, None, False), "sum", self._measures(measure))
+
+    def _owners(self, name: str, node: exp.Count, condition: Typed | None) -> Gathered:
+        """At how many owners the person has rows: COUNT(DISTINCT a column that is another constant at each)."""
+        one = self.typing.typed(node.this.expressions[0])
+        made = [
+            branch.columns.get(one.expression.name) if isinstance(one.expression, ColumnRef) else None
+            for branch in self.side.branches
+        ]
+        if len(set(made)) < len(made) or not all(isinstance(each, Constant) for each in made):
+            sentence = (
+                "Of a person, only owners can be counted as distinct, by a constant that each part has of its own"
+            )
+            self._no(node, sentence, "SELECT 'name' AS owner, … in every part, and COUNT(DISTINCT owner)")
+        measure = Measure("people", _where(condition, ONE) if condition else None, 0, 0, 1)
+        column = self._made(name, "integer", (0, len(made)), None, False)
+        return Gathered(column, "sum", self._measures(measure))
+
+    def _summed(self, node: exp.Expr, name: str, condition: Typed | None) -> Gathered:
+        one = self.typing.typed(node)
+        if one.sort != "number":
+            self._no(node, "Only numbers are added up", "SUM(CASE WHEN … THEN 1 ELSE 0 END)")
+        expression, nullable = _where(condition, one.expression), condition is not None or self._nullable(one)
+        low, high = min(0, one.low) * self.most, max(0, one.high) * self.most
+        measure = Measure("sum", expression, one.scale, low, high)
+        owners = len(self.side.branches)
+        kind: Kind = "decimal" if one.scale else "integer"
+        column = self._made(name, kind, (low * owners, high * owners), one, nullable)
+        return Gathered(column, "sum", self._measures(measure), self._there(expression) if nullable else None)
+
+    def _there(self, expression: Expression) -> Measures:
+        return self._measures(Measure("people", expression, 0, 0, 1))
+
+    def _any(self, node: exp.Expr, name: str, condition: Typed | None) -> Gathered:
+        one = self.typing.condition(node)
+        self.typing.allow(node, one, "filter")
+        true = one.expression if condition is None else Call("and", (condition.expression, one.expression))
+        nullable = condition is not None or self._nullable(one)
+        measure = Measure("people", Call("case", (true, ONE, NULL)), 0, 0, 1)
+        there = self._there(_where(condition, one.expression)) if nullable else None
+        column = Column(name, "boolean", required=not nullable, may=("group", "filter"))
+        return Gathered(column, "any", self._measures(measure), there)
+
+    def _least(self, node: exp.Min | exp.Max, name: str, condition: Typed | None) -> Gathered:
+        """MIN, or MAX as minus the least of minus: of numbers, days, and labels in their order as texts."""
+        one = self.typing.typed(node.this)
+        self.typing.allow(node, one, "filter")
+        nullable, negative = condition is not None or self._nullable(one), isinstance(node, exp.Max)
+        labels: tuple[str, ...] = ()
+        if one.sort == "category" and one.column:
+            labels = tuple(sorted(one.column.values))
+            pairs = [
+                part
+                for place, label in enumerate(labels)
+                for part in (
+                    Call("=", (one.expression, Constant("category", label))),
+                    Constant("integer", str(place)),
+                )
+            ]
+            read, (low, high) = Call("case", (*pairs, NULL)), (0, len(labels) - 1)
+        elif one.sort in ("number", "date"):
+            read = Call("days", (one.expression,)) if one.sort == "date" else one.expression  # type: ignore[assignment]
+            low, high = at_scale(one, one.scale)
+        else:
+            self._no(node, "This has no least and no greatest here", "a number, a date or a label")
+        signed = Call("negate", (read,)) if negative else read
+        ends = (-high, -low) if negative else (low, high)
+        measure = Measure("least", _where(condition, signed), one.scale, ends[0], ends[1] + 1)
+        kinds: dict[str, Kind] = {"category": "category", "date": "date"}
+        kind: Kind = kinds.get(one.sort, "decimal" if one.scale else "integer")
+        column = replace(self._made(name, kind, (low, high), one, nullable), values=labels)
+        return Gathered(column, "least", self._measures(measure), () if nullable else None, negative)
+
+
+def _where(condition: Typed | None, expression: Expression) -> Expression:
+    return Call("case", (condition.expression, expression, NULL)) if condition else expression
+
+
+def _holds_null(expression: Expression) -> bool:
+    if isinstance(expression, Call):
+        return any(_holds_null(argument) for argument in expression.arguments)
+    return expression == NULL
