@@ -50,7 +50,13 @@ async def test_any_totals_of_any_tables(data):
     measures, payloads = 2, data.draw(st.integers(0, 3))
     payload = st.none() | st.integers(0, payloads - 1) if payloads else st.none()
     total = st.builds(
-        Total, st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]), choice=st.just(0), outer=st.just("")
+        Total,
+        st.none() | st.integers(0, 1),
+        payload,
+        st.sampled_from([32, 64]),
+        choice=st.just(0),
+        outer=st.just(""),
+        least=st.none(),
     )
     totals = tuple(data.draw(st.lists(total, min_size=1, max_size=5)))
     shape = JoinShape(
