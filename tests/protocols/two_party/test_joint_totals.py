@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import two_owners_exact
 from glovebox.errors import DataError, GloveboxError, PeerLost
 from glovebox.protocols import shards as with_three
 from glovebox.protocols.intersection import JoinShape, Rows
@@ -243,3 +246,8 @@ def test_what_this_engine_has_not_is_refused():
     for shape, why in zip(bad, ("equal ids", "no payload", "no group", "its span", "too many"), strict=True):
         with pytest.raises(ValueError, match=why):
             intersection.check(shape)
+
+
+async def test_random_small_runs_are_exact():
+    """Ten thousand of them by `python benchmarks/two_owners_exact.py`."""
+    assert await two_owners_exact.exact_runs(random.Random(7), 8) == 8
