@@ -88,6 +88,12 @@ class PeerLost(PeerError):
     code = "peer_lost"
 
 
+class OutOfMemory(PeerError):
+    """A party's worker needed more memory than its node gives a session; `party` is that one."""
+
+    code = "out_of_memory"
+
+
 class BadFrame(PeerError):
     """A party sent bytes that the protocol does not allow at this step."""
 

@@ -22,13 +22,14 @@ from sqlglot import exp
 from glovebox.data.sources import Source
 from glovebox.data.trees import Node, cast, string
 from glovebox.data.trees import name as column_name
-from glovebox.errors import DataError
+from glovebox.errors import DataError, OutOfMemory
 
 Database = duckdb.DuckDBPyConnection
 BATCH_ROWS = 1 << 16  # a batch of 24-byte ids and a few numbers stays in the second-level cache
 TABLE = exp.to_identifier("kept", quoted=True)
 ARRIVING = "arriving"
 _TEMPORARY = exp.Properties(expressions=[exp.TemporaryProperty()])
+OUT_OF_MEMORY = "OutOfMemoryException"
 _FAILURES = (duckdb.Error, pa.ArrowException, OSError, RuntimeError, ValueError)
 
 
@@ -82,7 +83,7 @@ def _attach(database: Database, source: Source) -> None:
         database.execute(statement.sql("duckdb"))
         return
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     sentence = f"{source.title} cannot be opened as a DuckDB file"
     hint = "end the program that writes to it, or copy it with this DuckDB: COPY FROM DATABASE"
     raise DataError(sentence, detail=(f"the local database said {kind}",), hint=hint)
@@ -115,7 +116,7 @@ def held(database: Database, source: Source, names: Sequence[str], read: Callabl
             database.unregister(ARRIVING)
         return table
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     raise failure(kind)
 
 
@@ -138,7 +139,7 @@ def rows(database: Database, select: exp.Select, parameters: Parameters) -> list
     try:
         return _relation(database, select, parameters).fetchall()
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     raise failure(kind)  # outside `except`, so that the new error does not carry the old one
 
 
@@ -148,7 +149,7 @@ def columns(database: Database, select: exp.Select, parameters: Parameters) -> l
         relation = _relation(database, select, parameters)
         return [(name, str(type)) for name, type in zip(relation.columns, relation.types, strict=True)]
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     raise failure(kind)
 
 
@@ -162,7 +163,7 @@ def batches(database: Database, select: exp.Select, parameters: Parameters) -> G
             yield from reader
         return
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     raise failure(kind)
 
 
@@ -176,7 +177,7 @@ def keep(database: Database, select: exp.Select, parameters: Parameters) -> exp.
         database.execute(create, _used(select, parameters))
         return exp.select("*").from_(exp.Table(this=TABLE.copy()))
     except _FAILURES as problem:
-        kind = type(problem).__name__
+        kind = _kind(problem)
     raise failure(kind)
 
 
@@ -195,13 +196,17 @@ def _text(select: exp.Select) -> str:
     return select.sql("duckdb")
 
 
+def _kind(problem: Exception) -> str:
+    """The class of a library's failure; through Arrow, a lack of memory comes as one of another class."""
+    return OUT_OF_MEMORY if str(problem).startswith("Out of Memory Error") else type(problem).__name__
+
+
 def failure(kind: str) -> DataError:
     """What a library's failure becomes: its class, and nothing that it says."""
     match kind:
-        case "OutOfMemoryException":
-            return DataError(
-                "the rows need more memory than this node may use", hint="a larger memory_mib in node.toml"
-            )
+        case "OutOfMemoryException" | "ArrowMemoryError":
+            sentence = "the rows need more memory than this node may use"
+            return DataError(sentence, code=OutOfMemory.code, hint="a larger memory_mib in node.toml")
         case "OutOfRangeException" | "ConversionException":  # cells are only ever read by TRY_CAST
             return DataError("an expression over the rows needs more than 38 digits")
         case "PermissionException":

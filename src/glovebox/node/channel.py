@@ -48,8 +48,9 @@ class BoundTable(Struct, frozen=True):
 class Job(Struct, frozen=True, tag="job"):
     """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here.
 
-    opening: kept shares of the opening that are to be sent again, where nothing is to be computed. ahead: whether both
-    workers use the transfers that they made before.
+    memory_mib: what the worker may take; database_mib: of it, its local database. opening: kept shares of the opening
+    that are to be sent again, where nothing is to be computed. ahead: whether both workers use the transfers that they
+    made before.
     """
 
     contract: bytes
@@ -64,6 +65,7 @@ class Job(Struct, frozen=True, tag="job"):
     bound: BoundTable | None
     temporary: str
     memory_mib: int
+    database_mib: int
     deadline_s: float
     session_s: float
     opening: bytes | None = None

@@ -14,7 +14,8 @@ from glovebox.node.contracts import check_standing
 from glovebox.node.messages import SESSION_BYTES, Proposal, Signed, claimed, open_signed
 from glovebox.node.participant import Participant
 from glovebox.planner import matching
-from glovebox.planner.plan import Plan, local_query, session_parties
+from glovebox.planner.memory import need_of
+from glovebox.planner.plan import Plan, local_query, members, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ async def consider(node: Node, envelope: Signed) -> Participant:
     if me not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
     _check_allowance(node, contract, plan, proposal.statement)
+    _check_memory(node, contract, plan, me)
     return Participant(node, contract, proposal, plan, _bound_table(node, contract, plan, me))
 
 
@@ -53,6 +55,15 @@ def _check_allowance(node: Node, contract: Contract, plan: Plan, statement: str)
         sentence = f"the contract allows {allowed} match checks of this join, and {asked} were asked"
         hint = "glovebox answers, for what they told"
         raise Refused(sentence, code="match_spent", step=matching.CLAUSE, hint=hint)
+
+
+def _check_memory(node: Node, contract: Contract, plan: Plan, me: int) -> None:
+    """Return if this node gives a session what the plan needs here. Raises Refused."""
+    need, limit = need_of(plan, contract, me).mib, node.settings.memory_mib
+    if me in members(plan) and need > limit:
+        sentence = f"the question needs {need:,} MiB of memory at {node.name}, which gives a session {limit:,} MiB"
+        hint = f"memory_mib = {need} in the node.toml of {node.name}, or a contract with fewer rows"
+        raise Refused(sentence, code="memory", party=node.name, step="memory_mib", hint=hint)
 
 
 def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:

@@ -21,9 +21,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `node.toml` may say.
 
     name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
-    deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: of one
-    session's local database. ahead_mib: of what is made while the node is idle for a contract of two parties, 0 for
-    nothing. postgres: servers that tables may be bound to, by name.
+    deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: what one
+    session's worker may take, its local database included. ahead_mib: of what is made while the node is idle for a
+    contract of two parties, 0 for nothing. postgres: servers that tables may be bound to, by name.
     """
 
     name: str

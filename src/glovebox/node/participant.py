@@ -42,6 +42,7 @@ from glovebox.node.messages import (
 from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
 from glovebox.node.steps import is_alone
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
+from glovebox.planner.memory import need_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
 
 if TYPE_CHECKING:
@@ -369,6 +370,7 @@ class Participant:
             self._bound,
             str(self._folder),
             settings.memory_mib,
+            need_of(self.plan, self.contract, self.me).database_mib(settings.memory_mib),
             settings.deadline_s,
             settings.session_s,
             self._again,

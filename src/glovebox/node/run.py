@@ -19,10 +19,11 @@ import numpy as np
 from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
-from glovebox.errors import GloveboxError, IntegrityError, PeerError
+from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import two_owners
 from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
+from glovebox.node.process import limit_memory
 from glovebox.node.spines import spine_totals
 from glovebox.node.steps import finishing_of, is_alone, join_shape, largest_frame, role_names, row_roles
 from glovebox.planner.answer import answer_of, canonical_answer
@@ -76,9 +77,11 @@ class Run:
         self._transfers = made
         self._last = "started"  # the last event that this worker reached
         self.doing = Doing("loading")  # set by the kernels' thread too
+        self._starved = False  # whether a link had no memory
 
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
+        asyncio.get_running_loop().set_exception_handler(self._note)
         try:
             loading = asyncio.ensure_future(self._load() if self.job.opening is None else _nothing())
             self._links = await self._link()
@@ -86,7 +89,7 @@ class Run:
             await self._unless_lost(self._work(loading))
             await close_links(self._links.values())
         except Exception as problem:
-            error = problem if isinstance(problem, GloveboxError) else self._cause(problem)
+            error = self._cause(problem)
             error.step = error.step or self._last
             await abort_links(self._links.values(), error)
             raise error from problem
@@ -95,9 +98,32 @@ class Run:
         await self.channel.send(Completed(sent, peak_mib))
 
     def _cause(self, problem: Exception) -> GloveboxError:
-        """Why a run fell over: a link that had failed, whose loss is met in many ways; else a fault of this node."""
+        """Why a run fell over: memory; a link that had failed, whose loss is met in many ways; a fault of this node."""
+        starved = self._starved or isinstance(problem, MemoryError)
+        if starved or (isinstance(problem, GloveboxError) and problem.code == OutOfMemory.code):
+            return self._out_of_memory()
+        if isinstance(problem, GloveboxError):
+            return problem
         lost = [link.lost.result() for link in self._links.values() if link.lost.done()]
         return lost[0] if lost else GloveboxError(f"the worker failed with {type(problem).__name__}", code=FAILED)
+
+    def _out_of_memory(self) -> OutOfMemory:
+        """The error for a run that needed more than the plan said. It blames this party."""
+        own, most = self.job.names[self.job.party], self.job.memory_mib
+        limit_memory(most, spent=True)
+        return OutOfMemory(
+            f"the worker of {own} needed more than the {most:,} MiB of memory that its node gives a session",
+            party=own,
+            step=self.doing.step,
+            hint=f"a larger memory_mib in the node.toml of {own}",
+        )
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio tells of its own parts: TLS without memory for a record drops the link, as if it were lost."""
+        if isinstance(context.get("exception"), MemoryError):
+            self._starved = True
+        else:
+            loop.default_exception_handler(context)
 
     async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, unless a link fails meanwhile: then that is the error, whoever was waited for.
@@ -158,7 +184,7 @@ class Run:
 
     def _read(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
         source = bound.source
-        database = open_database([source], Path(self.job.temporary), self.job.memory_mib, LOADING_THREADS)
+        database = open_database([source], Path(self.job.temporary), self.job.database_mib, LOADING_THREADS)
         try:
             load = load_groups if isinstance(self.plan.source, Stacked) else load_rows
             return load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import socket
 import sys
@@ -30,7 +29,7 @@ from glovebox.node.channel import (
     broke,
 )
 from glovebox.node.making import transfers_ahead
-from glovebox.node.process import harden
+from glovebox.node.process import harden, limit_memory
 from glovebox.node.run import Run, preload
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.keys import SessionKeys
@@ -39,9 +38,6 @@ from glovebox.runtime.links import BEAT_S
 
 WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
-
-ADDRESS_SPACE = 24 << 30
-"""Bytes a worker may hold before it, and only it, is out of memory; what a session needs is bounded by its contract."""
 
 
 async def work(channel: Channel) -> None:
@@ -56,6 +52,7 @@ async def work(channel: Channel) -> None:
                 case MakeAhead() as job:
                     session.working = asyncio.create_task(session.make_ahead(job))
                 case Job() as job:
+                    limit_memory(job.memory_mib)
                     session.working = asyncio.create_task(session.run(job))
                 case PeerSocket(party) if connection is not None:
                     if session.sockets.full():
@@ -131,7 +128,6 @@ def main() -> None:
     """Run one session."""
     harden()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is for the node, which ends its workers
-    resource.setrlimit(resource.RLIMIT_DATA, (ADDRESS_SPACE, ADDRESS_SPACE))
     end = socket.socket(fileno=int(sys.argv[1]))
     preload()
     asyncio.run(work(Channel(end)))

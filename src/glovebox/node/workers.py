@@ -7,7 +7,9 @@ the socket pair. It dies with its session, or with the node (end of file).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,10 +18,12 @@ from glovebox.errors import GloveboxError, PeerError
 from glovebox.node.channel import Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
+ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own asks for a GiB at once, which the limit would count
 WORKER_LOST = "worker_lost"
 PREPARE_S = 15.0
 """A cold worker imports for about a second; fifteen are for a machine under load. The asker waits for longer."""
 
+DYING_S = 0.2
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
 
 
@@ -33,7 +37,8 @@ class Worker:
                 [*COMMAND, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))},
+                env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))}
+                | ARROW,
             )
         self._channel = Channel(ours)
         self._silence_s = PREPARE_S
@@ -81,10 +86,17 @@ class Worker:
                 raise _lost(f"This node's worker said nothing for {self._silence_s:g} s.")
             return receiving.result()[0]
         except EOFError as problem:
-            raise _lost() from problem
+            raise _lost(*self._killed()) from problem
         finally:
             receiving.cancel()
             await asyncio.wait([receiving])
+
+    def _killed(self) -> tuple[str, ...]:
+        """A line for a worker that the system killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):  # end of file comes a little before the exit
+            if self._process.wait(DYING_S) == -signal.SIGKILL:
+                return ("It was killed, as the system does with a process when the machine is out of memory.",)
+        return ()
 
     async def _tell(self, message: Packet, passed: socket.socket | None = None) -> None:
         try:

@@ -9,7 +9,8 @@ from typing import Any
 from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
-from glovebox.planner.plan import Joined, Plan, Spine, Spines, groupings_of, joins_of, owners
+from glovebox.planner.memory import need_of
+from glovebox.planner.plan import Joined, Plan, Spine, Spines, groupings_of, joins_of, members, owners
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
@@ -28,6 +29,7 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         "groups_of_at_least": plan.threshold,
         "bytes": cost.size,
         "rounds": cost.rounds,
+        "memory_mib": {names[party]: need_of(plan, contract, party).mib for party in members(plan)},
     }
     if plan.noise:
         told["epsilon"] = epsilon_text(plan.noise.epsilon)
@@ -105,6 +107,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
         lines.append(
             f"about {told['bytes'] / 1e6:.1f} MB over all links, {told['rounds']} rounds, and a few kB to finish"
         )
+    needs = ", ".join(f"{name} {mib:,} MiB" for name, mib in told["memory_mib"].items())
+    lines.append(f"memory that a node must give the session: {needs}")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from glovebox.errors import BadFrame, PeerError, PeerLost
+from glovebox.errors import BadFrame, OutOfMemory, PeerError, PeerLost
 from glovebox.runtime.frames import HELLO_BYTES, PARTY_BYTES, Decoder, Frame, Kind, head
 from glovebox.runtime.keys import hello
 from glovebox.runtime.mailbox import Mailbox, window_bytes
@@ -215,6 +215,8 @@ class SessionLink(asyncio.Protocol):
                 self._take(frame)
         except PeerError as error:
             self._mailbox.fail(error)
+        except MemoryError:  # no fault of the peer's: the sizes of its frames are the plan's
+            self._mailbox.fail(OutOfMemory("this party is out of memory"))
 
     def eof_received(self) -> None:
         """The peer will send nothing more; without its goodbye that is a loss."""

@@ -1,0 +1,85 @@
+"""What memory each party's worker needs for a plan, by public sizes alone, so that it is known before it starts.
+
+A node refuses a session that needs more than it gives; the worker then runs under that bound. What is counted is what
+the kernel counts under RLIMIT_DATA, private memory as it is asked for; pages of libraries come on top, once a machine.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from glovebox.contract.terms import Contract
+from glovebox.data.encoding import encoded_bytes
+from glovebox.data.identifiers import key_bytes
+from glovebox.errors import GloveboxError
+from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
+from glovebox.planner.shape import join_shape, joint_shape, pivots
+from glovebox.protocols.intersection import largest_frame, shards_of
+from glovebox.protocols.two_party import intersection as joint
+from glovebox.runtime.links import UNSENT_BYTES
+from glovebox.runtime.mailbox import window_bytes
+from glovebox.schema.local import LocalQuery
+
+MIB = 1 << 20
+WORKER_MIB = 320  # measured: interpreter, libraries and kernels 236, the database's threads 40, finishing, slack
+DATABASE_MIB = 128  # with less DuckDB cannot sort or group what it then spills
+CUT_ROW_BYTES = 48  # a row's hash, shard and place, and what sorting them takes
+SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
+NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
+
+
+class Need(NamedTuple):
+    """Memory of one worker in bytes. columns: rows as they are loaded; matching: what the row-level run adds."""
+
+    columns: int
+    matching: int
+
+    @property
+    def mib(self) -> int:
+        """In all. The local database and the matching take turns."""
+        return WORKER_MIB + -(-self.columns // MIB) + max(DATABASE_MIB, -(-self.matching // MIB))
+
+    def database_mib(self, limit_mib: int) -> int:
+        """What is left for the local database."""
+        return max(DATABASE_MIB, limit_mib - WORKER_MIB - -(-self.columns // MIB))
+
+
+def need_of(plan: Plan, contract: Contract, party: int) -> Need:
+    """What a party's worker needs."""
+    query = local_query(plan, party)
+    if isinstance(plan.source, Stacked) or party not in plan.computing:
+        return Need(0, 0)
+    runs = joins_of(plan)  # one after the other
+    matching = max((_alone(*run) if run[0].helper is None else _helped(*run) for run in runs), default=0)
+    if query is None:
+        return Need(0, matching)
+    return Need(_row_bytes(query, contract) * query.lines, matching + CUT_ROW_BYTES * query.lines)
+
+
+def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
+    """Bytes that a run of three takes beside the rows: a shard, and what waits on the links to two others."""
+    shape = join_shape(source, totals)
+    _, shard = shards_of(shape)
+    links = 2 * (window_bytes(largest_frame(shape)) + UNSENT_BYTES)
+    return links + SHARD_ROW_BYTES * max(shard.layout.size, *(table.rows for table in shard.tables))
+
+
+def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
+    """The same of two owners alone: all transfers are made before the first shard."""
+    shape = joint_shape(source, totals)
+    link, needs, (_, shard) = (
+        window_bytes(joint.largest_frame(shape)) + UNSENT_BYTES,
+        joint.needs_of(shape),
+        shape.shards,
+    )
+    nibbles, blocks = needs.query_nibbles + needs.table_nibbles, needs.query_blocks + needs.table_blocks
+    transfers = NIBBLE_BYTES * nibbles + BLOCK_BYTES * blocks
+    return link + transfers + SHARD_ROW_BYTES * max(shape.size().bins, shard.n_table)
+
+
+def _row_bytes(query: LocalQuery, contract: Contract) -> int:
+    """Bytes of a loaded row: its id, 8 for each measure and for its group."""
+    column = contract.table(query.table, query.party).column(query.ids or "")
+    if column is None:
+        raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="memory")
+    return encoded_bytes(key_bytes(column)) + 8 * (len(query.measures) * pivots(query) + bool(query.groupings))
