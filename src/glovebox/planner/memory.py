@@ -74,7 +74,7 @@ def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
     )
     nibbles, blocks = needs.query_nibbles + needs.table_nibbles, needs.query_blocks + needs.table_blocks
     transfers = NIBBLE_BYTES * nibbles + BLOCK_BYTES * blocks
-    return link + transfers + SHARD_ROW_BYTES * max(shape.size().bins, shard.n_table)
+    return link + transfers + 2 * SHARD_ROW_BYTES * max(shape.size().bins, shard.n_table)
 
 
 def _row_bytes(query: LocalQuery, contract: Contract) -> int:

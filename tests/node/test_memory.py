@@ -1,0 +1,96 @@
+"""What a session needs is known before it starts; a node that gives less refuses; a lack all the same is told."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from glovebox.cli.exercises import HOSPITALS
+from glovebox.cli.fleet import Fleet, anew
+from glovebox.cli.workloads import WORKLOADS, pair
+from glovebox.contract.model import parse_contract
+from glovebox.errors import GloveboxError
+from glovebox.identity import public_bytes
+from glovebox.planner.explain import explanation, in_words
+from glovebox.planner.memory import need_of
+from glovebox.planner.question import plan_question
+
+STARVED = [sys.executable, str(Path(__file__).parents[1] / "faults" / "starved_node.py")]
+EXERCISE = pair(300_000)
+QUESTION = EXERCISE.questions[0].asked
+LITTLE_MIB = 300  # a worker has about 240 when it starts
+
+
+def planned(exercise):
+    keys = {party: public_bytes(Ed25519PrivateKey.generate()) for party in exercise.parties}
+    addresses = {party: f"{party}.example:7171" for party in exercise.parties}
+    contract = parse_contract(exercise.contract(keys, addresses).encode())
+    question = exercise.questions[0]
+    return plan_question(contract, question.asked, {}, exercise.parties.index(question.asker)), contract
+
+
+def needs(exercise):
+    plan, contract = planned(exercise)
+    return [need_of(plan, contract, party).mib for party in range(3)]
+
+
+def test_owners_need_more_for_more_rows_and_who_has_none_for_larger_shards_only():
+    small, large, huge = (needs(pair(rows)) for rows in (10**3, 10**7, 10**8))
+    assert all(some < more < most for some, more, most in zip(small[:2], large, huge, strict=False))
+    assert small[2] < large[2] < huge[2] < huge[0] / 2
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_explain_says_what_every_node_must_give(workload):
+    plan, contract = planned(WORKLOADS[workload].exercise(10**6))
+    told, words = explanation(plan, contract)["memory_mib"], in_words(plan, contract)
+    assert list(told) == [party.name for party in contract.parties]
+    assert all(f"{party} {mib:,} MiB" in words for party, mib in told.items())
+
+
+def test_a_stacked_table_of_any_size_needs_what_the_database_needs():
+    assert len(set(needs(HOSPITALS))) == 1
+    assert needs(WORKLOADS["stacked"].exercise(10**9)) == needs(HOSPITALS)
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    files = EXERCISE.write(tmp_path / "data")
+    fleet = Fleet(tmp_path, list(EXERCISE.parties))
+    fleet.agree(EXERCISE.contract(fleet.keys, fleet.addresses))
+    for (party, table), path in files.items():
+        fleet.bind(party, table, path)
+    settings = fleet.homes["right"].settings_file
+    settings.write_text(f"{settings.read_text()}memory_mib = {LITTLE_MIB}\n")
+    with fleet:
+        yield fleet
+
+
+def failing(fleet):
+    with pytest.raises(GloveboxError) as failed:
+        fleet.ask("left", anew(QUESTION))
+    return failed.value
+
+
+def test_a_node_that_gives_less_refuses_and_a_worker_that_runs_out_ends_its_session_alone(fleet):
+    plan, contract = planned(EXERCISE)
+    need = need_of(plan, contract, 1).mib
+    refused = failing(fleet)
+    assert (refused.code, refused.party, refused.exit_code) == ("memory", "right", 3)
+    assert refused.detail == (f"the question needs {need} MiB of memory at right, which gives a session 300 MiB",)
+    assert refused.hint == f"memory_mib = {need} in the node.toml of right, or a contract with fewer rows"
+
+    fleet.stop("right")
+    fleet.start("right", STARVED)
+    for _ in range(2):  # the node lives on
+        out = failing(fleet)
+        assert (out.code, out.party, out.step in ("loading", "matching")) == ("out_of_memory", "right", True)
+        assert "needed more than the 300 MiB of memory that its node gives a session" in out.summary
+    assert (fleet.homes["right"].root / "err.txt").read_bytes() == b""
+
+    settings = fleet.homes["right"].settings_file
+    settings.write_text(settings.read_text().replace(str(LITTLE_MIB), str(need)))
+    fleet.stop("right")
+    fleet.start("right")
+    fleet.ask("left", anew(QUESTION))
