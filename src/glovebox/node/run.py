@@ -99,7 +99,7 @@ class Run:
 
     def _cause(self, problem: Exception) -> GloveboxError:
         """Why a run fell over: memory; a link that had failed, whose loss is met in many ways; a fault of this node."""
-        starved = self._starved or isinstance(problem, MemoryError)
+        starved = self._starved or isinstance(problem, MemoryError) or "start new thread" in str(problem)
         if starved or (isinstance(problem, GloveboxError) and problem.code == OutOfMemory.code):
             return self._out_of_memory()
         if isinstance(problem, GloveboxError):
