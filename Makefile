@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
-.PHONY: demo test check bench peers attacks faults refusals lock clean
+.PHONY: demo test check bench peers attacks faults questions refusals lock clean
 
 demo: .venv/run
 	$(BIN)/glovebox demo
@@ -33,6 +33,10 @@ attacks: .venv/dev
 
 faults: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m fault tests/faults
+
+# Ten times as many random questions as `make test` asks, each compared with DuckDB.
+questions: .venv/dev
+	GLOVEBOX_EXAMPLES=500 $(BIN)/python -m pytest -q -n auto --timeout 3600 tests/planner/test_meaning.py
 
 # Writes the pinned refusals, plans and readings anew; the diff is what a reviewer reads.
 refusals: .venv/dev

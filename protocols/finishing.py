@@ -1,12 +1,14 @@
 """From secure totals to what is opened: nothing of a group too small to show but that one bit.
 
-Functionality  row 0: shown, per group; then each part, times shown; all of totals with their noise, if
-               they get any (`noise.py`)
+Functionality  row 0: shown, per group, where it is within `having.py`; then each part, times shown; all of totals
+               with their noise, if they get any (`noise.py`)
 Parties        all m computing parties hold and receive shares
 Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
-Rounds         1 + h + q; h of comparisons (`threshold.py`), all at once; q of quotients, all at once, if there are any
-Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its comparisons and parts, a group
+Rounds         1 + h + q; h of comparisons (`threshold.py`), all at once; q of quotients, all at once, if there are any;
+               with HAVING as many again as of comparisons, and one a bound
+Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its comparisons, parts and bounds of
+               HAVING, a group; of a bound r s beside its comparison
 Source         session.md (division, threshold on exact counts)
 
 What a party receives: what the parts' protocols say, and shares of the last product. It opens nothing.
@@ -20,6 +22,7 @@ from typing import Any, Literal
 
 from glovebox.algebra.laplace import Decay
 from glovebox.errors import Refused
+from glovebox.protocols.having import Bound
 from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
 from glovebox.protocols.suppression import Nesting, complemented, totals_of
@@ -57,7 +60,8 @@ class Finishing:
     most: an upper bound of each total's absolute value. people: the total that threshold >= 1 is held against.
     zero_shown: an empty group shows as zero. parts: what is opened of each group, each listed once.
     decays: of each total's noise, empty without any; m: how many parties compute, of which some draw noise. nesting:
-    totals that other answers give of these groups, None without any.
+    totals that other answers give of these groups, None without any. having: what a group's totals, with their noise,
+    are to meet; else it is not shown.
     """
 
     groups: int
@@ -69,6 +73,7 @@ class Finishing:
     decays: tuple[Decay | None, ...] = ()
     m: int = 3
     nesting: Nesting | None = None
+    having: tuple[Bound, ...] = ()
 
     @property
     def people_range(self) -> tuple[int, int]:
@@ -76,6 +81,13 @@ class Finishing:
         decay = self.decays[self.people] if self.decays else None
         noise = most_noise(decay, self.m) if decay else 0
         return -noise, self.most[self.people] + noise
+
+    @property
+    def bounded_bits(self) -> int:
+        """Bits of the numbers that HAVING compares."""
+        noise = [most_noise(decay, self.m) if decay else 0 for decay in self.decays or (None,) * len(self.most)]
+        most = [most + more for most, more in zip(self.most, noise, strict=True)]
+        return max((bound.bits(most) for bound in self.having), default=2)
 
     @property
     def bits(self) -> int:
@@ -127,11 +139,12 @@ class Finishing:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
         quotients = sum(part.kind == "quotient" for part in self.parts)
         levels = len(self.nesting.sizes) if self.nesting else 0
-        compared = max(len(self.tests) + 2 * levels, COMPARED * (quotients > 0))
+        compared = max(len(self.tests) + 2 * levels, len(self.having), COMPARED * (quotients > 0))
         elements = max(2 * len(self.most), self.rows, 2 * compared, bits_of(self.decays), fraction_bits(self.m))
         bits = max(
             [
                 self.tested_bits,
+                self.bounded_bits,
                 *(self.ranges_of(part).divisor_bits + REST for part in self.parts if part.kind == "quotient"),
             ]
         )
@@ -153,6 +166,12 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
         check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
     shown, less = await _shown(ctx, finishing, totals)
+    if finishing.having:
+        numbers = [bound.number(totals) for bound in finishing.having]
+        for outside in await below(
+            ctx.narrow("having"), finishing.bits, numbers, [0] * len(numbers), finishing.bounded_bits
+        ):
+            shown = shown * (1 - outside)
     parts = [
         ctx.shamir.apart(_value(ctx.narrow(f"part{place}"), finishing, part, totals, less))
         for place, part in enumerate(finishing.parts)
@@ -204,6 +223,7 @@ async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, le
 def check_noise(finishing: Finishing) -> None:
     """Return if nothing would be opened, or decided, of a total without noise."""
     opened = {finishing.people, *(part.total for part in finishing.parts)}
+    opened |= {total for bound in finishing.having for total, _ in bound.terms}
     exact = any(part.kind != "total" for part in finishing.parts) or finishing.zero_shown or finishing.nesting
     if exact or len(finishing.decays) != len(finishing.most) or any(finishing.decays[one] is None for one in opened):
         raise Refused("with noise nothing opens of a total that has none", step="finishing")

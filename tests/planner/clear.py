@@ -17,6 +17,8 @@ from glovebox.planner.plan import Joined, local_queries
 from glovebox.planner.shape import pivots
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
 
+from .evaluation import meets
+
 SALT = bytes(32)
 
 
@@ -30,6 +32,7 @@ def answered(plan, contract, files, directory):
     shown = totals[plan.people] >= plan.threshold
     if plan.zero_shown:
         shown |= totals[plan.people] == 0
+    shown &= np.array([meets(plan, group) for group in zip(*(total.tolist() for total in totals), strict=True)])
     opened = np.array([opened_part(part, totals) for part in parts_of(plan)], object).reshape(-1, len(shown))
     return answer_of(plan, shown, opened * shown)
 

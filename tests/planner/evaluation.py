@@ -202,4 +202,10 @@ def computed(plan, tables):
     opened = [totals[part.total] if part.kind == "total" else [int(group == 0) for group in totals[part.over]]
               for part in parts_of(plan)]  # fmt: skip
     groups = len(totals[0])
-    return answer_of(plan, np.ones(groups, bool), np.array(opened, object).reshape(-1, groups)).rows
+    shown = np.array([meets(plan, group) for group in zip(*totals, strict=True)])
+    return answer_of(plan, shown, np.array(opened, object).reshape(-1, groups)).rows
+
+
+def meets(plan, totals):
+    """Whether a group's totals meet HAVING."""
+    return all(sum(n * totals[total] for total, n in bound.terms) + bound.constant >= 0 for bound in plan.having)

@@ -2,9 +2,11 @@
 DuckDB in the clear. No protocol runs: what is checked is how SQL is cut into local parts, totals and outputs.
 """
 
+import os
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from math import isfinite
 from pathlib import Path
 
 import duckdb
@@ -57,6 +59,9 @@ exact = "everyone may see single persons"
 CONTRACT = parse_contract((HEAD + "".join(TABLES) + RULES).encode())
 
 HOUR = timedelta(hours=1)
+EXAMPLES_A_TEST = int(os.environ.get("GLOVEBOX_EXAMPLES", "50"))
+"""Random questions of each kind; `make questions` asks 500."""
+
 ROW = st.fixed_dictionaries({
     "id": st.one_of(st.none(), st.integers(0, 6)),
     "x": st.one_of(st.none(), st.integers(-9, 9)),
@@ -150,6 +155,15 @@ def extremes(tables, value):
     return st.tuples(st.sampled_from(["MIN", "MAX"]), st.one_of(value, moments)).map("{0[0]}({0[1]})".format)
 
 
+FORMULAS = (
+    "{0}", "{0}", "{0} / {1}", "1.0 * {0} + {1} * 2", "- {0} / NULLIF({1}, 0)", "COALESCE({0}, 7) - ABS({1})",
+    "SQRT(ABS({0}))",
+)  # fmt: skip
+HAVING = (
+    None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "{0} <= {1} + 1",
+)  # fmt: skip
+
+
 @st.composite
 def questions(draw, tables, source, joined, mixing=False, noisy=False):
     """A statement over these tables. mixing: with conditions and sums that read two owners' columns. noisy: without
@@ -173,18 +187,39 @@ def questions(draw, tables, source, joined, mixing=False, noisy=False):
             aggregates, st.tuples(*values).map(" * ".join).map("MIN({})".format), st.just("MAX(e.day - b.day)")
         )
         aggregates = st.one_of(aggregates, st.tuples(*values).map(" - ".join).map("SUM({})".format))
+    numbers_of = st.sampled_from([f"{table}.{column}" for table in tables for column in "xy"])
+
+    def aggregate(plain=False):
+        found = draw(st.one_of(aggregates, statistic(numbers_of)) if plain and not noisy else aggregates)
+        keep = draw(st.one_of(st.none(), condition))
+        if mixing and keep and (" - " in found or found.startswith("MIN") or found.startswith("MAX")):
+            keep = draw(mixed_conditions(*tables))
+        return f"{found}{f' FILTER (WHERE {keep})' if keep else ''}"
+
     columns = []
     for number in range(draw(st.integers(1, 3))):
-        aggregate, keep = draw(aggregates), draw(st.one_of(st.none(), condition))
-        if mixing and keep and (" - " in aggregate or aggregate.startswith("MIN") or aggregate.startswith("MAX")):
-            keep = draw(mixed_conditions(*tables))
-        columns.append(f"{aggregate}{f' FILTER (WHERE {keep})' if keep else ''} AS o{number}")
+        formula = "{0}" if noisy else draw(st.sampled_from(FORMULAS))
+        plain = formula == "{0}"  # floats of DuckDB that should be zero are not: nothing is divided by statistics
+        columns.append(f"{formula.format(aggregate(plain), aggregate(plain))} AS o{number}")
+    having = None if noisy else draw(st.sampled_from(HAVING))
     where = draw(st.one_of(st.none(), condition))
     keys = [f"{table}.c AS {table}_c" for table in draw(st.lists(st.sampled_from(tables), unique=True))]
     places = ", ".join(str(number + 1) for number in range(len(keys)))
     return (
         f"SELECT {', '.join(keys + columns)} FROM {source}"
-        f"{f' WHERE {where}' if where else ''}{f' GROUP BY {places} ORDER BY {places}' if keys else ''}"
+        f"{f' WHERE {where}' if where else ''}{f' GROUP BY {places}' if keys else ''}"
+        f"{f' HAVING {having.format(aggregate(), aggregate())}' if having else ''}"
+        f"{f' ORDER BY {places}' if keys else ''}"
+    )
+
+
+def statistic(values):
+    """A statistic of one value, or of two."""
+    one = st.sampled_from(["VAR_SAMP", "VAR_POP", "STDDEV", "STDDEV_POP"])
+    two = st.sampled_from(["CORR", "COVAR_POP", "COVAR_SAMP", "REGR_SLOPE", "REGR_INTERCEPT", "REGR_COUNT"])
+    return st.one_of(
+        st.tuples(one, values).map(lambda p: f"{p[0]}({p[1]})"),
+        st.tuples(two, values, values).map(lambda p: f"{p[0]}({p[1]}, {p[2]})"),
     )
 
 
@@ -207,6 +242,8 @@ def in_the_clear(question, tables):
 def same(cell, clear):
     if isinstance(clear, date):
         clear = clear.isoformat()
+    if isinstance(clear, float) and not isfinite(clear):
+        clear = None  # what has no value is NULL here
     if cell is None or clear is None or isinstance(cell, str):
         return cell == clear
     return abs(float(cell) - float(clear)) <= 1e-6 * max(1, abs(float(clear)))
@@ -225,7 +262,7 @@ def check(question, tables, clear):
 
 
 THREE = "e JOIN b ON e.id = b.id JOIN g ON g.id = b.id"
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=EXAMPLES_A_TEST, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @QUICK

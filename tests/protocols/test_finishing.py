@@ -19,6 +19,7 @@ from glovebox.errors import Refused
 from glovebox.protocols import finishing as module
 from glovebox.protocols import noise, threshold
 from glovebox.protocols.finishing import Finishing, Part, finish
+from glovebox.protocols.having import Bound
 from glovebox.protocols.noise import drawing
 from glovebox.protocols.quotient import MICRO
 from glovebox.protocols.stacking import stacked_totals
@@ -173,3 +174,39 @@ async def test_no_frame_is_larger_than_is_said_beforehand(parts, most):
     _, meter = await run([[1, 0, 1]] * 3, finishing)
     largest = max(frame.size for frame in meter.frames)
     assert largest <= finishing.largest_frame < 2.5 * largest
+
+
+BOUNDS = (Bound(((1, 1),), -5), Bound(((1, -2), (2, 3)), 0))  # a sum of 5 or more, and at most 3/2 of its count
+
+
+@pytest.mark.parametrize("m", [3, 5])
+async def test_a_group_outside_a_bound_opens_as_one_that_is_too_small(m):
+    totals = [[10, 10, 10, 9, 10, 0], [5, 4, 5, 5, 10**9, 0], [4, 4, 3, 4, 1000, 0]]
+    finishing = Finishing(6, MOST, 0, 10, False, PARTS, m=m, having=BOUNDS)
+    lines, meter = await run(totals, finishing, m)
+    assert list(zip(*lines, strict=True)) == [(1, 10, 5, 0), *[(0, 0, 0, 0)] * 5]
+    assert max(frame.size for frame in meter.frames) <= finishing.largest_frame
+
+
+async def test_a_bound_costs_what_the_card_says():
+    found = [
+        (await run([[10], [5], [4]], Finishing(1, MOST, 0, 10, False, PARTS, having=some)))[1].size
+        for some in (BOUNDS, BOUNDS * 5)
+    ]
+    n, b = sizes(3), max(bound.bits(MOST) for bound in BOUNDS)  # eight, for bits of as many fill bytes
+    one = value_of(terms(threshold.__doc__)["Bytes"], {**n, "n": 8, "b": b, "u": 2, "v": 1, "A": 2 * b + 2 * b - 8})
+    assert found[1] - found[0] == one + 8 * n["r"] * n["s"]
+
+
+async def test_traffic_is_the_same_whatever_meets_a_bound():
+    finishing = Finishing(3, MOST, 0, 10, False, PARTS, having=BOUNDS)
+    shapes = [(await run([counts, sums, counts], finishing))[1].shape() for counts, sums in (
+        ([10, 10, 10], [5, 5, 5]), ([0, 10, 1000], [-(10**9), 0, 10**9]))]  # fmt: skip
+    assert shapes[0] == shapes[1]
+
+
+async def test_with_noise_no_bound_is_held_against_an_exact_total():
+    finishing = Finishing(1, MOST, 0, 10, False, TOTALS, NOISE, having=BOUNDS)
+    async with World(shamir=True, deadline_s=5) as world:
+        with pytest.raises(Refused, match="noise"):
+            await world.run(finished, inputs=[[[1]] * 3] * 3, finishing=finishing)

@@ -83,6 +83,7 @@ def finishing_of(plan: Plan) -> Finishing:
         decays=decays(plan.noise) if plan.noise else (),
         m=len(plan.computing),
         nesting=nesting_of(plan),
+        having=plan.having,
     )
 
 

@@ -21,7 +21,6 @@ from glovebox.planner.mixed import Mixing
 from glovebox.planner.nulls import of_nulls
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
-from glovebox.planner.rounding import digits_of, rounded
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
@@ -81,23 +80,18 @@ class Totals:
 
     def column(self, name: str, node: exp.Expr) -> Output:
         """The output column that an aggregate becomes. Refused for what is none."""
-        digits = None
-        inner = node
-        if isinstance(node, exp.Round):
-            inner, digits = node.this, digits_of(self.scope, node)
-        filters = Conditions()
-        if isinstance(inner, exp.Filter):
-            filters = self.conditions(inner.expression.this)
-            inner = inner.this
+        filters, inner = Conditions(), node
+        if isinstance(node, exp.Filter):
+            filters, inner = self.conditions(node.expression.this), node.this
         match inner:
             case exp.Count():
-                return rounded(self._count(name, inner, filters), digits)
+                return self._count(name, inner, filters)
             case exp.Sum():
-                return rounded(self._sum(name, inner, filters), digits)
+                return self._sum(name, inner, filters)
             case exp.Avg():
-                return rounded(self._average(name, inner, filters), digits)
+                return self._average(name, inner, filters)
             case exp.Min() | exp.Max():
-                return rounded(extreme(self, name, inner, filters), digits)
+                return extreme(self, name, inner, filters)
         hint = "COUNT, SUM, AVG, MIN or MAX, or a column of GROUP BY"
         return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
@@ -114,7 +108,7 @@ class Totals:
                 continue
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
-            if self._may_lack(one) and of_nulls(one.expression) not in (None, False):
+            if self.may_lack(one) and of_nulls(one.expression) not in (None, False):
                 hint = "conditions that no row without a match meets"
                 self.scope.statement.refuse(part, "sql", "Rows without a match meet this condition", hint)
             found.setdefault(one.side or 0, []).append(one)
@@ -212,7 +206,7 @@ class Totals:
         measure = None if places[0] is None else self.measures[0][places[0]]
         if measure is None or measure.kind == "people":
             return 1
-        row = max(-measure.low, measure.high) // self._bound(0) if measure.kind == "sum" else 1
+        row = max(-measure.low, measure.high) // self.bound(0) if measure.kind == "sum" else 1
         return row * self.person_rows(0)
 
     def place(self, side: int, measure: Measure) -> int:
@@ -220,23 +214,23 @@ class Totals:
             self.measures[side].append(measure)
         return self.measures[side].index(measure)
 
-    def _bound(self, side: int) -> int:
+    def bound(self, side: int) -> int:
         """The most rows of one line: an id's rows, or all rows of a group."""
         found = self.scope.sides[side]
         if found.kind in ("semi", "anti"):
             return 1  # a match counts once
         return rows_of_id(found.table, found.ids) if found.ids else found.table.rows
 
-    def _rows(self, filters: Conditions) -> list[Measure | None]:
+    def rows_of(self, filters: Conditions) -> list[Measure | None]:
         """The number of rows, of each side, that pass its filter."""
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
             if side in filters.own:
-                measures.append(Measure("values", where(filters.own[side], ONE), 0, 0, self._bound(side)))
-            elif self.joined and self._bound(side) == 1 and side not in self.pivoted:
+                measures.append(Measure("values", where(filters.own[side], ONE), 0, 0, self.bound(side)))
+            elif self.joined and self.bound(side) == 1 and side not in self.pivoted:
                 measures.append(None)
             else:
-                measures.append(Measure("rows", None, 0, 0, self._bound(side)))
+                measures.append(Measure("rows", None, 0, 0, self.bound(side)))
         return measures
 
     def people(self, filters: Conditions) -> list[Measure | None]:
@@ -254,7 +248,7 @@ class Totals:
     def _count(self, name: str, node: exp.Count, filters: Conditions) -> Output:
         inside = node.this
         if isinstance(inside, exp.Star):
-            return Output(name, "count", total=self.total(self._rows(filters), node, filters.mixed))
+            return Output(name, "count", total=self.total(self.rows_of(filters), node, filters.mixed))
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
                 found = self.scope.sides[0]
@@ -268,11 +262,11 @@ class Totals:
 
     def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
         """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""
-        if self._may_lack(one) and of_nulls(one.expression) is not None:
+        if self.may_lack(one) and of_nulls(one.expression) is not None:
             hint = "a value that is NULL where there is no match"
             self.scope.statement.refuse(node, "sql", "Rows without a match have a value here", hint)
 
-    def _may_lack(self, one: Typed) -> bool:
+    def may_lack(self, one: Typed) -> bool:
         """Whether a row may have no value for want of a match."""
         return self.outer == "left" and one.side == 1
 
@@ -291,10 +285,10 @@ class Totals:
     def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
         self.refuse_value_of_nothing(self.scope.statement.tree, one)
-        measures = self._rows(filters)
-        if one.side is not None and (one.nullable or one.side in filters.own or self._may_lack(one)):
+        measures = self.rows_of(filters)
+        if one.side is not None and (one.nullable or one.side in filters.own or self.may_lack(one)):
             expression = where(filters.own.get(one.side), one.expression)
-            measures[one.side] = Measure("values", expression, 0, 0, self._bound(one.side))
+            measures[one.side] = Measure("values", expression, 0, 0, self.bound(one.side))
         return measures
 
     def _added(self, node: exp.Expr, filters: Conditions, use: str) -> tuple[int, int, list[Typed]]:
@@ -302,7 +296,7 @@ class Totals:
         if self.joined and any(self.mixing.is_mixed(factor) for factor in chain(node, exp.Mul)):
             return self._added_column(node, filters)
         factors = self._factors(node)
-        measures, present = self._rows(filters), self._rows(filters)
+        measures, present = self.rows_of(filters), self.rows_of(filters)
         for one in factors:
             if one.sort != "number":
                 sentence = f"{with_article(one.sort)} cannot be added up"
@@ -310,11 +304,11 @@ class Totals:
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
             self.refuse_value_of_nothing(node, one)
             side = one.side or 0
-            most = self._bound(side)
+            most = self.bound(side)
             expression = where(filters.own.get(side), one.expression)
             low, high = min(0, one.low) * most, max(0, one.high) * most
             measures[side] = Measure("sum", expression, one.scale, low, high)
-            if one.nullable or side in filters.own or self._may_lack(one):
+            if one.nullable or side in filters.own or self.may_lack(one):
                 present[side] = Measure("values", expression, 0, 0, most)
         return self.total(measures, node, filters.mixed), self.total(present, node, filters.mixed), factors
 
@@ -329,7 +323,7 @@ class Totals:
         ends, place = (kind.low, kind.high), self.column_of(column)
         total = self._added_up(node, (), ends, False, mixed, place)
         one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
-        return total, self.total(self._rows(Conditions()), node, mixed), [one]
+        return total, self.total(self.rows_of(Conditions()), node, mixed), [one]
 
     def _factors(self, node: exp.Expr) -> list[Typed]:
         """What is added up: an expression of one owner, or one of each, multiplied."""
@@ -350,7 +344,7 @@ class Totals:
         over: int | None = present
         if self.noisy:
             over = None  # whether there is a value at all is not told; the noisy sum of none is about zero
-        elif not filters and not any(one.nullable or self._may_lack(one) for one in factors):
+        elif not filters and not any(one.nullable or self.may_lack(one) for one in factors):
             # Each of a group's people has a value. So NULL is for no people, which shows only where zero does; of a
             # stacked table rows without an id would be no people and have values.
             over = None if not self._empty_shown() else 0 if self.joined and not self.outer else present

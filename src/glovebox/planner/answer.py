@@ -22,6 +22,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from glovebox.planner.formulas import value_of, written
 from glovebox.planner.plan import Output, Plan, groupings_of
 from glovebox.planner.privacy import MISSES, error_bars
 from glovebox.protocols.finishing import Part
@@ -37,7 +38,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     """What receivers get. suppressed: numbers of the rows whose group is too small to show.
 
     within: of an answer with noise, for each cell of `rows` what it is within of the truth, 19 times in 20; null for
-    labels, for what is hidden, and for an average over so few that the noise leaves nothing of it.
+    labels and formulas, for what is hidden, and for an average over so few that the noise leaves nothing of it.
     """
 
     columns: tuple[str, ...]
@@ -68,6 +69,8 @@ def _parts(output: Output) -> tuple[Part, ...]:
             return (Part("total", total=output.total),)
         case "band":
             return (Part("band", output.total, edges=output.edges),)
+        case "formula":
+            return tuple(part for argument in output.arguments for part in _parts(argument))
     return ()
 
 
@@ -78,12 +81,16 @@ def answer_of(plan: Plan, shown: NDArray[np.bool_], parts: NDArray[np.object_]) 
     for group, labels in enumerate(_labels(plan)):
         opened = {part: int(parts[place, group]) for place, part in enumerate(listed)}
         visible = bool(shown[group])
+        if plan.having and not visible:
+            continue  # too small or left out: nobody can tell
         cells = tuple(_cell(output, opened, labels, visible) for output in plan.outputs)
         within = tuple(bars.within(output, opened, visible) for output in plan.outputs) if bars else ()
         rows.append((visible, cells, within))
     for key in reversed(plan.order):
         rows.sort(key=lambda row: _sort_key(row[1][key.output]), reverse=key.descending)
         rows.sort(key=lambda row: row[1][key.output] is None)  # NULL stands last either way
+    if plan.limit is not None:  # what is too small to show is told all the same
+        rows = [row for row in rows if row[0]][: plan.limit] + [row for row in rows if not row[0]]
     return Answer(
         tuple(output.name for output in plan.outputs),
         tuple(cells for _, cells, _ in rows),
@@ -102,6 +109,8 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visi
         return labels[output.index]
     if not visible:
         return None
+    if output.kind == "formula":
+        return written(value_of(output, opened), output)
     first, *others = (opened[part] for part in _parts(output))
     match output.kind:
         case "count":
@@ -147,8 +156,8 @@ class Bars:
 
     def within(self, output: Output, opened: dict[Part, int], visible: bool) -> Cell:
         """What a cell is within of the truth, but for one time in 20."""
-        if output.kind == "group" or not visible:
-            return None
+        if output.kind in ("group", "formula") or not visible:
+            return None  # how far a formula moves is not worked out
         if output.kind != "average":
             return _scaled(self.single[output.total], output.scale)
         total, count = (opened[part] for part in _parts(output))

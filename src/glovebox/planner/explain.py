@@ -99,6 +99,7 @@ def in_words(plan: Plan, contract: Contract) -> str:
         ]
     lines += [
         *(_noise(plan, told) if plan.noise else _exact(plan)),
+        *_formulas(plan),
         f"{', '.join(told['receivers'])} get the answer, and nobody else",
     ]
     if "protocol" in told:
@@ -146,7 +147,7 @@ def _bars(plan: Plan) -> Iterator[tuple[str, str | None]]:
             most = 1000 * max(-total.low, total.high) // max(1, values)
             within = bars.of_average(output, most, 1000)
             yield f"{output.name} over 1,000 values", None if within is None else str(within)
-        elif output.kind != "group":
+        elif output.kind not in ("group", "formula"):
             yield output.name, str(bars.within(output, {}, True))
 
 
@@ -161,6 +162,22 @@ def _noise(plan: Plan, told: dict[str, Any]) -> list[str]:
         ),
         f"groups of fewer than {plan.threshold} people, as counted with noise, are suppressed before anything opens",
     ]
+
+
+def _formulas(plan: Plan) -> list[str]:
+    """What opens beside the answer's own numbers, and what HAVING and LIMIT do."""
+    lines = []
+    if formulas := [output.name for output in plan.outputs if output.kind == "formula"]:
+        noise = "with their noise, " if plan.noise else ""
+        lines.append(
+            f"the counts and sums that {', '.join(formulas)} {'is' if len(formulas) == 1 else 'are'} made of open too, "
+            f"{noise}and receivers compute with them"
+        )
+    if plan.having:
+        lines.append("HAVING is judged on shares: of what it leaves out, or what is too small, nobody learns anything")
+    if plan.limit is not None:
+        lines.append(f"all groups open, and receivers keep the first {plan.limit}")
+    return lines
 
 
 def _exact(plan: Plan) -> list[str]:

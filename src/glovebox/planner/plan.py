@@ -6,15 +6,22 @@ Built from the contract, the statement and its parameters only: no SQL text, no 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from glovebox.protocols.expression import Expression, Match
+from glovebox.protocols.having import Bound
 from glovebox.schema.local import Grouping, LocalQuery
 
 PLAN_FORMAT = 1
+INEXACT = -1
+"""The scale of a formula whose value is no exact decimal."""
+
+
+FormulaOperator = Literal["+", "-", "*", "/", "negate", "sqrt", "abs", "nullif", "coalesce", "round"]
 
 
 class Total(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,12 +113,16 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     band      how many of `edges` total `total` reaches; nothing else of it is opened
     extreme   total `total` / 10**scale, or minus that if it is `negative`; NULL where the total is `high`. A number, or
               days or microseconds since 1970 that show as a date or a time
+    formula   `operator` of `arguments`, which are outputs too; all that they are made of is opened. NULL where an
+              argument is, but for coalesce, and for what has no value: a division by zero, a root of less than zero
+    constant  of a formula: `low` / 10**scale
     low, high: of a quotient, bounds of a value that is averaged, in units of 10**-scale.
+    scale: of a formula, its value's decimals, or INEXACT.
     digits: what ROUND(.., digits) asked for, applied after opening, half away from zero.
     """
 
     name: str
-    kind: Literal["group", "count", "sum", "average", "quotient", "band", "extreme"]
+    kind: Literal["group", "count", "sum", "average", "quotient", "band", "extreme", "formula", "constant"]
     index: int = 0
     total: int = 0
     over: int | None = None
@@ -122,6 +133,16 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     edges: tuple[int, ...] = ()
     negative: bool = False
     unit: Literal["", "date", "timestamp"] = ""
+    operator: FormulaOperator | None = None
+    arguments: tuple[Output, ...] = ()
+
+    def leaves(self) -> Iterator[Output]:
+        """The aggregates that it is made of."""
+        if self.kind == "formula":
+            for argument in self.arguments:
+                yield from argument.leaves()
+        elif self.kind not in ("group", "constant"):
+            yield self
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +182,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     threshold: groups_of_at_least. zero_shown: an empty group shows as zero and not as suppressed.
     clause: the clause of the contract that allows the opening, e.g. "question reach-by-format".
     order: how receivers sort the rows; without it they stand in the order of the groups' domains.
+    having: what a group's totals must meet, judged on shares; a group that does not is left out, and so then is one
+    that is too small. limit: how many rows receivers keep, of groups that all open.
     noise: of an answer under differential privacy; every total that is opened, and people, has it.
     nested: what other questions tell of an exact answer's groups.
     """
@@ -180,6 +203,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     order: tuple[Order, ...] = ()
     noise: Noise | None = None
     nested: Nested | None = None
+    having: tuple[Bound, ...] = ()
+    limit: int | None = None
 
 
 def members(plan: Plan) -> list[int]:

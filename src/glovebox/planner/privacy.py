@@ -18,13 +18,16 @@ from glovebox.contract.terms import MICRO
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Noise, Output, Plan
+from glovebox.protocols.having import Bound
 from glovebox.protocols.noise import drawing
 
 MISSES = Fraction(1, 20)
 """How often a number is further from the truth than its error bar says."""
 
 
-def noise_of(totals: Totals, outputs: Sequence[Output], keys: Sequence[Key]) -> Noise | None:
+def noise_of(
+    totals: Totals, outputs: Sequence[Output], keys: Sequence[Key], having: Sequence[Bound] = ()
+) -> Noise | None:
     """The noise of a question; None under a contract without [privacy]. Refused where it would not fit.
 
     A person's rows are spread over the groups, so what they add up to is bounded over all groups as in one. But as one
@@ -33,7 +36,9 @@ def noise_of(totals: Totals, outputs: Sequence[Output], keys: Sequence[Key]) -> 
     privacy = totals.scope.contract.privacy
     if privacy is None:
         return None
-    opened = {0, *(number for output in outputs if output.kind != "group" for number in (output.total, output.over))}
+    leaves = [leaf for output in outputs for leaf in output.leaves()]
+    opened = {0, *(number for leaf in leaves for number in (leaf.total, leaf.over))}
+    opened |= {number for bound in having for number, _ in bound.terms}
     spread = person_groups(totals, keys)
     persons = tuple(
         person * (spread if totals.counts_people(number) else 1) if number in opened else 0

@@ -16,6 +16,7 @@ from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.bands import band_keys, band_of
+from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
@@ -75,7 +76,8 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     check_receivers(scope, receivers)
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
-    source, ordered = source_of(totals, found, keys, computing)
+    having = having_of(totals, parsed.tree)
+    source, ordered = source_of(totals, used_of(found, having), keys, computing)
     places = _places(scope, keys, source)
     outputs = tuple(replace(one, index=places[one.index]) if one.kind == "group" else one for one in found)
     plan = Plan(
@@ -92,7 +94,9 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         outputs=outputs,
         clause=f"question {approved.name}" if approved else "rules.questions",
         order=_order(scope, parsed.tree, outputs),
-        noise=noise_of(totals, outputs, keys),
+        noise=noise_of(totals, outputs, keys, having),
+        having=having,
+        limit=_limit(parsed, approved),
         nested=nested(scope, keys, places, person_groups(totals, keys)),
     )
     if contract.protocol:
@@ -182,7 +186,7 @@ def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output,
             totals.scope.statement.refuse(item, "sql", f"Two columns would be named {name}", hint)
         selected = band_of if totals.scope.sides[0].persons else selected_key
         key = selected(totals.scope, keys, node)
-        outputs.append(totals.column(name, node) if key is None else Output(name, "group", index=key))
+        outputs.append(finished(totals, name, node) if key is None else Output(name, "group", index=key))
     if all(output.kind == "group" for output in outputs):
         totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
     return tuple(outputs)
@@ -193,8 +197,22 @@ def _default_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Column):
         return node.name
     columns = [column.name for column in node.find_all(exp.Column)][:1]
-    aggregate = node.find(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max)
+    aggregate = node.find(exp.AggFunc)
     return "_".join([aggregate.key if aggregate else node.key, *columns])
+
+
+def _limit(statement: Statement, approved: Question | None) -> int | None:
+    """LIMIT, which receivers apply to groups that all open: so only where these could be asked for without it."""
+    limit = statement.tree.args.get("limit")
+    if limit is None:
+        return None
+    if approved is not None:
+        sentence = "LIMIT would hide groups that open all the same"
+        statement.refuse(limit, "question", sentence, "approve the question without LIMIT, or with HAVING")
+    count = limit.expression
+    if not isinstance(count, exp.Literal) or count.is_string or not str(count.this).isdigit():
+        statement.refuse(limit, "sql", "LIMIT takes a number of rows", "LIMIT 10")
+    return int(count.this)
 
 
 def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple[Order, ...]:
@@ -209,6 +227,9 @@ def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple
         elif isinstance(node, exp.Column):
             names = [output.name.lower() for output in outputs]
             place = names.index(node.name.lower()) if node.name.lower() in names else None
+        else:
+            asked = [one.unalias() for one in tree.expressions]
+            place = asked.index(node) if node in asked else None
         if place is None or not 0 <= place < len(outputs):
             scope.statement.refuse(item, "sql", "Rows are ordered by selected columns", "ORDER BY 1")
         found.append(Order(place, bool(item.args.get("desc"))))

@@ -24,7 +24,7 @@ BINARY = "this expression"
 # What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
 # anything looks at it, so that no clause is passed over in silence.
 ALLOWED: dict[type[exp.Expr], str] = {
-    exp.Select: "expressions from_ joins where group order distinct", exp.From: "this",
+    exp.Select: "expressions from_ joins where group having order limit distinct", exp.From: "this",
     exp.Join: "this on using kind side",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
@@ -37,17 +37,20 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
     exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
     exp.LogicalOr: "this", exp.If: "this true", exp.Interval: "this unit", exp.Var: "this",
+    exp.Having: "this", exp.Limit: "expression",
+    exp.Div: f"{BINARY} typed safe", exp.Sqrt: "this", exp.Abs: "this", exp.Nullif: BINARY,
+    exp.Coalesce: "this expressions",
+    exp.Variance: "this", exp.VariancePop: "this", exp.Stddev: "this", exp.StddevSamp: "this", exp.StddevPop: "this",
+    exp.Corr: BINARY, exp.CovarPop: BINARY, exp.CovarSamp: BINARY, exp.RegrSlope: BINARY, exp.RegrIntercept: BINARY,
+    exp.RegrCount: BINARY,
 }  # fmt: skip
-SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP BY and ORDER BY"
+SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP BY, HAVING and ORDER BY"
 WORDS = {
-    "div": "a ratio", "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
+    "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
     "catalog": "a database's name", "like": "LIKE", "ilike": "ILIKE", "intdiv": "a ratio", "mod": "a remainder",
 }  # fmt: skip
 INSTEAD = {
-    "div": "AVG(…), or its two parts as columns",
-    "having": "leave HAVING out: groups with too few people are suppressed",
-    "limit": "leave LIMIT out: all groups of the domain are answered",
     "side": "JOIN … USING (…), which takes the matching rows",
     "window": "an aggregate without OVER",
     "query": "IN ('a', 'b')",

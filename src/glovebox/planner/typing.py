@@ -77,6 +77,9 @@ class Typing:
                 return self.added(node, None, self._number(node.this), -1)
             case exp.Case():
                 return self._case(node)
+            case exp.Div():
+                hint = "a ratio of aggregates, like SUM(…) / SUM(…)"
+                self._refuse(node, "sql", "A ratio of a row's values is no exact number", hint)
         if type(node) in ARITHMETIC:
             return self._arithmetic(node)
         return self.condition(node)

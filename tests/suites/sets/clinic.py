@@ -1,8 +1,10 @@
 """A clinic, a laboratory and a pharmacy with one set of patients; the same patients at three hospitals."""
 
-from ..public import DataSet, parquet, table
+from ..public import DataSet, Rewritten, parquet, table
 
 HOSPITALS = ("hospital_boston", "hospital_east", "hospital_west")
+
+PATIENTS = " UNION ALL ".join(f"SELECT * FROM {hospital}.patients" for hospital in HOSPITALS)
 
 
 def tables(folder):
@@ -38,4 +40,15 @@ CLINIC = DataSet(
         + [(hospital, name) for hospital in HOSPITALS for name in ("patients", "lab_results")]
     ),
     '[["clinic.patients.patient_id", "results.patient_id"], ["vitals.patient_id", "results.patient_id"]]',
+    {
+        "h1_counts": Rewritten(
+            "the patients and the results, each asked for itself",
+            (
+                f"SELECT COUNT(*) AS patients FROM ({PATIENTS})",
+                "SELECT COUNT(*) AS results, ROUND(AVG(viral_load), 4) AS mean_viral_load, "
+                "ROUND(STDDEV_POP(viral_load), 4) AS sd_viral_load FROM lab_results",
+            ),
+            lambda patients, results: [[*patients[0], *results[0]]],
+        ),
+    },
 )

@@ -1,6 +1,6 @@
 """Lung patients of three sites, breast cancer patients of three centres, and a registry with a laboratory."""
 
-from ..public import DataSet, parquet, table
+from ..public import DataSet, Rewritten, parquet, table
 
 LUNG = ("lung_site_a", "lung_site_b", "lung_site_c")
 BREAST = ("breast_centre_1", "breast_centre_2", "breast_centre_3")
@@ -53,4 +53,14 @@ SURVIVAL = DataSet(
     tables,
     parquet([(site, "patients") for site in (*LUNG, *BREAST)] + [("flc_registry", "people"), ("flc_lab", "samples")]),
     '[["people.person_id", "samples.person_id"]]',
+    {
+        "f1_death_by_flc": Rewritten(
+            "in the order of the groups' domain: as labels they are sorted as text",
+            (
+                "SELECT flc_group, COUNT(*) AS people, SUM(died) AS deaths, SUM(days) AS person_days, "
+                "ROUND(SUM(died) * 365.25 / SUM(days), 6) AS deaths_per_person_year "
+                "FROM flc_registry.people JOIN flc_lab.samples USING (person_id) GROUP BY 1",
+            ),
+        )
+    },
 )

@@ -1,0 +1,92 @@
+"""The value of a formula of opened aggregates: exact fractions, so that all receivers get the same digits.
+
+Roots are taken to 100 digits. What has no value in mathematics is NULL, where SQL's floats would say NaN or infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+
+from glovebox.planner.plan import INEXACT, Output
+from glovebox.protocols.finishing import Part
+from glovebox.protocols.quotient import MICRO
+
+EXACT = Context(prec=100)
+LEAST_DECIMALS = 10
+LEAST_DIGITS = 16
+"""An inexact value has at least so many decimals and so many digits: more than a float tells."""
+
+
+def value_of(output: Output, opened: Mapping[Part, int]) -> Fraction | None:
+    """The value of an output other than a group key, None where it is NULL."""
+    unit = Fraction(1, 10**output.scale) if output.scale > 0 else Fraction(1)
+    match output.kind:
+        case "constant":
+            return output.low * unit
+        case "count":
+            return Fraction(opened[Part("total", total=output.total)])
+        case "sum":
+            null = output.over is not None and opened[Part("null", over=output.over)]
+            return None if null else opened[Part("total", total=output.total)] * unit
+        case "average":
+            total, count = (opened[Part("total", total=one)] for one in (output.total, output.over or 0))
+            return None if count <= 0 else total * unit / count
+        case "quotient":
+            over = output.over or 0
+            found = opened[Part("quotient", output.total, over, output.low, output.high)]
+            return None if opened[Part("null", over=over)] else found * unit / MICRO
+    values = [value_of(argument, opened) for argument in output.arguments]
+    return _applied(output, values)
+
+
+def _applied(output: Output, values: list[Fraction | None]) -> Fraction | None:
+    if output.operator == "coalesce":
+        return next((value for value in values if value is not None), None)
+    if output.operator == "nullif":
+        return None if values[0] == values[1] else values[0]
+    there = [value for value in values if value is not None]
+    if len(there) < len(values):
+        return None
+    match output.operator, there:
+        case "+", [one, other]:
+            return one + other
+        case "-", [one, other]:
+            return one - other
+        case "*", [one, other]:
+            return one * other
+        case "/", [one, other]:
+            return one / other if other else None
+        case "negate", [one]:
+            return -one
+        case "abs", [one]:
+            return abs(one)
+        case "sqrt", [one]:
+            return Fraction(EXACT.sqrt(_decimal(one))) if one >= 0 else None
+        case "round", [one]:
+            return Fraction(_decimal(one).quantize(_unit(output.digits or 0), ROUND_HALF_UP, EXACT))
+    raise ValueError(f"a formula has no operator {output.operator} of {len(values)} values")
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _unit(digits: int) -> Decimal:
+    return Decimal(1).scaleb(-digits)
+
+
+def written(value: Fraction | None, output: Output) -> int | Decimal | None:
+    """The value as a cell: an integer or an exact decimal where the formula is one, else rounded."""
+    if value is None:
+        return None
+    if output.digits is not None and output.scale != 0:
+        return _decimal(value).quantize(_unit(output.digits), ROUND_HALF_UP, EXACT)
+    if output.scale == 0:
+        return int(value)
+    if output.scale != INEXACT:
+        return _decimal(value).quantize(_unit(output.scale), ROUND_HALF_EVEN, EXACT)
+    found = _decimal(value)
+    decimals = max(LEAST_DECIMALS, LEAST_DIGITS - 1 - found.adjusted() if found else 0)
+    return found.quantize(_unit(decimals), ROUND_HALF_EVEN, EXACT)

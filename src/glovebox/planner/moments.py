@@ -1,0 +1,154 @@
+"""Variances, correlations and regressions: formulas over a count, sums, and sums of squares and products.
+
+A statistic of x, or of y and x, is over the rows in which both are there. What it is made of are totals like those of
+SUM and COUNT: SUM of x^i y^j over just these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from glovebox.planner.aggregates import ONE, Totals
+from glovebox.planner.conditions import Conditions, where
+from glovebox.planner.plan import INEXACT, FormulaOperator, Output
+from glovebox.planner.typing import NULL, Typed, with_article
+from glovebox.schema.expressions import Call, Expression
+from glovebox.schema.local import Measure
+
+Moment = Callable[..., Output]
+"""The sum of y^j x^i, called with the exponents in the order of the statistic's arguments; all zero: the count."""
+
+
+def formula(operator: FormulaOperator, *arguments: Output) -> Output:
+    """A formula over outputs, its value no exact decimal."""
+    return Output("", "formula", scale=INEXACT, operator=operator, arguments=arguments)
+
+
+def constant(number: int) -> Output:
+    """An integer of a formula."""
+    return Output("", "constant", low=number)
+
+
+def _less(a: Output, b: Output) -> Output:
+    return formula("-", a, b)
+
+
+def _times(a: Output, b: Output) -> Output:
+    return formula("*", a, b)
+
+
+def _over(a: Output, b: Output) -> Output:
+    return formula("/", a, b)
+
+
+def _spread(m: Moment, one: Sequence[int], other: Sequence[int], zero: Sequence[int]) -> Output:
+    """n^2 times the covariance of two arguments, of which each is told by its exponents; of one with itself."""
+    both = [a + b for a, b in zip(one, other, strict=True)]
+    return _less(_times(m(*zero), m(*both)), _times(m(*one), m(*other)))
+
+
+def _population(m: Moment, one: Sequence[int], other: Sequence[int], zero: Sequence[int]) -> Output:
+    return _over(_spread(m, one, other, zero), _times(m(*zero), m(*zero)))
+
+
+def _sample(m: Moment, one: Sequence[int], other: Sequence[int], zero: Sequence[int]) -> Output:
+    n = m(*zero)
+    return _over(_spread(m, one, other, zero), _times(n, _less(n, constant(1))))
+
+
+Y, X, NONE = (1, 0), (0, 1), (0, 0)
+
+
+def _correlation(m: Moment) -> Output:
+    return _over(_spread(m, Y, X, NONE), formula("sqrt", _times(_spread(m, Y, Y, NONE), _spread(m, X, X, NONE))))
+
+
+def _slope(m: Moment) -> Output:
+    return _over(_spread(m, Y, X, NONE), _spread(m, X, X, NONE))
+
+
+def _intercept(m: Moment) -> Output:
+    return _over(_less(m(*Y), _times(_slope(m), m(*X))), m(*NONE))
+
+
+STATISTICS: dict[type[exp.Expr], Callable[[Moment], Output]] = {
+    exp.VariancePop: lambda m: _population(m, (1,), (1,), (0,)),
+    exp.Variance: lambda m: _sample(m, (1,), (1,), (0,)),
+    exp.StddevPop: lambda m: formula("sqrt", _population(m, (1,), (1,), (0,))),
+    exp.StddevSamp: lambda m: formula("sqrt", _sample(m, (1,), (1,), (0,))),
+    exp.Stddev: lambda m: formula("sqrt", _sample(m, (1,), (1,), (0,))),
+    exp.CovarPop: lambda m: _population(m, Y, X, NONE),
+    exp.CovarSamp: lambda m: _sample(m, Y, X, NONE),
+    exp.Corr: _correlation,
+    exp.RegrSlope: _slope,
+    exp.RegrIntercept: _intercept,
+    exp.RegrCount: lambda m: m(*NONE),
+}
+
+
+def statistic(totals: Totals, node: exp.Expr, filters: Conditions) -> Output:
+    """The formula of a statistic. Refused where the contract lets no argument be summed, or a total would not fit."""
+    arguments = [totals.typing.typed(part) for part in (node.this, node.args.get("expression")) if part is not None]
+    for part, one in zip((node.this, node.args.get("expression")), arguments, strict=False):
+        if one.sort != "number":
+            totals.scope.statement.refuse(part, "sql", f"{with_article(one.sort)} has no such statistic", "a number")
+        totals.typing.allow(part, one, "sum")
+        totals.refuse_value_of_nothing(part, one)
+
+    def moment(*exponents: int) -> Output:
+        scale = sum(one.scale * power for one, power in zip(arguments, exponents, strict=True))
+        measures = _measures(totals, arguments, exponents, filters)
+        return Output("", "sum", total=totals.total(measures, node, filters.mixed), scale=scale)
+
+    return STATISTICS[type(node)](moment)
+
+
+def _measures(
+    totals: Totals, arguments: Sequence[Typed], exponents: Sequence[int], filters: Conditions
+) -> list[Measure | None]:
+    """For each side: the sum of its arguments to their exponents, over rows where all its arguments are there."""
+    measures = totals.rows_of(filters)
+    for side in {one.side or 0 for one in arguments}:
+        own = [(one, power) for one, power in zip(arguments, exponents, strict=True) if (one.side or 0) == side]
+        value, scale, low, high = _product(own)
+        missing = any(one.nullable or totals.may_lack(one) for one, _ in own)
+        if value is ONE and not missing and side not in filters.own:
+            continue  # counts as its rows do
+        most = totals.bound(side)
+        there = where(filters.own.get(side), _where_there(own, value))
+        if value is ONE:
+            measures[side] = Measure("values", there, 0, 0, most)
+        else:
+            measures[side] = Measure("sum", there, scale, min(0, low) * most, max(0, high) * most)
+    return measures
+
+
+def _product(own: Sequence[tuple[Typed, int]]) -> tuple[Expression, int, int, int]:
+    """The product of numbers to their exponents, its scale and its range; ONE where all exponents are zero."""
+    value: Expression = ONE
+    scale, low, high = 0, 1, 1
+    for one, power in own:
+        for _ in range(power):
+            corners = [a * b for a in (low, high) for b in (one.low, one.high)]
+            value = one.expression if value is ONE else Call("*", (value, one.expression))
+            scale, low, high = scale + one.scale, min(corners), max(corners)
+        if power == 2 and len(own) == 1:
+            low = max(low, 0)  # a square
+    return value, scale, low, high
+
+
+def _where_there(own: Sequence[tuple[Typed, int]], value: Expression) -> Expression:
+    """The value in rows where every argument is there, also those that are not in it."""
+    absent = [Call("is_null", (one.expression,)) for one, power in own if one.nullable and not power]
+    for one in absent:
+        value = Call("case", (one, NULL, value))
+    return value
+
+
+def with_filter(totals: Totals, node: exp.Expr) -> tuple[exp.Expr, Conditions]:
+    """An aggregate without its FILTER, and the conditions of that."""
+    if isinstance(node, exp.Filter):
+        return node.this, totals.conditions(node.expression.this)
+    return node, Conditions()
