@@ -160,7 +160,7 @@ FORMULAS = (
     "SQRT(ABS({0}))",
 )  # fmt: skip
 HAVING = (
-    None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "{0} <= {1} + 1",
+    None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "COUNT(*) <= {0} + 1",
 )  # fmt: skip
 
 
@@ -180,8 +180,10 @@ def questions(draw, tables, source, joined, mixing=False, noisy=False):
         st.just("COUNT(*)"), st.sampled_from([f"COUNT({table}.x)" for table in tables]),
         value.map("COUNT({})".format), added.map("SUM({})".format), added.map("AVG({})".format),
         st.just(f"COUNT(DISTINCT {tables[0]}.id)") if joined else st.nothing(),
-        extremes(tables, value) if joined and not noisy else st.nothing(),
     )  # fmt: skip
+    judged = aggregates
+    if joined and not noisy:
+        aggregates = st.one_of(aggregates, extremes(tables, value))
     if mixing:
         aggregates = st.one_of(
             aggregates, st.tuples(*values).map(" * ".join).map("MIN({})".format), st.just("MAX(e.day - b.day)")
@@ -190,7 +192,7 @@ def questions(draw, tables, source, joined, mixing=False, noisy=False):
     numbers_of = st.sampled_from([f"{table}.{column}" for table in tables for column in "xy"])
 
     def aggregate(plain=False):
-        found = draw(st.one_of(aggregates, statistic(numbers_of)) if plain and not noisy else aggregates)
+        found = draw(st.one_of(aggregates, statistic(numbers_of)) if plain and not noisy else judged)
         keep = draw(st.one_of(st.none(), condition))
         if mixing and keep and (" - " in found or found.startswith("MIN") or found.startswith("MAX")):
             keep = draw(mixed_conditions(*tables))

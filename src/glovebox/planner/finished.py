@@ -76,8 +76,8 @@ def _formula(totals: Totals, node: exp.Expr) -> Output:
         parts = [node.this, *([node.expression] if node.args.get("expression") else node.expressions)]
         return _exact(OPERATORS[type(node)], tuple(_formula(totals, part) for part in parts))
     output = totals.column("", node)
-    if output.kind == "extreme":
-        refuse(node, "sql", "MIN and MAX are no part of a formula yet", "MIN(…) or MAX(…) as a column of its own")
+    if output.unit:
+        refuse(node, "sql", "Days and times are no part of a formula", "MIN(…) or MAX(…) as a column of its own")
     return output
 
 

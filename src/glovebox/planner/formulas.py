@@ -33,6 +33,9 @@ def value_of(output: Output, opened: Mapping[Part, int]) -> Fraction | None:
         case "average":
             total, count = (opened[Part("total", total=one)] for one in (output.total, output.over or 0))
             return None if count <= 0 else total * unit / count
+        case "extreme":
+            found = opened[Part("total", total=output.total)]
+            return None if found == output.high else (-found if output.negative else found) * unit
         case "quotient":
             over = output.over or 0
             found = opened[Part("quotient", output.total, over, output.low, output.high)]
