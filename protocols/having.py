@@ -1,7 +1,7 @@
 """Bounds on sums of totals, which a group must meet to be shown: HAVING.
 
-They are judged on shares (`finishing.py`, `threshold.py`), and one bit opens of a group, so that nobody can tell one that
-does not meet them from one that is too small.
+They are judged on shares (`finishing.py`, `threshold.py`), and of a group one bit opens, so that nobody can tell one
+that does not meet them from one that is too small.
 """
 
 from __future__ import annotations

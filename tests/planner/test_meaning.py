@@ -160,7 +160,7 @@ FORMULAS = (
     "SQRT(ABS({0}))",
 )  # fmt: skip
 HAVING = (
-    None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "COUNT(*) <= {0} + 1",
+    None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "3 >= {0}",
 )  # fmt: skip
 
 
