@@ -10,9 +10,9 @@ Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG
 
 See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`, l and L of `least`, where a
 total is one; C columns of k blocks to pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where
-two tables' matches stand apart, else 1. Z is X if QUERY sends choices; else a chain of frames that begins a step later,
-at HELPER, ends no later than without groups. With matches apart QUERY need not wait for the move, and a round less may
-be metered. Shards' least numbers meet once more at the end.
+two tables' matches stand apart, else 1. Z is X if QUERY sends choices and nothing is lifted; else a chain of frames
+that begins a step later, at HELPER, ends no later than without groups. With matches apart QUERY need not wait for the
+move, and a round less may be metered. Shards' least numbers meet once more at the end.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from glovebox.protocols.least import Blocks, Least, least_numbers, least_of_part
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.pick import picked
 from glovebox.protocols.planes import group_planes
+from glovebox.protocols.products import OTHER
 from glovebox.protocols.rows import Aligned, expressed
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.shards import Layout, Piece, Rows, cut
-from glovebox.protocols.totals import OTHER, Shares, Total, matched_totals
+from glovebox.protocols.totals import Shares, Total, matched_totals
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Role
 
@@ -182,7 +183,7 @@ def traffic(shape: JoinShape) -> dict[str, float]:
         "O": rows["O"] + rows["D"],
         "p": _line("Bytes", planes.__doc__, {"n": n, "c": choices, "G": shard.planes}) if shard.planes > 1 else 0,
         "m": _line("Bytes", totals.__doc__, {"n": n} | of_totals),
-        "E": of_totals["E"],
+        "E": of_totals["E"] + of_totals["W"],
         "L": _line("Rounds", least.__doc__, of_least) if of_least else 0,
         "l": _line("Bytes", least.__doc__, of_least) if of_least else 0,
         "T": shape.second is not None,
@@ -190,7 +191,7 @@ def traffic(shape: JoinShape) -> dict[str, float]:
         "A": shard.tags,
         "X": shard.planes > 1,
         "Y": picks > 0,
-        "Z": shard.planes > 1 and choosing,
+        "Z": shard.planes > 1 and choosing and not of_totals["W"],
         "C": len(shape.sums) * shard.planes,
         "k": blocks if picks else 0,
         "G": picks,
@@ -208,11 +209,11 @@ def largest_frame(shape: JoinShape) -> int:
     moved = 8 * shard.second.words if shard.second else 0
     row = max(8 * shard.tags, moved, wires / 8, row_traffic(shape.expressed)["M"])
     tables = [8 * table.words * okvs.layout_of(table.rows).rows for table in shard.tables]
-    columns = max(len(totals.jobs_of(shape.sums, shard.planes)), len(shape.sums) * shard.planes)
-    blocks = 8 * columns * shard.layout.blocks
-    if shape.leasts:
-        blocks = max(blocks, least.largest_frame(shape.leasts, shard.blocks))
-    return max(math.ceil(shard.layout.size * row), *tables, blocks)
+    n, blocks = shard.layout.size, shard.layout.blocks
+    corrections = int(totals.traffic(shape.sums, n, shard.planes, blocks)["C"])
+    picked = 8 * len(shape.sums) * shard.planes * blocks
+    of_least = least.largest_frame(shape.leasts, shard.blocks) if shape.leasts else 0
+    return max(math.ceil(n * row), *tables, corrections, picked, of_least)
 
 
 def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:

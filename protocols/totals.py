@@ -4,31 +4,37 @@ Functionality  total[k, j] = sum over rows of a bit (b_Q ^ b_S) times a value of
 Parties        QUERY and HELPER hold and receive shares; TABLE deals
 Security       semi-honest, one corrupt party; perfect given the streams
 Leakage        n and the shape of the totals
-Rounds         1 + E; E exchanges of at most 16 MiB a party, 1 up to 2^18 rows and 8 jobs; at most, if E > 1
-Bytes          0.125 n D + n V + 8 J k; `traffic`: D vectors of choice bits, V bytes of vectors a row, J jobs, k blocks
+Rounds         1 + E + W; E of `products`; W is 2 where totals are lifted
+Bytes          D + n V + K; `traffic`: D, V and K of `products`, K with all of `lifting`
 Source         Du, Atallah 2001 (scalar product with a commodity server), in the spirit of ABY3; psi.md 8
+
+Of many rows whose bounds are known, 64 at a time are summed in a ring as small as their sum allows, and such sums are
+lifted: vectors then cost 1 byte a row for a count, not 4.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.bits import packed, unpacked
 from glovebox.algebra.ring import RINGS, Ring, block_sums, kept, signed
-from glovebox.algebra.streams import Stream
+from glovebox.protocols import lifting, products
+from glovebox.protocols.lifting import Lift, lifted
+from glovebox.protocols.products import Job
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-# Both parties send a whole exchange before they read: it must fit what a link lets pile up (16 MiB unsent).
-EXCHANGE_BYTES = 16 << 20
+SEGMENT = 64  # rows
+LIFTED_ROWS = 1 << 15
+"""From so many rows on the bytes of vectors count for more than two rounds."""
 
 
 class Total(NamedTuple):
@@ -37,6 +43,7 @@ class Total(NamedTuple):
     bits: of the ring, 32 or 64. choice: by which condition rows are chosen; it has a bit for every plane.
     outer: "left", with QUERY's rows that have no match, whose payload is 1; "anti", those alone. Of either only what
     depends on a match is summed here, times 1 or -1; QUERY adds the sum of all its rows.
+    low, high: the least and the most that a row adds, 0 at least and at most; both 0 where that is not known.
     least: not the sum but the least is wanted, of numbers from the first to one less than the second, which stands for
     the least of nothing; see `least.py`.
     """
@@ -46,7 +53,16 @@ class Total(NamedTuple):
     bits: int
     choice: int = 0
     outer: Literal["", "left", "anti"] = ""
+    low: int = 0
+    high: int = 0
     least: tuple[int, int] | None = None
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the most that a row adds, equal where that is not known."""
+        if self.value is None and self.payload is None:
+            return 0, 1
+        return (0, 0) if self.outer else (self.low, self.high)
 
 
 class Kind(enum.Enum):
@@ -58,45 +74,22 @@ class Kind(enum.Enum):
     MATCHED_VALUE = "(b_Q v) ((1 - 2 b_S) p_S)"
 
 
-INNER = (Kind.VALUE, Kind.MATCHED_VALUE)
-OTHER = {Role.QUERY: Role.HELPER, Role.HELPER: Role.QUERY}
+CHOOSERS = {Kind.HELPER_CHOOSES: Role.HELPER, Kind.QUERY_CHOOSES: Role.QUERY}
+KINDS = {
+    (False, False): (Kind.HELPER_CHOOSES,),
+    (True, False): (Kind.HELPER_CHOOSES,),
+    (False, True): (Kind.HELPER_CHOOSES, Kind.QUERY_CHOOSES),
+    (True, True): (Kind.HELPER_CHOOSES, Kind.VALUE, Kind.MATCHED_VALUE),
+}
 
 
-@dataclass(frozen=True)
-class Job:
-    """One scalar product of a vector of one party with bits (choose) or a vector (inner) of the other.
+class Term(NamedTuple):
+    """A scalar product that adds to a total of a plane."""
 
-    total, plane: which total it adds to. row: of `Shares.bits`, by which rows are chosen.
-    """
-
-    number: int
     total: int
     plane: int
-    row: int
     kind: Kind
-    bits: int
-
-    @property
-    def chooser(self) -> Role | None:
-        """Who holds the bits of a choose job; None for an inner one."""
-        return {Kind.HELPER_CHOOSES: Role.HELPER, Kind.QUERY_CHOOSES: Role.QUERY}.get(self.kind)
-
-    @property
-    def senders(self) -> tuple[Role, ...]:
-        """Who sends a vector."""
-        if self.kind in INNER:
-            return Role.QUERY, Role.HELPER
-        return (Role.QUERY,) if self.kind is Kind.HELPER_CHOOSES else (Role.HELPER,)
-
-    @property
-    def corrected(self) -> Role:
-        """Who gets TABLE's correction."""
-        return Role.HELPER if self.kind is Kind.HELPER_CHOOSES else Role.QUERY
-
-    @property
-    def ring(self) -> type[np.unsignedinteger[Any]]:
-        """The ring of the job's total."""
-        return RINGS[self.bits]
+    job: Job
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,34 +108,75 @@ class Shares:
         return f"<Shares of {self.bits.shape[1]} rows>"
 
 
-def jobs_of(totals: Sequence[Total], planes: int = 1) -> list[Job]:
-    """The jobs of all totals, in the public order: by plane, then totals in order, and within one as in psi.md 8."""
-    kinds = {
-        (False, False): (Kind.HELPER_CHOOSES,),
-        (True, False): (Kind.HELPER_CHOOSES,),
-        (False, True): (Kind.HELPER_CHOOSES, Kind.QUERY_CHOOSES),
-        (True, True): (Kind.HELPER_CHOOSES, Kind.VALUE, Kind.MATCHED_VALUE),
-    }
-    wanted = [
-        (index, plane, total.choice * planes + plane, kind, total.bits)
-        for plane in range(planes)
-        for index, total in enumerate(totals)
-        if not (total.outer == "left" and total.payload is None)  # a match changes nothing
-        for kind in kinds[total.value is not None, total.payload is not None]
-    ]
-    return [Job(number, *job) for number, job in enumerate(wanted)]
+class Shape(NamedTuple):
+    """Of a run: the totals, rows, blocks, and planes."""
+
+    totals: Sequence[Total]
+    n: int
+    blocks: int
+    planes: int
+
+    def ring(self, total: Total) -> int:
+        """Bits of the ring in which rows are summed: smaller than the total's where segments are to be lifted."""
+        low, high = total.bounds
+        if self.n < LIFTED_ROWS or low == high or self.n % (SEGMENT * self.blocks):
+            return total.bits
+        span = SEGMENT * (high - low)
+        return next((bits for bits in (8, 16, 32) if bits < total.bits and span < 1 << bits - 1), total.bits)
+
+    def is_lifted(self, total: Total) -> bool:
+        """Whether rows are summed in a smaller ring than the total's, segment by segment."""
+        return self.ring(total) < total.bits
+
+    def parts(self, total: Total) -> int:
+        """Parts of the rows of which sums are shared: blocks, or segments."""
+        return self.n // SEGMENT if self.is_lifted(total) else self.blocks
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Every total in every plane that a match changes, by plane."""
+        return [
+            (index, plane)
+            for plane in range(self.planes)
+            for index, total in enumerate(self.totals)
+            if not (total.outer == "left" and total.payload is None)
+        ]
+
+    @property
+    def terms(self) -> list[Term]:
+        """The products of all totals, in the public order: by plane, then totals, and within one as in psi.md 8."""
+        return [
+            Term(index, plane, kind, Job(self.ring(total), self.parts(total), CHOOSERS.get(kind), row))
+            for index, plane in self.places
+            for total in [self.totals[index]]
+            for row in [total.choice * self.planes + plane]
+            for kind in KINDS[total.value is not None, total.payload is not None]
+        ]
+
+    @property
+    def small(self) -> list[tuple[int, int]]:
+        """The places whose sums are lifted."""
+        return [(index, plane) for index, plane in self.places if self.is_lifted(self.totals[index])]
+
+    @property
+    def lifts(self) -> list[Lift]:
+        """What is lifted at those places."""
+        return [
+            Lift(total.bits, SEGMENT * total.bounds[0]) for total in (self.totals[index] for index, _ in self.small)
+        ]
 
 
 def traffic(totals: Sequence[Total], n: int, planes: int = 1, blocks: int = 1) -> dict[str, float]:
-    """The sizes of the card: exchanges E, vectors of choice bits D, bytes of vectors a row V, jobs J, blocks k."""
-    jobs = jobs_of(totals, planes)
-    return {
-        "E": len(list(_exchanges(jobs, n))),
-        "D": sum(len(_chosen(jobs, role)) for role in (Role.QUERY, Role.HELPER)),
-        "V": sum(job.bits // 8 * len(job.senders) for job in jobs),
-        "J": len(jobs),
-        "k": blocks,
-    }
+    """The sizes of the card, and with them the most bytes of a frame of corrections, C."""
+    shape = Shape(totals, n, blocks, planes)
+    sizes = products.traffic([term.job for term in shape.terms], n)
+    sizes |= {"W": 0, "C": sizes["K"]}
+    if shape.small:
+        size = n // SEGMENT
+        of_lifting = lifting.traffic(shape.lifts, size, blocks)
+        sizes["K"] += of_lifting["D"] + size * of_lifting["V"] + of_lifting["K"]
+        sizes["W"] = 2
+    return sizes
 
 
 async def matched_totals(
@@ -154,204 +188,85 @@ async def matched_totals(
     Returns (totals, planes, blocks) uint64 at QUERY and HELPER, None at TABLE. Totals in Z_2^32 are widened: add them
     mod 2^64, reduce mod 2^32 at the end.
     """
-    jobs = jobs_of(totals, planes)
-    if ctx.role is Role.TABLE:
-        await _deal(ctx, jobs, n, blocks)
+    shape = Shape(totals, n, blocks, planes)
+    terms, me = shape.terms, ctx.role
+    jobs = [term.job for term in terms]
+    if me is Role.TABLE:
+        await products.products(ctx, jobs, n)
+        if shape.small:
+            await lifted(ctx.narrow("lift"), shape.lifts, None, n // SEGMENT, blocks)
         return None
-    if shares is None or ctx.role is None:
+    if shares is None or me is None:
         raise ValueError("QUERY and HELPER need shares")
-    choices = await _exchange_choices(ctx, jobs, shares.bits, n)
-    return await _evaluate(ctx, jobs, totals, shares, choices, (planes, blocks))
+    sums = await ctx.compute(_own_sums, shape, me, shares)
+    vector = partial(_vector, terms, totals, me, shares)
+    for term, share in zip(terms, await products.products(ctx, jobs, n, shares.bits, vector) or [], strict=True):
+        sums[term.total, term.plane] += share
+    if shape.small:
+        small = [sums[place] for place in shape.small]
+        large = await lifted(ctx.narrow("lift"), shape.lifts, small, n // SEGMENT, blocks)
+        sums |= zip(shape.small, large if large is not None else [], strict=True)
+    whole = np.zeros((len(totals), planes, blocks), np.uint64)
+    for place, share in sums.items():
+        whole[place] = share
+    return whole
 
 
-async def _deal(ctx: Context, jobs: list[Job], n: int, blocks: int) -> None:
-    """TABLE's part: one ring element a job and block, split so that nobody sees a sum of another's vector."""
-    choices = {role: await _masks(ctx, jobs, role, role, n) for role in _choosers(jobs)}
-    corrections: dict[Role, list[U64]] = {Role.HELPER: [], Role.QUERY: []}
-    for job in jobs:
-        step = ctx.narrow(f"job{job.number}")
-        masks = [step.stream(role, "vector") for role in job.senders]
-        split = step.stream(OTHER[job.corrected], "split")
-        chosen = choices[job.chooser][job.row] if job.chooser else None
-        corrections[job.corrected].append(await ctx.compute(_correction, job, chosen, masks, split, n, blocks))
-    for receiver, rows in corrections.items():
-        if rows:
-            await ctx.send(receiver, np.stack(rows), "corrections")
-
-
-def _correction(job: Job, choices: U8 | None, masks: list[Stream], split: Stream, n: int, blocks: int) -> U64:
-    vectors = [mask.read(n, job.ring) for mask in masks]
-    products = vectors[0] * vectors[1] if choices is None else kept(choices, vectors[0])
-    masked: Ring = block_sums(products, blocks) - split.read(blocks, job.ring)
-    return masked.astype(np.uint64)
-
-
-Choices = dict[Role, dict[int, U8]]  # of each chooser, by the row of bits: (n,) of 0 and 1
-
-
-async def _masks(ctx: Context, jobs: list[Job], chooser: Role, shared_with: Role, n: int) -> dict[int, U8]:
-    """The masks of a chooser's bits, by the row of bits that they mask."""
-    rows = _chosen(jobs, chooser)
-    masks = await ctx.compute(_bits, ctx.stream(shared_with, "choices"), len(rows), n)
-    return dict(zip(rows, masks, strict=True))
-
-
-async def _exchange_choices(ctx: Context, jobs: list[Job], bits: U8, n: int) -> Choices:
-    """Open each chooser's masked bits, once for all its jobs. Returns its masks at the chooser, else those bits."""
-    choices: Choices = {}
-    choosers = _choosers(jobs)
-    for chooser in choosers:
-        if chooser is ctx.role:
-            masks = choices[chooser] = await _masks(ctx, jobs, chooser, Role.TABLE, n)
-            await ctx.send(OTHER[chooser], await ctx.compute(_masked, bits, masks), "choices")
-    for chooser in choosers:
-        if chooser is not ctx.role:
-            rows = _chosen(jobs, chooser)
-            octets = await ctx.receive(chooser, np.uint8, (len(rows), n // 8), "choices")
-            choices[chooser] = dict(zip(rows, await ctx.compute(unpacked, octets), strict=True))
-    return choices
-
-
-def _masked(bits: U8, masks: dict[int, U8]) -> U8:
-    return packed(np.stack([bits[row] ^ mask for row, mask in masks.items()]))
-
-
-async def _evaluate(
-    ctx: Context, jobs: list[Job], totals: Sequence[Total], shares: Shares, choices: Choices, shape: tuple[int, int]
-) -> U64:
-    """What this party sums alone, and its part of every job. shape: planes and blocks."""
-    me = ctx.role or Role.QUERY
-    other, n, blocks = OTHER[me], shares.bits.shape[1], shape[1]
-    sums = await ctx.compute(_own_sums, totals, me, shares, *shape)
-    steps = [ctx.narrow(f"job{job.number}") for job in jobs]
-    for exchange in _exchanges(jobs, n):
-        factors: dict[int, Ring] = {}
-        for job in exchange:
-            if me in job.senders:
-                step = steps[job.number]
-                mask = step.stream(Role.TABLE, "vector")
-                split = None if job.corrected is me else step.stream(Role.TABLE, "split")
-                opened = choices[job.chooser][job.row] if job.chooser else None
-                sent = await ctx.compute(_sent, job, totals[job.total], me, shares, opened, mask, split, blocks)
-                sums[job.total, job.plane] += sent.share
-                factors[job.number] = sent.factor
-                await step.send(other, sent.masked, "vector")
-        for job in exchange:
-            if other in job.senders:
-                vector = await steps[job.number].receive(other, job.ring, n, "vector")
-                factor = choices[job.chooser][job.row] if job.chooser else factors[job.number]
-                sums[job.total, job.plane] += await ctx.compute(_received, job, vector, factor, blocks)
-    mine = [job for job in jobs if job.corrected is me]
-    if mine:
-        corrections = await ctx.receive(Role.TABLE, np.uint64, (len(mine), blocks), "corrections")
-        for job, correction in zip(mine, corrections, strict=True):
-            sums[job.total, job.plane] += correction
-    return sums
-
-
-class _Sent(NamedTuple):
-    """A masked vector, the sender's share so far, and what it multiplies the other's vector with (inner jobs)."""
-
-    masked: Ring
-    share: U64
-    factor: Ring
-
-
-def _sent(
-    job: Job, total: Total, me: Role, shares: Shares, opened: U8 | None, mask: Stream, split: Stream | None, blocks: int
-) -> _Sent:
-    vector = _vector(job, total, me, shares)
-    masks = mask.read(len(vector), job.ring)
-    share = np.zeros(blocks, job.ring) if split is None else split.read(blocks, job.ring)
-    if opened is None:
-        factor = vector if me is Role.HELPER else masks
-        return _Sent(vector - masks, share.astype(np.uint64), factor)
-    share += block_sums(kept(opened, vector), blocks)
-    return _Sent(signed(opened, vector) - masks, share.astype(np.uint64), masks)
-
-
-def _received(job: Job, vector: Ring, factor: Ring, blocks: int) -> U64:
-    products = kept(factor, vector) if job.chooser else vector * factor
-    return block_sums(products, blocks).astype(np.uint64)
-
-
-def _vector(job: Job, total: Total, me: Role, shares: Shares) -> Ring:
+def _vector(terms: Sequence[Term], totals: Sequence[Total], me: Role, shares: Shares, number: int) -> Ring:
     """A party's vector of a job, as `Kind` writes it."""
-    bits = shares.bits[job.row]
-    match job.kind, me:
+    term = terms[number]
+    total, ring, bits = totals[term.total], term.job.ring, shares.bits[term.job.row]
+    match term.kind, me:
         case Kind.HELPER_CHOOSES, _:
-            return signed(bits, _weight(total, shares))
+            return signed(bits, _weight(total, ring, shares))
         case Kind.VALUE, Role.QUERY:
-            return _value(total, shares)
+            return _value(total, ring, shares)
         case Kind.MATCHED_VALUE, Role.QUERY:
-            return kept(bits, _value(total, shares))
+            return kept(bits, _value(total, ring, shares))
         case Kind.VALUE, _:
-            return kept(bits, _payload(total, shares))
+            return kept(bits, _payload(total, ring, shares))
         case _:
-            return signed(bits, _payload(total, shares))
+            return signed(bits, _payload(total, ring, shares))
 
 
-def _own_sums(totals: Sequence[Total], me: Role, shares: Shares, planes: int, blocks: int) -> U64:
+def _own_sums(shape: Shape, me: Role, shares: Shares) -> dict[tuple[int, int], Ring]:
     """QUERY: sum b_Q v p_Q. HELPER: sum b_S p_S of a payload alone; with a value it is in the jobs."""
-    sums = np.zeros((len(totals), planes, blocks), np.uint64)
-    for index, total in enumerate(totals):
-        if total.outer == "left" and total.payload is None:
-            continue
+    sums: dict[tuple[int, int], Ring] = {}
+    for index, plane in shape.places:
+        total = shape.totals[index]
+        ring, parts = RINGS[shape.ring(total)], shape.parts(total)
         if me is Role.QUERY:
-            weight = _weight(total, shares)
+            weight = _weight(total, ring, shares)
         elif total.value is None and total.payload is not None:
-            weight = _payload(total, shares)
+            weight = _payload(total, ring, shares)
         else:
+            sums[index, plane] = np.zeros(parts, ring)
             continue
-        for plane, bits in enumerate(shares.bits[total.choice * planes :][:planes]):
-            sums[index, plane] = block_sums(kept(bits, weight), blocks)
+        sums[index, plane] = block_sums(kept(shares.bits[total.choice * shape.planes + plane], weight), parts)
     return sums
 
 
-def _weight(total: Total, shares: Shares) -> Ring:
+def _weight(total: Total, ring: type[np.unsignedinteger[Any]], shares: Shares) -> Ring:
     """QUERY's v p_Q; what is missing counts as 1."""
     if total.value is None and total.payload is None:
-        return np.ones(shares.bits.shape[1], RINGS[total.bits])
+        return np.ones(shares.bits.shape[1], ring)
     if total.payload is None:
-        return _value(total, shares)
-    return _payload(total, shares) if total.value is None else _payload(total, shares) * _value(total, shares)
+        return _value(total, ring, shares)
+    payload = _payload(total, ring, shares)
+    return payload if total.value is None else payload * _value(total, ring, shares)
 
 
-def _value(total: Total, shares: Shares) -> Ring:
+def _value(total: Total, ring: type[np.unsignedinteger[Any]], shares: Shares) -> Ring:
     if shares.values is None or total.value is None:
         raise ValueError("a total of values needs QUERY's values")
-    vector: Ring = shares.values[total.value].view(np.uint64).astype(RINGS[total.bits], copy=False)
+    vector: Ring = shares.values[total.value].view(np.uint64).astype(ring, copy=False)
     return vector
 
 
-def _payload(total: Total, shares: Shares) -> Ring:
+def _payload(total: Total, ring: type[np.unsignedinteger[Any]], shares: Shares) -> Ring:
     if total.payload is None:
         raise ValueError("a total without a payload has no vector of payloads")
-    vector: Ring = shares.words[1 + total.payload].astype(RINGS[total.bits], copy=False)
+    vector: Ring = shares.words[1 + total.payload].astype(ring, copy=False)
     if total.outer and shares.values is not None:  # at QUERY: sum v + sum b v (p - 1)
-        vector = vector - RINGS[total.bits](1)
+        vector = vector - ring(1)
     return vector
-
-
-def _bits(stream: Stream, rows: int, n: int) -> U8:
-    return unpacked(stream.read((rows, n // 8), np.uint8))
-
-
-def _chosen(jobs: list[Job], chooser: Role) -> list[int]:
-    """The rows of bits that a chooser opens, masked."""
-    return sorted({job.row for job in jobs if job.chooser is chooser})
-
-
-def _choosers(jobs: list[Job]) -> list[Role]:
-    return [role for role in (Role.QUERY, Role.HELPER) if _chosen(jobs, role)]
-
-
-def _exchanges(jobs: list[Job], n: int) -> Iterator[list[Job]]:
-    """The jobs in runs whose vectors fit one exchange, at least one job each."""
-    exchange: list[Job] = []
-    for job in jobs:
-        if exchange and sum(one.bits // 8 * n for one in [*exchange, job]) > EXCHANGE_BYTES:
-            yield exchange
-            exchange = []
-        exchange.append(job)
-    yield exchange

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from glovebox.algebra import arrays, okvs
 from glovebox.errors import DataError, GloveboxError, PeerLost
-from glovebox.protocols import intersection, shards, table
+from glovebox.protocols import intersection, shards, table, totals
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Match, Operation
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
@@ -49,16 +49,8 @@ async def test_any_totals_of_any_tables(data):
     matches = data.draw(st.integers(0, min(n_query, n_table)))
     measures, payloads = 2, data.draw(st.integers(0, 3))
     payload = st.none() | st.integers(0, payloads - 1) if payloads else st.none()
-    total = st.builds(
-        Total,
-        st.none() | st.integers(0, 1),
-        payload,
-        st.sampled_from([32, 64]),
-        choice=st.just(0),
-        outer=st.just(""),
-        least=st.none(),
-    )
-    totals = tuple(data.draw(st.lists(total, min_size=1, max_size=5)))
+    plain = st.tuples(st.none() | st.integers(0, 1), payload, st.sampled_from([32, 64]))
+    totals = tuple(Total(*drawn) for drawn in data.draw(st.lists(plain, min_size=1, max_size=5)))
     shape = JoinShape(
         n_query + data.draw(st.integers(1, 70)), n_table + data.draw(st.integers(1, 70)), payloads, totals
     )
@@ -114,6 +106,28 @@ async def test_totals_of_groups_are_those_of_a_join(monkeypatch, of_query, of_ta
     query = grouped(query, of_query, 1) if of_query > 1 else query
     table_rows = grouped(table_rows, of_table, 2) if of_table > 1 else table_rows
     shape = JoinShape(1000, 1000, 1, EVERYTHING, of_query, of_table)
+    if sharded:
+        monkeypatch.setattr(shards, "SHARD_ROWS", 300)
+    assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)
+
+
+BOUNDED = (
+    COUNT,
+    Total(0, None, 64, low=-1000, high=1000),
+    Total(None, 0, 64, low=-1000, high=1000),
+    Total(0, 0, 64, low=-(10**6), high=10**6),
+)
+
+
+@pytest.mark.parametrize("groups", [(1, 1), (3, 1), (1, 4), (2, 3)])
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_lifted_totals_are_those_of_a_join(monkeypatch, groups, sharded):
+    monkeypatch.setattr(totals, "LIFTED_ROWS", 0)
+    query, table_rows = (
+        grouped(rows, many, 3) if many > 1 else rows
+        for rows, many in zip(two_tables(900, 1000, 600), groups, strict=True)
+    )
+    shape = JoinShape(1000, 1000, 1, BOUNDED, *groups)
     if sharded:
         monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     assert await totals_of(shape, query, table_rows) == in_the_clear(shape, query, table_rows)

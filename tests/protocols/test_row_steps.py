@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovebox.algebra import okvs
+from glovebox.protocols import products
 from glovebox.protocols import totals as totals_module
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.planes import group_planes, group_words
 from glovebox.protocols.pseudonyms import Pseudonyms, pseudonyms
 from glovebox.protocols.table import looked_up
-from glovebox.protocols.totals import Shares, Total, jobs_of, matched_totals, traffic
+from glovebox.protocols.totals import Shape, Shares, Total, matched_totals, traffic
 from glovebox.runtime.world import World
 
 from .joins import encoded
@@ -132,6 +133,63 @@ async def test_totals_of_every_block_are_shared(wanted, blocks):
         np.testing.assert_array_equal((got.query[index, 0] + got.helper[index, 0]) & ring, expected & ring)
 
 
+SMALL = [
+    (Total(None, None, 32),),
+    (Total(0, None, 64, low=-(1 << 20), high=1 << 20), Total(None, None, 64)),
+    (Total(None, 1, 64, low=0, high=300), Total(1, None, 32, low=0, high=3)),
+    (Total(1, 2, 64, low=-2500, high=2500), Total(None, 2, 64, low=-50, high=50)),
+    (Total(1, 0, 64, low=0, high=1 << 50), Total(None, None, 32)),
+]
+
+
+@pytest.mark.parametrize("wanted", SMALL)
+@pytest.mark.parametrize(("blocks", "planes"), [(1, 1), (3, 2), (9, 1)])
+@pytest.mark.parametrize("seed", range(3))
+async def test_sums_of_segments_are_lifted(monkeypatch, wanted, blocks, planes, seed):
+    monkeypatch.setattr(totals_module, "LIFTED_ROWS", 0)
+    n = 64 * 9
+    rng = np.random.default_rng(seed)
+    low, high = np.array([[-(1 << 20), 1 << 20], [0, 3]]).T
+    values = rng.integers(low[:, None], high[:, None], (2, n), endpoint=True)
+    payloads = rng.integers([[0], [0], [-50]], [[1 << 40], [300], [50]], (3, n), endpoint=True)
+    if seed == 0:  # the ends of the ranges, where a carry is nearest
+        values[0], values[1], payloads[1], payloads[2] = -(1 << 20), 3, 300, 50
+    matches = rng.integers(0, 2, (planes, n), dtype=np.uint8) | np.uint8(seed == 0)
+    bits = rng.integers(0, 2, (planes, n), dtype=np.uint8)
+    words = rng.integers(0, 1 << 64, (4, n), dtype=np.uint64)
+    theirs = np.concatenate([words[:1], payloads.view(np.uint64) - words[1:]])
+    async with World(seed=seed) as world:
+        got = await world.run(
+            matched_totals,
+            totals=wanted,
+            n=n,
+            blocks=blocks,
+            planes=planes,
+            query=Shares(bits, words, values),
+            helper=Shares(bits ^ matches, theirs, None),
+        )
+    sizes = traffic(wanted, n, planes, blocks)
+    assert sizes["W"] == 2
+    assert world.matches_card(matched_totals, n=n, **sizes)
+    for index, (value, payload, width, *_) in enumerate(wanted):
+        v = 1 if value is None else values[value]
+        p = 1 if payload is None else payloads[payload]
+        expected = (v * p * matches.astype(np.int64)).reshape(planes, blocks, -1).sum(axis=-1).view(np.uint64)
+        ring = np.uint64((1 << width) - 1)
+        np.testing.assert_array_equal((got.query[index] + got.helper[index]) & ring, expected & ring)
+
+
+def test_a_row_costs_what_its_bounds_need():
+    n = totals_module.LIFTED_ROWS
+    costs = [
+        (Total(None, None, 32), 1), (Total(0, None, 64, low=0, high=100), 2), (Total(0, None, 64, low=-9, high=9), 2),
+        (Total(0, None, 64, low=0, high=10**7), 4), (Total(0, None, 64, low=0, high=10**9), 8), (Total(0, None, 64), 8),
+    ]  # fmt: skip
+    for total, octets in costs:
+        assert traffic((total,), n)["V"] == octets
+        assert traffic((total,), n - 64)["V"] == total.bits // 8  # few rows: rounds count for more
+
+
 async def test_totals_of_several_choices_and_planes():
     n, planes, blocks = 128, 3, 2
     rng = np.random.default_rng(4)
@@ -183,7 +241,7 @@ async def test_planes_are_the_choices_within_each_group(choices, groups):
 
 
 async def test_many_totals_go_in_several_exchanges(monkeypatch):
-    monkeypatch.setattr(totals_module, "EXCHANGE_BYTES", 3000)
+    monkeypatch.setattr(products, "EXCHANGE_BYTES", 3000)
     wanted, n = TOTALS[-1], 256
     assert traffic(wanted, n)["E"] == 9
     shares = Shares(np.ones((1, n), np.uint8), np.ones((3, n), np.uint64), np.ones((2, n), np.int64))
@@ -195,9 +253,8 @@ async def test_many_totals_go_in_several_exchanges(monkeypatch):
 
 
 def test_the_order_of_jobs_is_that_of_the_totals():
-    assert [
-        (job.total, job.kind.name) for job in jobs_of((Total(None, 0, 64), Total(0, 0, 64), Total(None, None, 32)))
-    ] == [
+    totals = (Total(None, 0, 64), Total(0, 0, 64), Total(None, None, 32))
+    assert [(term.total, term.kind.name) for term in Shape(totals, 64, 1, 1).terms] == [
         (0, "HELPER_CHOOSES"),
         (0, "QUERY_CHOOSES"),
         (1, "HELPER_CHOOSES"),

@@ -18,8 +18,9 @@ totals/choices  QUERY > HELPER: bits ^ a stream of k_QT: uniform. Only where a p
 totals/job*/vector  QUERY > HELPER: a vector - a stream of k_QT: uniform in its ring.
 totals/job*/vector  HELPER > QUERY: a vector - a stream of k_ST: uniform in its ring.
 totals/corrections  TABLE > HELPER, TABLE > QUERY: sums of products of masks - a stream of k_QT, k_ST: uniform in its
-                ring (of a job in Z_2^32: the low half of a word, zeros above) and of no data. In the clear it would
-                tell a sum of the other's vector.
+                ring and of no data. In the clear it would tell a sum of the other's vector.
+totals/lift/*   with many rows: as totals/choices, vector and corrections, of the top bits of shares of sums of 64 rows.
+                Which sums are lifted, and from which ring, follows from the padded rows and the contract's ranges.
 pick/*          with groups of QUERY; as `test_pick.py` argues: prefix sums under masks of k_ST to QUERY, and to HELPER
                 as many distinct places as there are groups, a random set, for the order is of k_QT. How QUERY's rows
                 are laid out in blocks shows nowhere: HELPER sees pseudonyms, and blocks are as many for any data.
@@ -46,7 +47,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glovebox.protocols import intersection
+from glovebox.protocols import intersection, totals
 from glovebox.protocols import shards as sharding
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Match
@@ -77,6 +78,12 @@ SMALL = JoinShape(64, 16, 1, WIDE)
 GROUPED = JoinShape(64, 16, 1, WIDE, 3, 5)
 THREE = JoinShape(64, 16, 1, WIDE, second=TableSize(16, 1))
 APART = JoinShape(64, 16, 1, WIDE, choices=(Match(0),), columns=(once(0),), second=TableSize(16, 1), apart=True)
+LIFTED = JoinShape(
+    512,  # eight segments: every bit of a byte of top bits is one
+    16,
+    1,
+    (Total(None, None, 64), Total(0, None, 64, low=0, high=9), Total(None, 0, 64, low=-9), Total(0, 0, 64, high=99)),
+)
 RUNS = 40
 
 
@@ -119,19 +126,27 @@ def one_group(rows, groups: int):
     return type(rows)(rows.ids, rows.values, np.full(len(rows.ids), groups - 1))
 
 
-@pytest.mark.parametrize("shape", [SMALL, GROUPED, THREE, APART], ids=["whole", "groups", "three", "apart"])
+@pytest.mark.parametrize(
+    "shape", [SMALL, GROUPED, THREE, APART, LIFTED], ids=["whole", "groups", "three", "apart", "lifted"]
+)
 @pytest.mark.parametrize("kind", ["no row", "all match", "no match, extreme values"])
-async def test_every_frame_is_noise_to_its_receiver(kind, shape):
+async def test_every_frame_is_noise_to_its_receiver(monkeypatch, kind, shape):
     """Bytes, and XORs of neighbouring words, of each frame by itself are uniform over keys, whatever the data."""
+    if shape is LIFTED:
+        monkeypatch.setattr(totals, "LIFTED_ROWS", 0)
     for frame, octets in (await seen_in_many_runs(kind, shape)).items():
         if not frame[2].endswith("pick/places"):  # distinct indices: `test_pick.py`
             assert_noise(frame, octets)
 
 
 @pytest.mark.parametrize("bit", [0, 1])
-async def test_each_step_masks_what_it_sends(bit):
+@pytest.mark.parametrize(
+    ("n", "wanted", "frames_of_totals"), [(256, WIDE, 2 + 9 + 2), (512, LIFTED.totals, 2 + 9 + 2 + 6)]
+)
+async def test_each_step_masks_what_it_sends(monkeypatch, bit, n, wanted, frames_of_totals):
     """Shares are random already, so a mask that is missing shows only where a step's shares are constant."""
-    n = 256
+    if wanted is LIFTED.totals:
+        monkeypatch.setattr(totals, "LIFTED_ROWS", 0)
     tags = np.full(n, -bit).view(np.uint64)
     shares = Shares(np.full((1, n), bit, np.uint8), np.full((2, n), bit, np.uint64), np.full((1, n), bit))
     seen: dict[tuple[int, int, str], list[np.ndarray]] = {}
@@ -139,11 +154,11 @@ async def test_each_step_masks_what_it_sends(bit):
         for _ in range(RUNS):
             await world.run(all_ones, n=n, query=tags, helper=tags)
             frames = world.meter.seen
-            got = await world.run(matched_totals, totals=WIDE, n=n, query=shares, helper=shares)
+            got = await world.run(matched_totals, totals=wanted, n=n, query=shares, helper=shares)
             results = {(QUERY, QUERY, "result"): got.query, (HELPER, HELPER, "result"): got.helper}
             for frame, octets in (frames | world.meter.seen | results).items():
                 seen.setdefault(frame, []).append(np.frombuffer(octets, np.uint8))
-    assert len(seen) == 3 * 6 + 2 + 9 + 2 + 2  # layers, choices, vectors, corrections, results
+    assert len(seen) == 3 * 6 + frames_of_totals + 2  # layers; choices, vectors, corrections; results
     for frame, octets in seen.items():
         assert_noise(frame, np.stack(octets))
 
@@ -200,8 +215,9 @@ async def test_two_runs_of_one_question_share_no_key():
 
 
 @pytest.mark.parametrize("groups", [(1, 1), (7, 3)])
-@pytest.mark.parametrize("shards", [1, 5])
-async def test_traffic_has_one_shape_whatever_the_data(monkeypatch, shards, groups):
+@pytest.mark.parametrize(("shards", "lifted_rows"), [(1, 1 << 15), (5, 1 << 15), (5, 0)])
+async def test_traffic_has_one_shape_whatever_the_data(monkeypatch, shards, lifted_rows, groups):
+    monkeypatch.setattr(totals, "LIFTED_ROWS", lifted_rows)
     monkeypatch.setattr(sharding, "SHARD_ROWS", 1000 // shards)
     shape = JoinShape(1000, 900, 1, EVERYTHING, *groups)
     assert intersection.shards_of(shape)[0] == shards
@@ -215,11 +231,13 @@ async def test_traffic_has_one_shape_whatever_the_data(monkeypatch, shards, grou
     assert shapes[0] == shapes[1] == shapes[2] == shapes[3]
 
 
-@pytest.mark.parametrize("totals", [(COUNT,), EVERYTHING, (Total(None, 0, 64), Total(0, 1, 64))])
+@pytest.mark.parametrize("wanted", [(COUNT,), EVERYTHING, (Total(None, 0, 64), Total(0, 1, 64))])
 @pytest.mark.parametrize("groups", [(1, 1), (3, 1), (1, 70), (300, 2)])
-async def test_rounds_and_bytes_are_the_cards(totals, groups):
+@pytest.mark.parametrize("lifted_rows", [1 << 15, 0])
+async def test_rounds_and_bytes_are_the_cards(monkeypatch, lifted_rows, wanted, groups):
+    monkeypatch.setattr(totals, "LIFTED_ROWS", lifted_rows)
     query, table = two_tables(300, 500, 100, measures=2)
-    shape = JoinShape(310, 500, 2, totals, *groups)
+    shape = JoinShape(310, 500, 2, wanted, *groups)
     query, table = (
         grouped(rows, many) if many > 1 else rows for rows, many in zip((query, table), groups, strict=True)
     )
@@ -229,11 +247,14 @@ async def test_rounds_and_bytes_are_the_cards(totals, groups):
 
 
 @pytest.mark.parametrize("fault", [cut_short, too_long, sent_twice, from_another_session])
-async def test_a_bad_frame_stops_everyone(fault):
+@pytest.mark.parametrize("shape", [SMALL, LIFTED], ids=["whole", "lifted"])
+async def test_a_bad_frame_stops_everyone(monkeypatch, fault, shape):
+    if shape is LIFTED:
+        monkeypatch.setattr(totals, "LIFTED_ROWS", 0)
     tables = dict(zip(("query", "table"), two_tables(20, 16, 8), strict=True))
-    for frame in await frames_of(joined_totals, shape=SMALL, **tables):
+    for frame in await frames_of(joined_totals, shape=shape, **tables):
         async with World(tamper=(frame, fault), deadline_s=10) as world:
-            errors = await world.fails(joined_totals, shape=SMALL, **tables)
+            errors = await world.fails(joined_totals, shape=shape, **tables)
         assert blames(errors[frame.receiver], frame), (frame, errors[frame.receiver].lines())
         assert set(errors) == {QUERY, TABLE, HELPER}
         assert all(error.party and error.step for error in errors.values())

@@ -1,4 +1,4 @@
-"""Vectors over Z_2^32 and Z_2^64: numpy's unsigned integers, which wrap; no branch on a bit."""
+"""Vectors over Z_2^8 to Z_2^64: numpy's unsigned integers, which wrap; no branch on a bit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
-Ring = NDArray[Any]  # uint32 or uint64
+Ring = NDArray[Any]  # of one of RINGS
 
-RINGS: dict[int, type[np.unsignedinteger[Any]]] = {32: np.uint32, 64: np.uint64}
+RINGS: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
 
 
 def all_bits(bits: U8, ring: type[np.unsignedinteger[Any]]) -> Ring:

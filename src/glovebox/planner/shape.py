@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glovebox.planner.plan import Joined, Spine, Total
 from glovebox.protocols.alignment import TableSize
-from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value
+from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
@@ -39,7 +39,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
                 found.append(_least(total, places, counts, choices, source))
                 continue
             payload = _payload(total, places[1:], counts, columns, source)
-            found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer))
+            found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer, *_bounds(total, source)))
     return JoinShape(
         source.query.lines,
         source.table.lines,
@@ -84,6 +84,23 @@ def pivots(local: LocalQuery) -> int:
 
 def _groups(local: LocalQuery) -> int:
     return 1 if local.pivoted else local.groups
+
+
+def _bounds(total: Total, source: Joined) -> tuple[int, int]:
+    """The least and the most that a matching row adds, and 0 for one that does not match."""
+    factors = [
+        (local.measures[index].low, local.measures[index].high)
+        for local, index in zip(source.owners, _measures(total), strict=False)
+        if index is not None
+    ]
+    if total.column is not None:
+        kind = kind_of(source.columns[total.column])
+        factors.append((kind.low, kind.high))
+    low = high = 1
+    for least, most in factors:
+        ends = [low * least, low * most, high * least, high * most]
+        low, high = min(ends), max(ends)
+    return min(low, 0), max(high, 0)
 
 
 def _measures(total: Total) -> tuple[int | None, ...]:
