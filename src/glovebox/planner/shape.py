@@ -30,6 +30,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     choices = [_side_by_side(choice, counts[0], source.apart) for choice in source.choices]
     found = []
     for total in totals:
+        _refuse_noise(total, source)
         for groups in itertools.product(*(range(pivots(local)) for local in source.owners)):
             places = [
                 None if measure is None else measure * pivots(local) + group
@@ -84,6 +85,19 @@ def pivots(local: LocalQuery) -> int:
 
 def _groups(local: LocalQuery) -> int:
     return 1 if local.pivoted else local.groups
+
+
+def _refuse_noise(total: Total, source: Joined) -> None:
+    """ValueError where a sum would add, or choose by, what is noise in rows without a match (psi.md 17)."""
+    if total.outer or total.least:
+        return
+    choice = kind_of(source.choices[total.choice])
+    added = {table for table, index in enumerate((total.table, total.second)) if index is not None}
+    if total.column is not None:
+        added |= kind_of(source.columns[total.column]).noisy
+    matched = choice.matched if source.apart or not choice.matched else {0, 1}  # one bit says that both have a match
+    if choice.noisy - matched or added - matched:
+        raise ValueError("a total would count rows without a match")
 
 
 def _bounds(total: Total, source: Joined) -> tuple[int, int]:
