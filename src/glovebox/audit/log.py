@@ -6,6 +6,7 @@ before what it tells of counts. Nothing in it depends on a row, or on an answer.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -46,15 +47,24 @@ class Log:
         """The hash of the last entry, 32 bytes."""
         return self._head
 
+    @property
+    def entries(self) -> int:
+        """How many entries there are."""
+        return self._number
+
     def write(self, event: str, **what: str) -> None:
         """Append an entry and wait until it is on disk."""
         entry = Entry(self._number, round(time.time(), 3), event, what, self._head.hex())
         signature = sign(self._key, DOMAIN, msgspec.json.encode(entry))
         line = msgspec.json.encode(msgspec.structs.replace(entry, signature=signature_text(signature)))
-        data = line + b"\n"
-        if os.write(self._file, data) != len(data):
-            raise OSError("the log could not be written whole")
-        os.fsync(self._file)
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line + b"\n") != len(line) + 1:
+                raise OSError(errno.ENOSPC, "the log could not be written whole")
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, size)  # the next entry must not follow half of this one
+            raise
         self._number, self._head = self._number + 1, hashlib.sha256(line).digest()
 
     def close(self) -> None:

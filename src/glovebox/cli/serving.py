@@ -1,4 +1,4 @@
-"""`glovebox identity`, `serve` and `status`: this party's node."""
+"""`glovebox identity`, `serve`, `status` and `doctor`: this party's node."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def register(app: cyclopts.App) -> None:
     app.command(identity)
     app.command(serve)
     app.command(status)
+    app.command(doctor)
 
 
 def identity(
@@ -67,8 +68,10 @@ def serve(*, home: HomeOption = None) -> None:
 
     from glovebox.node.node import Node
     from glovebox.node.process import harden
+    from glovebox.node.reports import report_in_lines
 
     harden()
+    report_in_lines()
     node = Node(home_of(home))
 
     async def run() -> None:
@@ -111,3 +114,20 @@ def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
         print(f"session {one.session[:8]} under {one.contract}, asked by {one.asker}: {in_words(one)}")
     if not found.sessions:
         print("no session runs")
+
+
+def doctor(*, home: HomeOption = None, json: JsonOption = False) -> int:
+    """Look for what could keep this node from answering: who has to act, and how. Exit code 1 if something could."""
+    import msgspec
+
+    from glovebox.node.doctor import examine
+
+    found = asyncio.run(examine(home_of(home)))
+    if json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        for one in found:
+            print(f"{'well' if one.well else 'ILL ':<5} {one.what}: {one.said}")
+            if not one.well:
+                print(f"      {one.side} has to act.  Try:  {one.fix}")
+    return 0 if all(one.well for one in found) else 1

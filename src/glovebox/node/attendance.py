@@ -12,12 +12,14 @@ from msgspec import Struct
 from glovebox.errors import BadFrame, Cancelled, GloveboxError, IntegrityError, PeerError, PeerLost
 from glovebox.node.considering import consider
 from glovebox.node.control import ControlLink
+from glovebox.node.greeting import greeting
 from glovebox.node.messages import (
     SESSION_BYTES,
     Ahead,
     Cancel,
     Ended,
     Event,
+    Greeting,
     Message,
     Proposal,
     Receipt,
@@ -49,11 +51,14 @@ async def attend(node: Node, link: ControlLink) -> None:
     """Serve one control link. Errors go to the asker, signed, and into the log; the node goes on."""
     try:
         envelope = await link.receive(PROPOSAL_S)
-        first: Struct = claimed(envelope, Proposal, Ahead)
+        first: Struct = claimed(envelope, Proposal, Ahead, Greeting)
     except GloveboxError as problem:
         report.warning("a control link brought no proposal", code=problem.code)
         return
     match first:
+        case Greeting():
+            with contextlib.suppress(PeerLost):
+                await link.send(signed(node.key, 0, greeting(node.home, link.peer)))
         case Ahead() as offer:
             await _attend_ahead(node, link, envelope, offer)
         case Proposal() as proposal:
@@ -109,7 +114,7 @@ async def _answer_proposal(node: Node, link: ControlLink, envelope: Signed, prop
         error = told(problem)
         if participant:
             await node.end_session(participant, error)
-        node.log.write("refused", session=proposal.session[:SESSION_BYTES].hex(), code=error.code, step=error.step)
+        node.note("refused", session=proposal.session[:SESSION_BYTES].hex(), code=error.code, step=error.step)
         with contextlib.suppress(PeerLost):
             await link.send(signed(node.key, number, refusal(proposal.session, number, error)))
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from glovebox.errors import IntegrityError
@@ -32,6 +33,19 @@ def open_sqlite(path: Path, schema: str, version: int) -> sqlite3.Connection:
             raise broken_file(path) from problem
         raise  # where the disk is full, or not ours to write, nothing is wrong with the file
     return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All writes of a block, on disk when it ends, or none; whatever fails, the next one can begin."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:  # SQLite ends one itself where the disk is full
+            database.execute("ROLLBACK")
+        raise
 
 
 def check_sqlite(path: Path) -> None:

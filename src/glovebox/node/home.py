@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta
 
 from glovebox.data.sources import Server
 from glovebox.errors import UsageError
@@ -23,16 +25,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: this party's name in its contracts. listen: host:port to listen on. sessions: how many run at once.
     deadline_s: how long a silent peer is waited for. session_s: how long one session may run. memory_mib: what one
     session's worker may take, its local database included. ahead_mib: of what is made while the node is idle for a
-    contract of two parties, 0 for nothing. postgres: servers that tables may be bound to, by name.
+    contract of two parties, 0 for nothing. metrics: a loopback host:port for `/metrics` and `/health`. postgres:
+    servers that tables may be bound to, by name.
     """
 
     name: str
     listen: str
-    sessions: int = 2
-    deadline_s: float = 10.0
-    session_s: float = 3600.0
+    sessions: Annotated[int, Meta(ge=1, le=64)] = 2
+    deadline_s: Annotated[float, Meta(ge=0.5, le=600)] = 10.0
+    session_s: Annotated[float, Meta(ge=1)] = 3600.0
     memory_mib: int = 2048
     ahead_mib: int = 512
+    metrics: str | None = None
     postgres: dict[str, Server] = {}
 
 

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from glovebox.errors import IntegrityError
-from glovebox.node.database import broken_file, open_sqlite
+from glovebox.node.database import broken_file, open_sqlite, transaction
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -146,15 +146,10 @@ class Ledger:
 
     def _append(self, contract: bytes, kind: Kind, session: bytes, what: str, amounts: Mapping[int, int]) -> None:
         packed, at = msgspec.msgpack.encode(dict(sorted(amounts.items()))), int(time.time())
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             last, previous = self.head(contract)
             fields = (contract, last + 1, at, kind, session, what, packed, previous)
             self._db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, _digest(*fields)))
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _digest(*fields: object) -> bytes:

@@ -18,6 +18,7 @@ from glovebox.errors import GloveboxError, PeerError, Refused, UsageError
 from glovebox.node.contracts import find_contract
 from glovebox.node.coordinator import Question, ask
 from glovebox.node.home import Home
+from glovebox.node.messages import told
 from glovebox.node.participant import Participant
 from glovebox.node.progress import Running, running
 
@@ -168,8 +169,8 @@ async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) ->
                 await reply(Status(node.name, glovebox.__version__, sessions, node.interrupted))
             case CancelRequest(session):
                 await reply(await _cancel(node, session))
-    except GloveboxError as problem:
-        await reply(problem_of(problem))
+    except Exception as problem:
+        await reply(problem_of(told(problem)))
 
 
 async def _cancel(node: Node, begins: str) -> CancelDone:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -18,7 +20,23 @@ SESSION_BYTES = 16
 NONCE_BYTES = 32
 MESSAGE_BYTES = 4 << 20
 Amount = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Of system errors, those of a disk that takes nothing more."""
+
 MOST_CHARACTERS = 400  # of what another party says of an error
+
+
+class Greeting(Struct, frozen=True, tag="greeting"):
+    """Who a node is, and what it knows of what the two share; the answer to a greeting is the other node's own.
+
+    Older and newer nodes must understand it: what it does not know, a node passes over. at: Unix seconds. contracts:
+    hashes of those that both are parties of and that the sender holds, signed by all.
+    """
+
+    version: str
+    plan_format: int
+    at: float
+    contracts: tuple[bytes, ...] = ()
 
 
 class Proposal(Struct, frozen=True, tag="proposal", forbid_unknown_fields=True):
@@ -185,7 +203,8 @@ class Signed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Message = (
-    Proposal
+    Greeting
+    | Proposal
     | Acceptance
     | Ahead
     | Head
@@ -259,6 +278,9 @@ def told(problem: Exception) -> GloveboxError:
     """An error as others are told of it: of a fault in this node no more than its kind."""
     if isinstance(problem, GloveboxError):
         return problem
+    if isinstance(problem, sqlite3.OperationalError) or (isinstance(problem, OSError) and problem.errno in FULL):
+        hint = "glovebox doctor, at that party"
+        return GloveboxError("this node could not write to its disk", code="disk", hint=hint)
     return GloveboxError(f"this node failed with {type(problem).__name__}", code="node_failed")
 
 

@@ -8,7 +8,9 @@ import fcntl
 import os
 import shutil
 import socket
+import sqlite3
 import ssl
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +29,8 @@ from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home
 from glovebox.node.ledger import Ledger
 from glovebox.node.local import serve_local
+from glovebox.node.messages import told
+from glovebox.node.metrics import serve_metrics
 from glovebox.node.participant import Participant
 from glovebox.node.state import State
 from glovebox.node.workers import Spares
@@ -65,6 +69,7 @@ class Node:
         self.stocks = Stocks(self)
         self.participants: dict[bytes, Participant] = {}
         self.asking: dict[bytes, asyncio.Task[Any]] = {}  # the sessions that were asked for here
+        self.began = time.monotonic()
         self.interrupted = 0  # sessions that the last stop of this node cut off
         recipe_digest()  # computed once, before the first session waits for it
         self._contracts: dict[bytes, Contract] = {}
@@ -113,9 +118,23 @@ class Node:
             return
         try:
             await participant.end(error)
+        except (OSError, sqlite3.OperationalError) as problem:  # at the next start it is noted as cut off
+            report.error(told(problem).summary, session=participant.session.hex())
         finally:
             del self.participants[participant.session]
             self.spares.refill()
+
+    @property
+    def unknown(self) -> int:
+        """How many connections have not said who they are."""
+        return len(self._unknown)
+
+    def note(self, event: str, **what: str) -> None:
+        """Log what is over. A disk that is full does not keep others from being told."""
+        try:
+            self.log.write(event, **what)
+        except OSError as problem:
+            report.error(told(problem).summary, entry=event, **what)
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Listen until cancelled."""
@@ -127,6 +146,7 @@ class Node:
         self.home.temporary.mkdir(mode=0o700)
         with _listener(self.settings.listen) as listener:
             commands = await serve_local(self)
+            watched = await serve_metrics(self, self.settings.metrics) if self.settings.metrics else None
             self.spares.refill()
             self.log.write("serving")
             keeping = asyncio.create_task(self.stocks.keep())
@@ -143,6 +163,8 @@ class Node:
                     self._welcome(connection)
             finally:
                 commands.close()
+                if watched:
+                    watched.close()
                 tasks = [keeping, *self._tasks, *self.asking.values()]
                 for task in tasks:
                     task.cancel()

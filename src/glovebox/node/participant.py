@@ -341,12 +341,17 @@ class Participant:
 
     async def end(self, error: GloveboxError | None = None) -> None:
         """End the worker and note how the session ended, and who was at fault."""
-        ended = ENDS.get(self.node.state.state_of(self.session) or "")
-        if error and ended:
-            self.node.state.move(self.session, ended, error.code)
-            event = "unsigned" if ended == "unsigned" else "cancelled" if error.code == Cancelled.code else "failed"
-            what = {"code": error.code, "party": error.party, "step": error.step}
-            self.node.log.write(event, session=self.session.hex(), **what)
+        try:
+            ended = ENDS.get(self.node.state.state_of(self.session) or "")
+            if error and ended:
+                self.node.state.move(self.session, ended, error.code)
+                event = "unsigned" if ended == "unsigned" else "cancelled" if error.code == Cancelled.code else "failed"
+                what = {"code": error.code, "party": error.party, "step": error.step}
+                self.node.note(event, session=self.session.hex(), **what)
+        finally:
+            await self._end_worker(error)
+
+    async def _end_worker(self, error: GloveboxError | None) -> None:
         if self.worker:
             worker, self.worker = self.worker, None
             if error:

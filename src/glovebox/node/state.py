@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glovebox.data.sources import Format
-from glovebox.node.database import open_sqlite
+from glovebox.node.database import open_sqlite, transaction
 
 SCHEMA_VERSION = 2
 SCHEMA = """
@@ -75,13 +75,8 @@ class State:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def bind(self, contract: bytes, table: str, binding: Binding) -> None:
         """Bind a contract's table, in place of an earlier binding."""

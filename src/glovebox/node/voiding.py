@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Mapping
 
 from glovebox.errors import GloveboxError
@@ -42,7 +43,8 @@ async def settle(
     heard = await asyncio.gather(*(_hear_failed(links[party]) for party in missing), return_exceptions=True)
     said |= {party: one for party, one in zip(missing, heard, strict=True) if isinstance(one, Signed)}
     void = Void(own.session, tuple(said[party] for party in own.plan.computing if party in said))
-    with contextlib.suppress(GloveboxError):  # somebody is lost, or may have revealed: then it stays spent
+    # Where somebody is lost, or may have revealed, or this ledger takes nothing more, it stays spent.
+    with contextlib.suppress(GloveboxError, OSError, sqlite3.OperationalError):
         own.void(void)
         envelope = signed(own.node.key, own.me, void)
         await asyncio.gather(*(link.send(envelope) for link in links.values()), return_exceptions=True)

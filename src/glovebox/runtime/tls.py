@@ -25,8 +25,8 @@ from cryptography.x509.oid import NameOID
 from glovebox.errors import PeerError
 from glovebox.identity import public_bytes
 
-CERTIFICATE_LIFE = timedelta(days=1)
-CLOCK_SKEW = timedelta(hours=1)  # how far the clocks of two parties may differ
+CLOCK_SKEW = timedelta(days=2)  # how far the clocks of two parties may differ: time decides nothing here but this
+CERTIFICATE_LIFE = CLOCK_SKEW
 ANCHOR_LIFE = timedelta(days=3650)  # made anew for each context, so any span that covers the leaves will do
 
 
