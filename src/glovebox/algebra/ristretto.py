@@ -60,6 +60,12 @@ def times(factor: bytes, element: bytes) -> bytes:
     return product
 
 
+def hashed(uniform: bytes) -> bytes:
+    """The element that 64 uniform bytes stand for: the one-way map of RFC 9496."""
+    element: bytes = _library().crypto_core_ristretto255_from_hash(uniform)
+    return element
+
+
 def plus(a: bytes, b: bytes) -> bytes:
     """P + Q."""
     total: bytes = _library().crypto_core_ristretto255_add(a, b)

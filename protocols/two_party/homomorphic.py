@@ -1,0 +1,193 @@
+"""Sums over matching ids by Diffie-Hellman matching and encrypted columns: thin on the wire, with one bounded leak.
+
+Functionality  QUERY gets sums[c] + noise[c], in two halves, over its ids that are TABLE's, of TABLE's columns c
+Parties        QUERY matches and asks, TABLE encrypts and answers
+Security       semi-honest; DDH in ristretto255, SHA-512 as a random oracle, RLWE; 2^-74 (false match) + 2^-53 a sum
+Leakage        to QUERY the number of common ids plus noise of TABLE, see `common`; else n_query, n_table, C
+Rounds         3
+Bytes          163856 + 48 m + 32 e + 163840 C + 163840 C k; m, e: both lists with dummies, k blocks of 8192 of e
+Source         Meadows 1986, [HFH99] (matching); [IKNPRSSSY20] (sums), by RLWE selection; two-party.md 1
+
+What TABLE receives: QUERY's ids times a secret of QUERY, and a selection hidden by RLWE: nothing about what is common.
+What QUERY receives: TABLE's ids times a secret of TABLE; its own ids times that, sorted anew; ciphertexts; and answers
+under noise that drowns all but the sum. It sees how many of the former are among the latter: common ids and `common`
+dummies that both lists hold. Without dummies it sees the exact number.
+"""
+
+from __future__ import annotations
+
+import decimal
+import functools
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glovebox.algebra import ristretto, rlwe
+from glovebox.algebra.streams import Stream
+from glovebox.protocols.two_party.base_transfers import peer_of
+from glovebox.runtime.context import Context, Role
+
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+SIZE_EPSILON = decimal.Decimal("0.1")  # what a session costs beside its answers' noise
+HALF = 248  # dummies of the middle: beyond them a draw has a chance under 2^-40 (two-party.md 1.5)
+CUT = 16  # bytes of a point that are compared
+REAL, DUMMY, FILLER = b"\0", b"\1", b"\2"
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The public shape: padded rows of both, columns, and whether dummies hide how many ids are common."""
+
+    n_query: int
+    n_table: int
+    columns: int
+    hidden: bool
+
+    @property
+    def dummies(self) -> int:
+        """How many both lists are longer by."""
+        return 2 * HALF if self.hidden else 0
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Of QUERY's list and of TABLE's."""
+        return self.n_query + self.dummies, self.n_table + self.dummies
+
+    @property
+    def blocks(self) -> int:
+        """Ciphertexts of a column."""
+        return -(-self.sizes[1] // rlwe.N)
+
+    @property
+    def frame(self) -> tuple[int, int, int]:
+        """Ciphertexts of all columns."""
+        return (self.columns * self.blocks, len(rlwe.PRIMES), rlwe.N)
+
+    @property
+    def largest_frame(self) -> int:
+        """Bytes of the largest frame."""
+        return max(32 * max(self.sizes), 4 * (self.frame[0] + 1) * len(rlwe.PRIMES) * rlwe.N)
+
+    def traffic(self) -> dict[str, float]:
+        """The sizes of the card."""
+        return {"m": self.sizes[0], "e": self.sizes[1], "C": self.columns, "k": self.blocks}
+
+
+async def at_query(ctx: Context, lists: Lists, ids: U8) -> tuple[int, list[int]]:
+    """How many points of both lists are alike, and QUERY's halves of the sums: numbers below rlwe.Q. ids: distinct."""
+    m, e = lists.sizes
+    secret = ristretto.scalar(ctx.private("secret").bytes(ristretto.UNIFORM_BYTES))
+    items = _items(ids, lists.n_query, lists.dummies, 0, ctx.private("fillers"))
+    own = await ctx.compute(_points, secret, ctx.key(Role.TABLE, "hash"), items)
+    await ctx.send(Role.TABLE, _frame(sorted(own)), "query")
+    theirs = await _received(ctx, e, "table")
+    again = await _multiplied(ctx, secret, theirs)
+    seed = (await ctx.receive(Role.TABLE, np.uint8, 16, "seed")).tobytes()
+    public, *bodies = await _elements(ctx, (lists.frame[0] + 1, *lists.frame[1:]), "columns")
+    cuts = await ctx.receive(Role.TABLE, np.uint8, (m, CUT), "cuts")
+    if not _is_rising(cuts):
+        ctx.blame(Role.TABLE, "sent points out of order, or one twice")
+    found = {cut.tobytes() for cut in cuts}
+    places = np.zeros((lists.blocks, rlwe.N), bool)
+    places.reshape(-1)[:e] = [point[:CUT] in found for point in again]
+    masks = await ctx.compute(rlwe.uniform, Stream(seed), lists.frame[0] + 1)
+    asked, halves = np.empty((lists.columns, *lists.frame[1:]), np.uint32), []
+    for column in range(lists.columns):
+        piece = slice(column * lists.blocks, (column + 1) * lists.blocks)
+        job = (masks[1:][piece], np.stack(bodies[piece]), places, (masks[0], public), ctx.private(f"hide{column}"))
+        asked[column], half = await ctx.compute(rlwe.selected, *job)
+        halves.append(half)
+    await ctx.send(Role.TABLE, asked, "selections")
+    return int(places.sum()), halves
+
+
+async def at_table(ctx: Context, lists: Lists, ids: U8, columns: NDArray[np.int64], noise: Sequence[int]) -> list[int]:
+    """TABLE's halves, to be sent to QUERY: numbers below rlwe.Q. columns (C, n), of its ids; noise: of each sum."""
+    m, e = lists.sizes
+    secret = ristretto.scalar(ctx.private("secret").bytes(ristretto.UNIFORM_BYTES))
+    shared = common(ctx.entropy(16)) if lists.hidden else 0
+    items = _items(ids, lists.n_table, shared, lists.dummies - shared, ctx.private("fillers"))
+    own = await ctx.compute(_points, secret, ctx.key(Role.QUERY, "hash"), items)
+    order = sorted(range(e), key=own.__getitem__)
+    await ctx.send(Role.QUERY, _frame([own[place] for place in order]), "table")
+    seed, random = ctx.private("seed").bytes(16), ctx.private("key")
+    masks = await ctx.compute(rlwe.uniform, Stream(seed), lists.frame[0] + 1)
+    key = await ctx.compute(rlwe.key, random, masks[0])
+    numbers = np.zeros((lists.columns, lists.blocks * rlwe.N), np.int64)
+    real = np.array(order) < len(ids)
+    numbers[:, np.flatnonzero(real)] = columns[:, np.array(order)[real]]
+    bodies = await ctx.compute(rlwe.encrypted, key.secret, masks[1:], numbers.reshape(-1, rlwe.N), random)
+    theirs = await _received(ctx, m, "query")
+    cuts = sorted(point[:CUT] for point in await _multiplied(ctx, secret, theirs))
+    await ctx.send(Role.QUERY, np.frombuffer(seed, np.uint8), "seed")
+    await ctx.send(Role.QUERY, np.concatenate([key.public[1][None], bodies]).astype(np.uint32), "columns")
+    await ctx.send(Role.QUERY, _frame(cuts), "cuts")
+    asked = await _elements(ctx, (lists.columns, *lists.frame[1:]), "selections")
+    return [
+        await ctx.compute(rlwe.answered, one, key.secret, added, ctx.private(f"flood{column}"))
+        for column, (one, added) in enumerate(zip(asked, noise, strict=True))
+    ]
+
+
+def common(uniform: bytes) -> int:
+    """How many dummies both lists hold: a discrete Laplace around HALF, cut off at 0 and 2 HALF. uniform: 16 bytes."""
+    drawn = int.from_bytes(uniform, "little")
+    return min(2 * HALF, sum(drawn >= bound for bound in _bounds()))  # all are looked at, whatever is drawn
+
+
+@functools.cache
+def _bounds() -> tuple[int, ...]:
+    with decimal.localcontext(prec=60):
+        weights = [(-SIZE_EPSILON * abs(place - HALF)).exp() for place in range(2 * HALF + 1)]
+        whole = sum(weights)
+        return tuple(int(part / whole * 2**128) for part in itertools.accumulate(weights))
+
+
+def _items(ids: U8, bound: int, shared: int, lone: int, random: Stream) -> list[bytes]:
+    """What is hashed: ids, dummies that the other list has too, and random fillers up to the public length."""
+    fillers = bound - len(ids) + lone
+    real = [REAL + one.tobytes() for one in ids]
+    dummies = [DUMMY + place.to_bytes(8, "little") for place in range(shared)]
+    return real + dummies + [FILLER + random.bytes(32) for _ in range(fillers)]
+
+
+def _points(secret: bytes, key: bytes, items: list[bytes]) -> list[bytes]:
+    prefix = b"glovebox/pjs/1/id" + key
+    return [ristretto.times(secret, ristretto.hashed(hashlib.sha512(prefix + item).digest())) for item in items]
+
+
+async def _received(ctx: Context, count: int, name: str) -> list[bytes]:
+    """The other's list: elements of the group, each once, in order."""
+    octets = await ctx.receive(peer_of(ctx), np.uint8, (count, ristretto.ELEMENT_BYTES), name)
+    points = [row.tobytes() for row in octets]
+    if not _is_rising(octets) or not await ctx.compute(lambda: all(map(ristretto.is_element, points))):
+        ctx.blame(peer_of(ctx), "sent points that the group has not, or out of order, or one twice")
+    return points
+
+
+async def _multiplied(ctx: Context, secret: bytes, points: list[bytes]) -> list[bytes]:
+    return await ctx.compute(lambda: [ristretto.times(secret, point) for point in points])
+
+
+async def _elements(ctx: Context, shape: tuple[int, ...], name: str) -> U64:
+    """Elements of the ring, whose residues are below their primes."""
+    found = await ctx.receive(peer_of(ctx), np.uint32, shape, name)
+    if (found >= rlwe.P.astype(np.uint32)).any():
+        ctx.blame(peer_of(ctx), "sent numbers that are no residues")
+    return found.astype(np.uint64)
+
+
+def _is_rising(octets: U8) -> bool:
+    rows = [row.tobytes() for row in octets]
+    return all(one < other for one, other in itertools.pairwise(rows))
+
+
+def _frame(rows: list[bytes]) -> U8:
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
