@@ -28,6 +28,7 @@ from glovebox.algebra.laplace import Decay, geometrics
 from glovebox.algebra.streams import KEY_BYTES, Stream
 from glovebox.errors import Refused
 from glovebox.protocols.finishing import SALT, Finishing, Part, check_noise
+from glovebox.protocols.having import Bound
 from glovebox.protocols.two_party.correlations import tweaked
 from glovebox.protocols.two_party.prepared import Needs, Prepared
 from glovebox.protocols.two_party.totals import shifted
@@ -137,6 +138,8 @@ def outputs(m: Machine, ending: Ending, query: list[U64], table: list[U64]) -> U
     shown = circuits.at_least(m, circuits.widened(people, len(people) + 1, True), finishing.threshold)
     if finishing.zero_shown:
         shown = shown ^ circuits.zero(m, people)
+    for bound in finishing.having:
+        shown = m.both(shown, _meets(m, bound, totals))
     parts = []
     for part in finishing.parts:
         if part.kind == "total":
@@ -153,6 +156,17 @@ def outputs(m: Machine, ending: Ending, query: list[U64], table: list[U64]) -> U
             parts.append(circuits.average(m, totals[part.total], count, part.low, part.high)[0])
     kept = m.both(shown[None], np.concatenate(parts)) if parts else np.empty((0, *shown.shape), np.uint64)
     return np.concatenate([shown[None], kept])
+
+
+def _meets(m: Machine, bound: Bound, totals: dict[int, U64]) -> U64:
+    """Whether a sum of totals, each times a factor, and a constant is at least zero: a wire."""
+    most = [1 << (len(totals[total]) - 1) for total in range(len(totals))]
+    first = totals[bound.terms[0][0]][0]
+    number = circuits.constant(m, bound.constant, bound.bits(most), first)
+    for total, factor in bound.terms:
+        part = circuits.times(m, circuits.widened(totals[total], len(number), True), abs(factor))
+        number = circuits.added(m, number, part) if factor > 0 else circuits.subtracted(m, number, part)
+    return m.flipped(circuits.negative(number))
 
 
 async def _evaluate(ctx: Context, ending: Ending, prepared: Prepared, bits: U8) -> U64:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from glovebox.algebra.laplace import decay
 from glovebox.errors import BadFrame, IntegrityError, Refused
 from glovebox.protocols.finishing import Finishing, Part
+from glovebox.protocols.having import Bound
 from glovebox.protocols.two_party import finishing as module
 from glovebox.protocols.two_party import reveal
 from glovebox.protocols.two_party.finishing import Ending, finish, noisy
@@ -90,6 +91,15 @@ async def test_an_average_inside_is_rounded_half_to_even_and_shares_its_null_fla
         [0, 0, 1, 0, 0],
         [10, 0, 12, 11, 50],
     ]
+
+
+async def test_a_group_whose_totals_do_not_meet_a_bound_is_not_shown():
+    bounds = (Bound(((1, 2), (0, -3)), 7), Bound(((1, -1),), 10**6))  # 2 sum - 3 people + 7 >= 0, sum <= 10^6
+    people, sums = [10, 10, 10, 9, 12], [11, 12, -5, 500, 10**6 + 1]
+    finishing = Finishing(5, MOST, 0, 10, False, (Part("total", 1),), m=2, having=bounds)
+    (answer, _), _ = await opened([people, sums, [0] * 5], finishing)
+    assert answer.shown.tolist() == [False, True, False, False, False]
+    assert answer.parts.tolist() == [[0, 12, 0, 0, 0]]
 
 
 async def test_of_a_count_only_its_band_may_open():
