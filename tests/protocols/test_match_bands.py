@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glovebox.protocols import threshold
 from glovebox.protocols.finishing import Finishing, Part
+from glovebox.runtime.card import terms, value_of
 
 from .opening import sizes
 from .test_finishing import run
@@ -32,12 +34,12 @@ async def test_a_band_is_the_number_of_edges_reached_and_zero_where_hidden(count
 
 @pytest.mark.parametrize("m", [3, 5])
 async def test_the_bytes_are_those_of_as_many_thresholds(m):
-    _, meter = await run([[3, 1000]], Finishing(2, (1000,), 0, 5, False, (BAND,)), m)
-    _, alone = await run([[3, 1000]], Finishing(2, (1000,), 0, 5, False, (Part("total", 0),)), m)
-    n = sizes(m)
-    b = 11  # 1000 < 2^10
-    each = (b * n["q"] + 2 * n["q"] + n["o"] + b * n["r"]) * 2 * n["s"]
-    assert meter.size - alone.size == len(EDGES) * each
+    counts = [3, 1000, 0, 5, 7, 10, 20, 50]  # eight groups, so that bits of each edge's comparisons fill bytes
+    _, meter = await run([counts], Finishing(8, (1000,), 0, 5, False, (BAND,)), m)
+    _, alone = await run([counts], Finishing(8, (1000,), 0, 5, False, (Part("total", 0),)), m)
+    b, u, t = 11, (m + 1) // 2, (m - 1) // 2  # 1000 < 2^10
+    compared = {**sizes(m), "n": 8 * len(EDGES), "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8}
+    assert meter.size - alone.size == value_of(terms(threshold.__doc__)["Bytes"], compared)
 
 
 async def test_traffic_is_the_same_whatever_the_band():
