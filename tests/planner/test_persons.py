@@ -72,6 +72,33 @@ def test_who_is_anywhere_at_all(one, other):
     check(f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT id FROM ({parts}) u WHERE id IS NOT NULL) p", (one, other))
 
 
+@FEW
+@given(rows(unique=True), rows(unique=True), st.sampled_from(["a.id IS NULL", "b.f", "b.id IS NOT NULL AND a.s > 0"]))
+def test_persons_of_two_owners_side_by_side(one, other, key):
+    check(
+        "WITH a AS (SELECT id, SUM(x) AS s, COUNT(*) AS n, MAX(y) AS m FROM p0.t WHERE id IS NOT NULL GROUP BY id), "
+        "b AS (SELECT id, bool_or(f) AS f, MIN(x) AS s FROM p1.t WHERE x <> 3 AND id IS NOT NULL GROUP BY 1) "
+        "SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE a.id IS NOT NULL AND b.id IS NOT NULL) AS both, "
+        "COUNT(*) FILTER (WHERE b.id IS NULL) AS first, COUNT(b.id) AS second, SUM(a.s) AS s, SUM(b.s + n) AS t, "
+        f"COUNT(DISTINCT id) AS ids, SUM(m) AS m, COUNT(*) FILTER (WHERE {key}) AS k, COUNT(*) FILTER (WHERE f) AS f "
+        "FROM a FULL JOIN b USING (id)",
+        (one, other),
+        ("t",),
+    )
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True))
+def test_groups_of_persons_of_either_side(one, other):
+    sides = [f"(SELECT DISTINCT id FROM p{place}.t WHERE id IS NOT NULL) {'ab'[place]}" for place in range(2)]
+    check(
+        f"SELECT a.id IS NULL AS away, COUNT(*) AS n FROM {sides[0]} FULL JOIN {sides[1]} ON a.id = b.id "
+        "GROUP BY a.id IS NULL ORDER BY 1",
+        (one, other),
+        ("t",),
+    )
+
+
 @pytest.mark.parametrize(
     ("persons", "sentence"),
     [

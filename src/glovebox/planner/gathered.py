@@ -8,6 +8,9 @@ from typing import Literal
 from glovebox.schema.columns import Column
 from glovebox.schema.local import LocalQuery, Measure
 
+PERSON_HERE = Measure("people", None, 0, 0, 1)
+"""1 where an owner has rows of the person."""
+
 Measures = tuple[Measure | None, ...]
 """One of each owner's own; None of an owner that adds nothing."""
 

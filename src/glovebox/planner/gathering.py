@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
-from glovebox.planner.gathered import Gathered, Measures, Persons
+from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
@@ -39,6 +39,73 @@ def person_side(statement: Statement, contract: Contract, node: exp.Subquery, gi
     gathering.check_joined()
     persons = Persons(gathering.queries(), tuple(gathering.columns()))
     return _side(gathering.side, persons, node.alias)
+
+
+def full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
+    """The side that a FULL JOIN of two owners' persons is, if the statement reads one: who is at one at least.
+
+    Its columns have the names of both sides before theirs, and so have from then on the statement's own.
+    """
+    tree = statement.tree
+    joins = tree.args.get("joins") or []
+    nodes = [tree.args["from_"].this, *(join.this for join in joins)] if tree.args.get("from_") else []
+    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(makes_persons, nodes)):
+        return None
+    sides = [Gathering(statement, contract, node.this, given) for node in nodes]
+    names = [node.alias.lower() for node in nodes]
+    _check_full(statement, contract, joins[0], sides, names)
+    columns = [Gathered(Column(sides[0].ids.name, "id", sides[0].ids.form, unique=True, required=True), "id")]
+    for place, (side, name) in enumerate(zip(sides, names, strict=True)):
+        columns += [_of_one(gathered, place, name) for gathered in side.columns()]
+    _renamed(statement, [column.column.name for column in columns], names)
+    queries = tuple(query for side in sides for query in side.queries())
+    return _side(sides[0].side, Persons(queries, tuple(columns)), "")
+
+
+def _check_full(
+    statement: Statement, contract: Contract, join: exp.Join, sides: list[Gathering], names: list[str]
+) -> None:
+    """Return if the join is of two owners, by the id that makes their persons, and the contract has it."""
+    using, on = join.args.get("using"), join.args.get("on")
+    ends = [on.this, on.expression] if isinstance(on, exp.EQ) else [exp.column(using[0])] * 2 if using else []
+    wanted = [side.ids.name for side in sides]
+    if sorted(end.name.lower() for end in ends) != sorted(wanted) or len(set(names)) != 2 or "" in names:
+        hint = f"FULL JOIN … USING ({wanted[0]})"
+        statement.refuse(join, "sql", "Two owners' persons are joined by the id that makes them", hint)
+    places = {JoinColumn(side.side.index, side.ids.name) for side in sides}
+    owners = {owner for side in sides for owner in side.side.owners}
+    if len(owners) != 2 or not any(set(pair) == places for pair in contract.rules.join):
+        hint = f"join = [[…]] of {wanted[0]} at both owners"
+        statement.refuse(join, "rules.join", f"The contract does not join {wanted[0]} of two owners here", hint)
+
+
+def _of_one(gathered: Gathered, place: int, name: str) -> Gathered:
+    """A column of one side's persons, which is NULL for those of the other alone."""
+    column = replace(gathered.column, name=f"{name}.{gathered.column.name}", required=False)
+    alone = (lambda one: (one, None)) if place == 0 else (lambda one: (None, one))
+    there = alone(PERSON_HERE) if gathered.there is None else gathered.there and alone(gathered.there[0])
+    measures = alone(gathered.measures[0]) if gathered.measures else ()
+    return Gathered(column, gathered.how, measures, there, gathered.negative)
+
+
+def _renamed(statement: Statement, known: list[str], names: list[str]) -> None:
+    """Give the statement's columns the names that they have in the joined table."""
+    parts = ("expressions", "where", "group", "order")
+    for part in [each for name in parts for each in _listed(statement.tree.args.get(name))]:
+        for node in part.find_all(exp.Column):
+            plain, qualifier = node.name.lower(), node.table.lower()
+            found = [one for one in known if one == f"{qualifier}.{plain}"]
+            if not qualifier:
+                found = [one for one in known if one == plain] or [
+                    one for one in known if one in [f"{name}.{plain}" for name in names]
+                ]
+            if len(found) == 1:
+                node.this.set("this", found[0])
+                node.set("table", None)
+
+
+def _listed(part: object) -> list[exp.Expr]:
+    return [one for one in (part if isinstance(part, list) else [part]) if isinstance(one, exp.Expr)]
 
 
 def _side(side: Side, persons: Persons, alias: str) -> Side:

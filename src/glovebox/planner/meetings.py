@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from glovebox.errors import GloveboxError
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
-from glovebox.planner.gathered import Gathered, Measures, Persons
+from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Joined, Spine, Spines, Total
 from glovebox.planner.sharing import (
@@ -37,7 +37,6 @@ from glovebox.protocols.expression import Constant, Expression, Match, Operation
 from glovebox.schema.local import LocalQuery, Measure
 
 MOST_CHOICES = 400
-PERSON = Measure("people", None, 0, 0, 1)
 
 
 def met(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tuple[Spines, tuple[Total, ...]]:
@@ -76,7 +75,7 @@ class Meeting:
         self.payloads: dict[int, list[Measure]] = {other: [] for other in self.others}
         self.choices: list[Expression] = []
         self.columns: list[Expression] = []
-        self.valid = equal(self._value(PERSON), 1)
+        self.valid = equal(self._value(PERSON_HERE), 1)
         sharing = {gathered.column.name: self._term(gathered) for gathered in persons.columns}
         self.sharing = Sharing(sharing)
         earlier = [Match(table) for table, other in enumerate(self.others) if other < place]
@@ -145,10 +144,10 @@ class Meeting:
     def _is_any(self, measures: Measures) -> Bit:
         """Whether one of the measures, 0 or 1, is 1."""
         own = measures[self.place]
-        bits: list[Bit] = [] if own is None else [self.valid if own == PERSON else equal(self._value(own), 1)]
+        bits: list[Bit] = [] if own is None else [self.valid if own == PERSON_HERE else equal(self._value(own), 1)]
         for table in self._later():
             measure = measures[self.others[table]]
-            if measure == PERSON:
+            if measure == PERSON_HERE:
                 bits.append(Match(table))
             elif measure is not None:
                 bits.append(both(Match(table), equal(self._payload(table, measure), 1)))
@@ -159,7 +158,7 @@ class Meeting:
         total: Number = 0 if own is None else self._value(own)
         for table in self._later():
             measure = measures[self.others[table]]
-            if measure == PERSON:
+            if measure == PERSON_HERE:
                 total = plus(total, chosen(Match(table), 1, 0))
             elif measure is not None:
                 total = plus(total, chosen(Match(table), self._payload(table, measure), 0))

@@ -17,7 +17,7 @@ from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.bands import band_keys, band_of
 from glovebox.planner.finished import finished, having_of, used_of
-from glovebox.planner.gathering import makes_persons, person_side
+from glovebox.planner.gathering import full_side, makes_persons, person_side
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
@@ -64,7 +64,9 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
     bound = _parameters(approved, parameters)
-    scope = scope_of(parsed, contract, partial(_derived, parsed, contract, bound))
+    full = full_side(parsed, contract, bound)
+    derived = partial(_derived, parsed, contract, bound)
+    scope = Scope(parsed, contract, (full,)) if full else scope_of(parsed, contract, derived)
     typing = Typing(scope, bound)
     keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)

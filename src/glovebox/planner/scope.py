@@ -115,6 +115,9 @@ def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scop
         statement.refuse(joins[MOST_JOINED - 1], "sql", "Four tables cannot be joined yet", "join three of them")
     scope = Scope(statement, contract, tuple(sides))
     if joins:
+        for node in nodes:
+            if isinstance(node, exp.Subquery):
+                statement.refuse(node, "sql", "A sub-query cannot be joined yet", "JOIN a table of the contract")
         return _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope

@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from glovebox.errors import Refused
+from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
 MOST_NODES = 4_000
@@ -24,7 +25,7 @@ BINARY = "this expression"
 # What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
 # anything looks at it, so that no clause is passed over in silence.
 ALLOWED: dict[type[exp.Expr], str] = {
-    exp.Select: "expressions from_ joins where group having order limit distinct", exp.From: "this",
+    exp.Select: "expressions from_ joins where group having order limit distinct with_", exp.From: "this",
     exp.Join: "this on using kind side",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
@@ -36,8 +37,8 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
     exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
-    exp.LogicalOr: "this", exp.If: "this true", exp.Interval: "this unit", exp.Var: "this",
-    exp.Having: "this", exp.Limit: "expression",
+    exp.LogicalOr: "this", exp.With: "expressions", exp.CTE: "this alias", exp.If: "this true",
+    exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
     exp.Div: f"{BINARY} typed safe", exp.Sqrt: "this", exp.Abs: "this", exp.Nullif: BINARY,
     exp.Coalesce: "this expressions",
     exp.Variance: "this", exp.VariancePop: "this", exp.Stddev: "this", exp.StddevSamp: "this", exp.StddevPop: "this",
@@ -78,6 +79,7 @@ class Statement:
             self._check_parts(node)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
+        self.tree = inlined(self.tree, MOST_NODES, self.refuse)
         if distinct := self.tree.args.get("distinct"):
             self._not_served(distinct, "distinct", "DISTINCT")
 

@@ -1,0 +1,40 @@
+"""WITH: queries that a statement names, put in place of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from sqlglot import exp
+
+Refuse = Callable[[exp.Expr, str, str, str], NoReturn]
+
+
+def inlined(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
+    """The statement with every named query where its name stood. Refused where that makes it too long."""
+    nested = next((one for one in tree.find_all(exp.With) if one.parent is not tree), None)
+    if nested is not None:
+        refuse(nested, "sql", "WITH stands before the question only", "WITH name AS (…) SELECT …")
+    named: dict[str, exp.Expr] = {}
+    with_ = tree.args.get("with_")
+    for cte in with_.expressions if with_ else ():
+        name = cte.alias.lower()
+        if name in named:
+            refuse(cte, "sql", f"Two queries are named {name[:63]}", "a name for each")
+        named[name] = _replaced(cte.this, named, most_nodes, refuse)
+    tree.set("with_", None)
+    found = _replaced(tree, named, most_nodes, refuse)
+    if not isinstance(found, exp.Select):
+        raise TypeError("a statement stays what it is")
+    return found
+
+
+def _replaced(query: exp.Expr, named: dict[str, exp.Expr], most_nodes: int, refuse: Refuse) -> exp.Expr:
+    for table in list(query.find_all(exp.Table)):
+        found = named.get(table.name.lower()) if not table.args.get("db") else None
+        if found is not None:
+            alias = exp.TableAlias(this=exp.to_identifier(table.alias or table.name))
+            table.replace(exp.Subquery(this=found.copy(), alias=alias))
+            if sum(1 for _ in query.walk()) > most_nodes:
+                refuse(table, "sql", "The question is too long with what it names", "ask for less at once")
+    return query
