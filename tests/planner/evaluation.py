@@ -8,13 +8,11 @@ from math import prod
 import numpy as np
 
 from glovebox.planner.answer import answer_of, parts_of
-from glovebox.planner.plan import Joined, Spines
+from glovebox.planner.plan import Joined
 from glovebox.protocols.expression import Constant as Public
 from glovebox.protocols.expression import Match, Operation, Payload, Value, kind_of
 from glovebox.schema.expressions import Call, ColumnRef, Constant
 from glovebox.schema.local import Grouping
-
-from .spines import spine_totals
 
 
 def evaluated(expression, row):
@@ -174,8 +172,6 @@ def expressed(expression, source, lines):
 def totals_of(plan, tables):
     """Every total in every group. tables: the rows of each party."""
     source = plan.source
-    if isinstance(source, Spines):
-        return spine_totals(plan, tables)
     if isinstance(source, Joined):
         sides = [
             [
@@ -196,7 +192,7 @@ def totals_of(plan, tables):
     return totals
 
 
-def computed(plan, tables):
+def computed(plan, tables, totals_of=totals_of):
     """The answer's rows, by the plan. tables: the rows of each party."""
     totals = totals_of(plan, tables)
     opened = [totals[part.total] if part.kind == "total" else [int(group == 0) for group in totals[part.over]]

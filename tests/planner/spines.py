@@ -3,11 +3,18 @@
 from itertools import product
 from math import prod
 
+from glovebox.planner.plan import Spines
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value, kind_of
 
 from . import evaluation
 
 NOISE = 987_654_321  # what a payload is in a row without a match
+
+
+def computed(plan, tables):
+    """The answer's rows, of spines or of any other source."""
+    totals_of = spine_totals if isinstance(plan.source, Spines) else evaluation.totals_of
+    return evaluation.computed(plan, tables, totals_of)
 
 
 def spine_totals(plan, tables):

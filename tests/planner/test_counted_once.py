@@ -7,7 +7,7 @@ from glovebox.contract.model import parse_contract
 from glovebox.planner.plan import Spines, Stacked
 from glovebox.planner.question import plan_question
 
-from .evaluation import computed
+from .spines import computed
 from .test_meaning import COLUMNS, HEAD, RULES, conditions, in_the_clear, numbers, rows, same
 from .test_stacks import FEW
 

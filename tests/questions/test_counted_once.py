@@ -43,6 +43,20 @@ QUESTIONS = [
     f"SELECT p, COUNT(DISTINCT person) AS n, COUNT(*) AS r FROM ({TWO}) GROUP BY p ORDER BY p",
 ]
 
+PERSONS = f"""SELECT person, COUNT(DISTINCT hospital) AS hospitals, COUNT(*) AS visits, SUM(paid) AS s,
+  MAX(paid) AS most, MIN(place) AS place, bool_or(place = 'ward') AS ward
+  FROM ({ALL}) WHERE person IS NOT NULL GROUP BY person"""
+QUESTIONS += [
+    "SELECT hospitals, COUNT(*) AS n, SUM(s) AS s, SUM(CASE WHEN most >= 90 THEN 1 ELSE 0 END) AS high, "
+    f"AVG(visits) AS m FROM ({PERSONS}) WHERE s <> 7 GROUP BY hospitals ORDER BY hospitals",
+    f"WITH p AS ({PERSONS}) SELECT CASE WHEN visits = 1 THEN 'one' WHEN visits <= 4 THEN 'few' ELSE 'many' END "
+    "AS often, place, COUNT(*) AS n, COUNT(*) FILTER (WHERE ward) AS ward, SUM(most) AS most FROM p "
+    "GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE s > 50) AS rich, SUM(s) AS s FROM "
+    "(SELECT person, SUM(paid) AS s FROM "
+    "(SELECT * FROM south.visits UNION ALL SELECT * FROM west.visits) WHERE person IS NOT NULL GROUP BY 1) u",
+]
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
@@ -56,7 +70,9 @@ def fleet(tmp_path_factory):
 def test_people_are_counted_once_as_in_the_clear(fleet, question):
     answer = ask(fleet, OWNERS[0], question)
     shown = [row for row in answer.rows if row[answer.columns.index("n")]]  # SQL has no row for an empty group
-    assert equal(type(answer)(answer.columns, tuple(shown), ()), clear(question))
+    wanted = [[str(cell) if name == "hospitals" else cell for name, cell in zip(answer.columns, row, strict=True)]
+              for row in clear(question)]  # fmt: skip
+    assert equal(type(answer)(answer.columns, tuple(shown), ()), wanted)
 
 
 def clear(question):

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glovebox.data.loading import LoadedRows
 from glovebox.errors import GloveboxError
@@ -72,7 +71,6 @@ def _rows(plan: Plan, own: LoadedRows, local: LocalQuery) -> Rows:
     loaded = local_query(plan, local.party)
     if loaded is None:
         raise GloveboxError("a spine is of an owner that loads nothing", code="plan", step="loaded")
-    every: NDArray[np.int64] = own.values.reshape(len(loaded.measures), pivots(loaded), -1)
-    taken = every[[loaded.measures.index(measure) for measure in local.measures]]
-    groups = own.groups if local.groupings and not local.pivoted else None
-    return Rows(own.ids, taken.reshape(-1, own.values.shape[1]), groups)
+    width, places = pivots(loaded), [loaded.measures.index(measure) for measure in local.measures]
+    taken = own.values[[place * width + group for place in places for group in range(width)]]
+    return Rows(own.ids, taken, own.groups if local.groupings and not local.pivoted else None)

@@ -1,0 +1,79 @@
+"""Several spines' totals in one process: exact, at the price that the plan states, in traffic that no data changes."""
+
+import numpy as np
+import pytest
+
+from glovebox.data.loading import LoadedRows
+from glovebox.node.spines import spine_totals
+from glovebox.planner.cost import plan_cost
+from glovebox.planner.question import plan_question
+from glovebox.runtime.engine import modulus
+from glovebox.runtime.world import World
+
+from ..planner.spines import lines_by_key, measured
+from ..planner.spines import spine_totals as in_the_clear
+from ..planner.test_counted_once import CONTRACT, OWNERS
+from ..protocols.joins import encoded
+from ..protocols.opening import opened
+
+ALL = " UNION ALL ".join(f"SELECT '{owner}' AS h, * FROM {owner}.s " for owner in OWNERS)
+TWO = " UNION ALL ".join(f"SELECT '{owner}' AS h, * FROM {owner}.s " for owner in OWNERS[1:])
+PERSONS = "SELECT id, COUNT(DISTINCT h) AS owners, COUNT(*) AS n, SUM(x) AS s, MAX(y) AS most, bool_or(f) AS f"
+QUESTIONS = [
+    f"SELECT COUNT(DISTINCT id), SUM(x), COUNT(DISTINCT id) FILTER (WHERE x > 0) AS k FROM ({ALL}) u",
+    f"SELECT c, COUNT(DISTINCT id), COUNT(*) FROM ({TWO}) u GROUP BY c",
+    "SELECT owners, COUNT(*), SUM(s), SUM(CASE WHEN most > 2 THEN 1 ELSE 0 END) AS k, AVG(n) "
+    f"FROM ({PERSONS} FROM ({ALL}) u "
+    "GROUP BY id) p WHERE s <> 7 GROUP BY owners",
+    f"SELECT COUNT(*), COUNT(*) FILTER (WHERE s > 5) AS k, SUM(s) FROM ({PERSONS} FROM ({TWO}) u GROUP BY id) p",
+]
+
+
+def table(seed, n=60):
+    draw = np.random.default_rng(seed)
+    return [
+        {"id": int(draw.integers(40)), "x": int(draw.integers(-9, 10)), "y": int(draw.integers(-9, 10)),
+         "f": bool(draw.integers(2)), "c": "uvw"[draw.integers(3)]} for _ in range(n)
+    ]  # fmt: skip
+
+
+def loaded(query, rows):
+    """What an owner's database makes of these rows."""
+    lines = lines_by_key(query, rows)
+    labels = query.groupings[0].labels if query.groupings else ()
+    keys = np.array([key[0] * 10 + (labels.index(key[1][0]) if query.by_group else 0) for key in lines], np.uint64)
+    values = [[measured(query, index, line) for line in lines.values()] for index in range(len(query.measures))]
+    groups = keys.astype(np.int64) % 10 if query.by_group else None
+    return LoadedRows(
+        encoded(keys), np.array(values, np.int64).reshape(len(values), len(lines)), bytes(32), 0, 0, groups
+    )
+
+
+async def totals_of(ctx, own, *, plan):
+    return await ctx.shamir.shares(await spine_totals(ctx, plan, own))
+
+
+async def run(plan, tables):
+    owned = {query.party: query for query in plan.source.owners}
+    inputs = [loaded(owned[party], tables[party]) if party in owned else None for party in range(3)]
+    async with World(shamir=True, seed=5) as world:
+        outs = await world.run(totals_of, inputs=inputs, plan=plan)
+        return opened(outs), world.meter
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_totals_are_exact_at_the_stated_price(question):
+    plan = plan_question(CONTRACT, question, {}, 0)
+    tables = dict(enumerate(table(seed) for seed in range(3)))
+    (totals, meter), p = await run(plan, tables), modulus(64)
+    expected = np.array(in_the_clear(plan, tables), object)
+    assert [total - p if total > p // 2 else total for total in totals] == expected.reshape(-1).tolist()
+    joined = [frame for frame in meter.frames if "/join/" in frame.step]
+    assert sum(frame.size for frame in joined) == plan_cost(plan).size
+    _, other = await run(plan, dict(enumerate((table(7, 3), [], table(9, 90)))))
+    assert frames_of(meter) == frames_of(other)
+
+
+def frames_of(meter):
+    """What goes over each link, whatever comes first of what does not wait for another."""
+    return {link: sorted(frames) for link, frames in meter.shape().items()}
