@@ -32,7 +32,6 @@ PRACTITIONERS: dict[str, str] = {
     "A5": "sub-queries, and COALESCE",
     "A7": "sub-queries, and events compared with several of another owner's",
     "H1": "sub-queries over several owners' rows",
-    "H3": "ratios of aggregates",
     "H4": "groups by a band",
     "H5": "the next event of a person, at any owner",
     "H7": "sub-queries",
