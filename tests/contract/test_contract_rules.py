@@ -316,6 +316,22 @@ def test_two_parties_alone_choose_it_in_the_open():
     assert refused.value.code == "contract_not_two_parties"
 
 
+THIN = (EXAMPLES / "two-owners-thin.toml").read_text()
+PRIVACY = THIN[THIN.index("[privacy]") : THIN.index("[[question]]")]
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ('receive            = ["retailer"]', 'receive            = ["retailer", "publisher"]'),
+    ('questions          = "any"\n\n' + PRIVACY, 'questions          = "approved"\n\n'),
+])  # fmt: skip
+def test_the_homomorphic_mode_wants_one_receiver_and_noise(old, new):
+    assert parse_contract(THIN.encode()).protocol == "two-party-homomorphic"
+    with pytest.raises(ContractError) as refused:
+        parse_contract(THIN.replace(old, new, 1).encode())
+    assert refused.value.code == "contract_homomorphic"
+    assert 'protocol = "two-party"' in refused.value.hint
+
+
 def test_a_file_too_large_or_not_text_is_refused():
     for text, code in (
         (GOOD.encode() + b"#" * (1 << 20), "contract_too_large"),

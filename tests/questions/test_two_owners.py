@@ -1,11 +1,14 @@
 """Two owners alone, through running nodes over TLS: as in the clear, thresholds, receipts, repeats, refusals."""
 
+from contextlib import closing
+
 import pytest
 
 from glovebox.audit.receipts import verify_receipt
 from glovebox.cli.demo import equal
 from glovebox.errors import GloveboxError
 from glovebox.node.contracts import read_contract
+from glovebox.node.ledger import Ledger
 
 from .fleets import agreed, ask, bind_rows
 from .test_groups import QUESTIONS, ROWS, SHAPES, TERMS, in_the_clear, of_rows
@@ -89,3 +92,58 @@ def test_what_two_parties_cannot_compare_is_refused_with_the_way_out(fleet):
         fleet.ask("beta", "SELECT COUNT(*) AS n FROM a JOIN b USING (id) WHERE amount > weight")
     assert (refused.value.exit_code, refused.value.step) == (3, "protocol")
     assert "neutral third party" in refused.value.hint
+
+
+THIN = """protocol = "two-party-homomorphic"
+[[table]]
+owner = "left"
+name = "a"
+rows = 300
+[table.columns]
+id = { type = "id", form = "integer", unique = true }
+x = { type = "integer", range = [0, 10], may = ["filter"] }
+
+[[table]]
+owner = "right"
+name = "b"
+rows = 300
+rows_per_id = 2
+[table.columns]
+id = { type = "id", form = "integer" }
+c = { type = "category", values = ["u", "v"], may = ["group"] }
+y = { type = "integer", range = [0, 10], required = true, may = ["sum", "avg"] }
+
+[rules]
+join = [["a.id", "b.id"]]
+ask = ["left", "right"]
+receive = ["left"]
+groups_of_at_least = 20
+questions = "any"
+
+[privacy]
+epsilon_total = "100"
+epsilon_per_question = "20"
+"""
+
+
+def test_the_homomorphic_mode_answers_the_same_and_says_and_pays_what_it_tells(tmp_path):
+    fleet = agreed(tmp_path, ["left", "right"], THIN)
+    bind_rows(fleet, "left", "a", ("id", "x"), [(n, n % 10) for n in range(250)])
+    held = [(n, "v" if n < 110 else "u", 5) for n in range(100, 200)]
+    bind_rows(fleet, "right", "b", ("id", "c", "y"), held + [(n, "u", 1) for n in range(150, 250)])
+    question = "SELECT c, COUNT(DISTINCT b.id) AS n, SUM(y) AS s FROM a JOIN b USING (id) WHERE x < 8 GROUP BY c"
+    with fleet:
+        first = fleet.ask("right", question)
+        assert (bytes(first.answer), first.receivers) == (b"null", ("left",))
+        assert "told besides: how many ids match, to left, with noise of epsilon 0.1" in first.receipt
+        answer = ask(fleet, "left", question)  # kept: sent again, and paid once
+        refused = pytest.raises(GloveboxError, match="refused")
+        with refused as problem:
+            fleet.ask("left", "SELECT SUM(x) AS s FROM a JOIN b USING (id)")
+        assert problem.value.exit_code == 3
+    (u, n, s), (v, few, none) = answer.rows
+    assert (u, v, few, none) == ("u", "v", None, None)
+    assert abs(n - 112) <= 5 * answer.within[0][1]  # 140 ids of u, of which eight in ten pass
+    assert abs(s - (72 * 5 + 80)) <= 5 * answer.within[0][2]
+    with closing(Ledger(fleet.homes["left"].ledger_file)) as ledger:
+        assert ledger.spent(read_contract(fleet.contract).hash) == dict.fromkeys((0, 1), 20_100_000)

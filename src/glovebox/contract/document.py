@@ -91,7 +91,7 @@ class Document(Part):
     first: date = Field(alias="from")
     until: date
     supersedes: Annotated[str, Field(pattern=HASH)] | None = None
-    protocol: Literal["two-party"] | None = None
+    protocol: Literal["two-party", "two-party-homomorphic"] | None = None
     party: Annotated[list[PartyPart], Field(min_length=1, max_length=100)]
     table: Annotated[list[TablePart], Field(min_length=1, max_length=100)]
     rules: RulesPart

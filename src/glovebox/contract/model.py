@@ -11,7 +11,8 @@ from glovebox.contract.document import Document, PrivacyPart, QuestionPart, Rule
 from glovebox.contract.joins import Joins, read_joins
 from glovebox.contract.lines import Fault, Lines, Path, hidden_character, read_toml
 from glovebox.contract.tables import numbers_of, read_tables
-from glovebox.contract.terms import EXACT, MICRO, Contract, JoinColumn, Party, Privacy, Question, Rules
+from glovebox.contract.terms import EXACT, HOMOMORPHIC, MICRO, Contract, JoinColumn, Party, Privacy, Question, Rules
+from glovebox.contract.two_owners import check_homomorphic
 from glovebox.errors import Refused
 from glovebox.identity import key_bytes
 
@@ -66,6 +67,8 @@ def _contract(text: bytes, document: Document) -> Contract:
         legal_basis=document.legal_basis or "",
     )
     check_overflow(contract)
+    if contract.protocol == HOMOMORPHIC:
+        check_homomorphic(contract)
     return contract
 
 

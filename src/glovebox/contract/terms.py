@@ -14,8 +14,12 @@ EXACT = "everyone may see single persons"
 
 MICRO = 1_000_000
 
-Protocol = Literal["two-party"]
+Protocol = Literal["two-party", "two-party-homomorphic"]
 """How a contract's two owners compute with nobody between them; a contract of three or more names none."""
+
+HOMOMORPHIC: Protocol = "two-party-homomorphic"
+SIZE_EPSILON = 100_000
+"""Millionths that a session of the homomorphic mode takes beside its answer: the receiver sees a noisy match count."""
 
 ParameterType = Literal["date", "timestamp", "integer", "decimal", "boolean", "category"]
 

@@ -124,7 +124,7 @@ class Stocks:
         first, needs = contract.parties[0], Needs(*offer.needs)
         open_signed(envelope, first.key, Ahead)
         check_standing(self.node.home, contract)
-        if contract.protocol is None or self.node.number_in(contract) != 1 or link.peer != first.key:
+        if contract.protocol != "two-party" or self.node.number_in(contract) != 1 or link.peer != first.key:
             raise IntegrityError("transfers are made for contracts of two parties, by the first of them", step="ahead")
         self._check(contract, offer, 0, offer.session, needs)
         if not self._is_idle() or needs.size > self._most() or not self._is_room(contract):

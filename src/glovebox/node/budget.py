@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from glovebox.contract.terms import Contract, epsilon_text
+from glovebox.contract.terms import SIZE_EPSILON, Contract, epsilon_text
 from glovebox.errors import BudgetError, IntegrityError
 from glovebox.node.messages import Acceptance, Failed, Head, Signed, Void, decode, encode, open_signed, signed
-from glovebox.planner.plan import Plan, owners
+from glovebox.planner.plan import Joined, Plan, owners
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def cost_of(plan: Plan) -> dict[int, int]:
     """Millionths of epsilon that a question takes of each owner; nothing without noise."""
-    return dict.fromkeys(owners(plan), plan.noise.epsilon) if plan.noise else {}
+    more = SIZE_EPSILON if isinstance(plan.source, Joined) and plan.source.homomorphic else 0
+    return dict.fromkeys(owners(plan), plan.noise.epsilon + more) if plan.noise else {}
 
 
 def check_budget(contract: Contract, cost: dict[int, int], spent: dict[int, int], holds: list[dict[int, int]]) -> None:

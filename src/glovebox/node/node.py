@@ -84,12 +84,12 @@ class Node:
         return self._contracts[digest]
 
     def contracts_of_two(self) -> list[Contract]:
-        """This home's contracts of two parties alone that hold today and are signed by both."""
+        """This home's contracts of two parties and the strict engine that hold today and are signed by both."""
         found, today = [], datetime.now(UTC).date()
         for path in sorted(self.home.contracts.glob("*.toml")):
             with contextlib.suppress(GloveboxError):
                 found.append(self.contract(bytes.fromhex(path.stem)))
-        return [one for one in found if one.protocol and one.first <= today <= one.last]
+        return [one for one in found if one.protocol == "two-party" and one.first <= today <= one.last]
 
     def number_in(self, contract: Contract) -> int:
         """This party's number in a contract: it is its key, not its name."""

@@ -40,7 +40,7 @@ from glovebox.node.messages import (
     words,
 )
 from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
-from glovebox.node.steps import is_alone
+from glovebox.node.steps import is_alone, is_homomorphic
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
 from glovebox.planner.memory import need_of
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
@@ -153,7 +153,8 @@ class Participant:
 
     async def _prepared(self) -> Keys:
         """A worker with this session's keys: the spare, or another if that one died before it was needed."""
-        stock = self.node.stocks.take(self.contract, self.plan) if is_alone(self.plan) and not self._kept() else None
+        wants = is_alone(self.plan) and not is_homomorphic(self.plan) and not self._kept()
+        stock = self.node.stocks.take(self.contract, self.plan) if wants else None
         self.worker = stock.worker if stock else self.node.spares.take()
         self._ahead = stock.session if stock else b""
         try:

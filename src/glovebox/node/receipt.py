@@ -12,7 +12,7 @@ from msgspec import Struct
 from glovebox.audit.receipts import commitment as commitment_to
 from glovebox.audit.receipts import receipt_text
 from glovebox.contract.model import Contract
-from glovebox.contract.terms import epsilon_text
+from glovebox.contract.terms import HOMOMORPHIC, SIZE_EPSILON, epsilon_text
 from glovebox.errors import IntegrityError
 from glovebox.node.messages import Acceptance, Proposal
 from glovebox.planner.plan import Plan, owners, plan_hash
@@ -70,6 +70,9 @@ def receipt_for(
     }
     if contract.protocol:
         fields["protocol"] = contract.protocol
+    if contract.protocol == HOMOMORPHIC:
+        how = f"with noise of epsilon {epsilon_text(SIZE_EPSILON)}" if plan.noise else "exactly"
+        fields["told besides"] = f"how many ids match, to {names(plan.receivers)}, {how}"
     if plan.noise:
         fields["epsilon"] = f"{epsilon_text(plan.noise.epsilon)} of {names(owners(plan))} each"
     for party, acceptance in acceptances.items():

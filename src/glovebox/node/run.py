@@ -20,12 +20,20 @@ from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
-from glovebox.node import two_owners
+from glovebox.node import homomorphic, two_owners
 from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
 from glovebox.node.spines import spine_totals
-from glovebox.node.steps import finishing_of, is_alone, join_shape, largest_frame, role_names, row_roles
+from glovebox.node.steps import (
+    finishing_of,
+    is_alone,
+    is_homomorphic,
+    join_shape,
+    largest_frame,
+    role_names,
+    row_roles,
+)
 from glovebox.planner.answer import answer_of, canonical_answer
 from glovebox.planner.plan import Joined, Plan, Spines, Stacked, local_query, members, plan_hash
 from glovebox.planner.shape import by_group
@@ -73,7 +81,7 @@ class Run:
         self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
-        self._alone = is_alone(self.plan)
+        self._alone, self._homomorphic = is_alone(self.plan), is_homomorphic(self.plan)
         self._transfers = made
         self._last = "started"  # the last event that this worker reached
         self.doing = Doing("loading")  # set by the kernels' thread too
@@ -157,7 +165,7 @@ class Run:
 
     async def _work(self, loading: asyncio.Future[Any]) -> None:
         ctx = await self._context()
-        if self._alone and self.job.opening is None and self._transfers is None:
+        if self._alone and not self._homomorphic and self.job.opening is None and self._transfers is None:
             self._transfers = await two_owners.transfers(ctx, self.plan)
         own = await loading
         if self.job.party not in self.plan.computing:
@@ -269,6 +277,9 @@ class Run:
 
     async def _finished_by_two(self, ctx: Context, own: LoadedRows) -> bytes:
         await self._reached("encoded")
+        if self._homomorphic:
+            rows = Rows(own.ids, own.values, own.groups)
+            return await homomorphic.halves_for_opening(ctx, self.plan, rows, self._reached)
         made, self._transfers = self._transfers, None  # used once
         if made is None:
             raise GloveboxError("no transfers were made for this session", code="worker_failed")
@@ -278,7 +289,9 @@ class Run:
     async def _reveal(self, ctx: Context, opening: bytes) -> None:
         """Send this party's shares to the receivers, now or again."""
         plan, finishing, step = self.plan, finishing_of(self.plan), ctx.narrow("reveal")
-        if self._alone:
+        if self._homomorphic:
+            opened = await homomorphic.reveal(step, plan, opening)
+        elif self._alone:
             opened = await two_owners.reveal(step, plan, opening)
         else:
             opened = await reveal_to_receivers(step, finishing, opening, plan.receivers, plan.clause)

@@ -15,6 +15,7 @@ from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party.finishing import Ending
+from glovebox.protocols.two_party.homomorphic import Lists
 from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.runtime.context import Role
 
@@ -61,6 +62,17 @@ def joint_shape_of(plan: Plan) -> JointShape:
     return joint_shape(plan.source, plan.totals)
 
 
+def lists_of(plan: Plan) -> Lists:
+    """The public shape of two owners' run in the homomorphic mode; under [privacy] dummies hide the match count."""
+    shape = join_shape(plan)
+    return Lists(shape.n_query, shape.n_table, len(shape.totals) * shape.table_groups, plan.noise is not None)
+
+
+def is_homomorphic(plan: Plan) -> bool:
+    """Whether two owners run it in the homomorphic mode."""
+    return isinstance(plan.source, Joined) and plan.source.homomorphic
+
+
 def ending_of(plan: Plan) -> Ending:
     """What two owners alone finish and open."""
     return Ending(finishing_of(plan), tuple(total.bits for total in plan.totals))
@@ -89,6 +101,8 @@ def finishing_of(plan: Plan) -> Finishing:
 
 def largest_frame(plan: Plan) -> int:
     """Bytes of the largest frame of a session; anything longer is refused at its header."""
+    if is_homomorphic(plan):
+        return lists_of(plan).largest_frame
     if is_alone(plan):
         return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
     rows = (largest_row_frame(shape_of(*run)) for run in joins_of(plan))

@@ -6,15 +6,16 @@ Bytes and rounds are what the cards of the protocols say. Pure, and the same at 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, local_queries
+from glovebox.planner.plan import Joined, Plan, Total, groupings_of, joins_of, local_queries
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols import intersection, least
 from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
+from glovebox.protocols.two_party import homomorphic, prepared
 from glovebox.protocols.two_party import intersection as joint
-from glovebox.protocols.two_party import prepared
 from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.runtime.card import terms, value_of
 from glovebox.schema.columns import Table
@@ -29,6 +30,7 @@ FINISH_VALUE_S = 2e-3  # of the totals of all groups
 # The same of two parties alone (benchmarks/two_owners.py).
 AHEAD_BYTE_S = 3e-8
 ASKED_BYTE_S = 1.2e-8
+POINT_S = 7e-5  # of an id of either, in the homomorphic mode: two products of the group, at both at once
 
 
 class Step(NamedTuple):
@@ -80,8 +82,17 @@ def joint_cost(shape: JointShape) -> JointCost:
     )
 
 
+def encrypted_cost(source: Joined, totals: Sequence[Total]) -> Cost:
+    """What the card of `two_party/homomorphic.py` says."""
+    shape, card = join_shape(source, totals), terms(homomorphic.__doc__ or "")
+    lists = homomorphic.Lists(shape.n_query, shape.n_table, len(shape.totals) * shape.table_groups, True)
+    return Cost(*(round(value_of(card[line], lists.traffic())) for line in ("Bytes", "Rounds")))
+
+
 def plan_cost(plan: Plan) -> Cost:
     """What a plan's row-level run costs; nothing in a stacked question, whose owners share totals only."""
+    if isinstance(plan.source, Joined) and plan.source.homomorphic:
+        return encrypted_cost(plan.source, plan.totals)
     if isinstance(plan.source, Joined) and plan.source.helper is None:
         ahead, asked = joint_cost(joint_shape(plan.source, plan.totals))
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
@@ -101,6 +112,8 @@ def steps_of(plan: Plan, contract: Contract) -> tuple[Step, ...]:
 
 
 def _matching_s(plan: Plan) -> float:
+    if isinstance(plan.source, Joined) and plan.source.homomorphic:
+        return POINT_S * sum(query.lines for query in plan.source.owners)
     if isinstance(plan.source, Joined) and plan.source.helper is None:
         return sum(joint_cost(joint_shape(plan.source, plan.totals)).seconds)
     return JOIN_BYTE_S * plan_cost(plan).size

@@ -16,6 +16,7 @@ from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_
 from glovebox.planner.shape import join_shape, joint_shape, pivots
 from glovebox.protocols.intersection import largest_frame, shards_of
 from glovebox.protocols.two_party import intersection as joint
+from glovebox.protocols.two_party.homomorphic import Lists
 from glovebox.runtime.links import UNSENT_BYTES
 from glovebox.runtime.mailbox import window_bytes
 from glovebox.schema.local import LocalQuery
@@ -26,6 +27,9 @@ DATABASE_MIB = 128  # with less DuckDB cannot sort or group what it then spills
 CUT_ROW_BYTES = 48  # a row's hash, shard and place, and what sorting them takes
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
+
+
+POINT_BYTES = 600  # of an id in the homomorphic mode: item, point, multiple, their lists and sets
 
 
 class Need(NamedTuple):
@@ -66,6 +70,8 @@ def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
 
 def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
     """The same of two owners alone: all transfers are made before the first shard."""
+    if source.homomorphic:
+        return _encrypted(source, totals)
     shape = joint_shape(source, totals)
     link, needs, (_, shard) = (
         window_bytes(joint.largest_frame(shape)) + UNSENT_BYTES,
@@ -75,6 +81,14 @@ def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
     nibbles, blocks = needs.query_nibbles + needs.table_nibbles, needs.query_blocks + needs.table_blocks
     transfers = NIBBLE_BYTES * nibbles + BLOCK_BYTES * blocks
     return link + transfers + 2 * SHARD_ROW_BYTES * max(shape.size().bins, shard.n_table)
+
+
+def _encrypted(source: Joined, totals: tuple[Total, ...]) -> int:
+    """The same in the homomorphic mode: points as Python bytes, and ciphertexts with their masks and transforms."""
+    shape = join_shape(source, totals)
+    lists = Lists(shape.n_query, shape.n_table, len(shape.totals) * shape.table_groups, True)
+    link = window_bytes(lists.largest_frame) + UNSENT_BYTES
+    return link + POINT_BYTES * sum(lists.sizes) + 6 * 2 * lists.largest_frame
 
 
 def _row_bytes(query: LocalQuery, contract: Contract) -> int:

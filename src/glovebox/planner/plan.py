@@ -56,6 +56,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     numbered by those of the query, within each by those of the table, and then of the second. choices: conditions by
     which matching rows are summed. columns: numbers of several owners' columns. Values are the query's measures,
     payloads of table 0 and 1 those of the table and the second. apart: a match in a table is none in the other.
+    homomorphic: two owners alone match by Diffie-Hellman and sum encrypted columns of the table's.
     """
 
     query: LocalQuery
@@ -65,6 +66,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     columns: tuple[Expression, ...] = ()
     second: LocalQuery | None = None
     apart: bool = False
+    homomorphic: bool = False
 
     @property
     def owners(self) -> tuple[LocalQuery, ...]:

@@ -8,6 +8,7 @@ from itertools import permutations
 
 from msgspec.structs import replace
 
+from glovebox.contract.terms import HOMOMORPHIC
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
@@ -71,6 +72,10 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
         sentence = f"These groups are {min(sizes)} totals of every row"
         scope.statement.refuse(group, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
     able = [place for place, size in enumerate(sizes) if size <= MOST_TOTALS]
+    if scope.contract.protocol == HOMOMORPHIC:
+        (receiver,) = scope.contract.rules.receive
+        source, ordered = next(way for way in ways if way[0].query.party == receiver)
+        return replace(source, homomorphic=True), ordered
     if scope.contract.protocol:
         costs = {place: joint_cost(joint_shape(*ways[place])) for place in able}
         return ways[min(able, key=lambda place: sum(cost.size for cost in costs[place]))]

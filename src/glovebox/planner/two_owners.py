@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from glovebox.contract.terms import Contract
-from glovebox.planner.cost import JOIN_BYTE_S, join_cost, joint_cost
+from glovebox.contract.terms import HOMOMORPHIC, SIZE_EPSILON, Contract, epsilon_text
+from glovebox.planner.cost import JOIN_BYTE_S, POINT_S, encrypted_cost, join_cost, joint_cost
 from glovebox.planner.plan import Joined, Plan
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.planner.statement import Statement
@@ -26,12 +26,20 @@ def check_served(statement: Statement, plan: Plan) -> None:
         statement.refuse(statement.tree, "protocol", "Two parties alone find no least or largest number", hint)
     if source.choices not in ((), (Match(0),)) or source.columns:
         statement.refuse(statement.tree, "protocol", "Two parties alone compare no columns of both", hint)
+    if source.homomorphic and (
+        source.query.groupings or any(total.query is not None or total.outer for total in plan.totals)
+    ):
+        sentence = "In the homomorphic mode the receiver's ids are matched, once each, and nothing else of it is used"
+        hint = 'sums, groups and filters of the other owner, unique = true for the receiver\'s id; or "two-party"'
+        statement.refuse(statement.tree, "protocol", sentence, hint)
 
 
 def told_of(plan: Plan) -> dict[str, Any]:
     """What `explain --json` tells of a question of two owners alone, beside the rest."""
     if not isinstance(plan.source, Joined):
         raise TypeError("two owners alone join")
+    if plan.source.homomorphic:
+        return _told_of_encrypted(plan, plan.source)
     cost = joint_cost(joint_shape(plan.source, plan.totals))
     neutral = join_cost(join_shape(plan.source, plan.totals))
     ahead, asked = cost.seconds
@@ -48,6 +56,29 @@ def told_of(plan: Plan) -> dict[str, Any]:
         "assumptions": [
             "Diffie-Hellman in ristretto255",
             "AES and SHA-256 as ideal functions",
+            "both follow the protocol",
+        ],
+    }
+
+
+def _told_of_encrypted(plan: Plan, source: Joined) -> dict[str, Any]:
+    cost, neutral = encrypted_cost(source, plan.totals), join_cost(join_shape(source, plan.totals))
+    seconds = POINT_S * sum(query.lines for query in source.owners)
+    spent = {"epsilon": epsilon_text(plan.noise.epsilon + SIZE_EPSILON)} if plan.noise else {}
+    return spent | {
+        "protocol": HOMOMORPHIC,
+        "must_not_collude": [],
+        "bytes": cost.size,
+        "rounds": cost.rounds,
+        "seconds": round(seconds, 2),
+        "told_besides": "how many ids match, "
+        + (f"at epsilon {epsilon_text(SIZE_EPSILON)}" if plan.noise else "exactly"),
+        "with_neutral": {"bytes": neutral.size, "seconds": round(JOIN_BYTE_S * neutral.size, 2)},
+        "neutral_pays": seconds >= WORTH_S,
+        "assumptions": [
+            "Diffie-Hellman in ristretto255",
+            "ring learning with errors",
+            "SHA-512 as an ideal function",
             "both follow the protocol",
         ],
     }
@@ -76,6 +107,12 @@ def counts_and_sums(contract: Contract) -> Iterator[str]:
 def matching_in_words(source: Joined, names: list[str]) -> list[str]:
     """Who looks up what, and who learns what."""
     query, table = names[source.query.party], names[source.table.party]
+    if source.homomorphic:
+        return [
+            f"{query} and {table} send each other ids times secret numbers, and {query} matches them (role: query)",
+            f"{table} encrypts its columns, and answers for sums at places that it does not learn (role: table)",
+            f"both learn the padded sizes, {source.query.lines} and {source.table.lines} rows",
+        ]
     return [
         f"{table} hides its rows in a table, in which {query} looks up one id a bin (roles: table, query)",
         f"{query} and {table} compare and add up on shares, by transfers made before; there is nobody else",
@@ -88,14 +125,20 @@ def matching_in_words(source: Joined, names: list[str]) -> list[str]:
 def cost_in_words(told: dict[str, Any]) -> list[str]:
     """What it costs, before the question and after, and whether a neutral party pays."""
     neutral = told["with_neutral"]
+    before = (
+        f"{told['bytes_ahead'] / 1e6:.1f} of them and {told['seconds_ahead']:.1f} s before the question if the nodes "
+        f"are idle; then {told['seconds']:.1f} s and {told['rounds']} rounds, and a little to finish"
+        if "bytes_ahead" in told
+        else f"{told['seconds']:.1f} s and {told['rounds']} rounds"
+    )
     lines = [
-        f"about {told['bytes'] / 1e6:.1f} MB between the two, {told['bytes_ahead'] / 1e6:.1f} of them and "
-        f"{told['seconds_ahead']:.1f} s before the question if the nodes are idle; then {told['seconds']:.1f} s and "
-        f"{told['rounds']} rounds, and a little to finish",
+        f"about {told['bytes'] / 1e6:.1f} MB between the two, {before}",
         f"rests on {', '.join(told['assumptions'])}",
         f"with a neutral third party: about {neutral['bytes'] / 1e6:.1f} MB and {neutral['seconds']:.1f} s in all, on "
         "AES and HMAC, and on no two of the three pooling what they see",
     ]
+    if "told_besides" in told:
+        lines.append(f"the receiver is told besides {told['told_besides']}")
     if told["neutral_pays"]:
         lines.append("inviting a neutral third party pays here: a [[party]] without a table, and no protocol")
     return lines
