@@ -14,7 +14,7 @@ from glovebox.data.loading import load_groups, load_rows
 from glovebox.data.sources import source_at
 from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import Joined, local_queries
-from glovebox.planner.shape import pivots
+from glovebox.planner.shape import by_group, join_shape, paired, pivots
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
 
 from .evaluation import meets
@@ -71,7 +71,48 @@ def joined_totals(plan, loaded):
     keys = [own.ids.view(np.dtype((np.void, own.ids.shape[1]))).ravel() for own in loaded]
     matching = reduce(np.intersect1d, keys)
     places = [np.argsort(key)[np.searchsorted(np.sort(key), matching)] for key in keys]
+    if paired(source):
+        return pair_totals(plan, loaded, places)
     return [group_totals(source, total, loaded, places, keys) for total in plan.totals]
+
+
+def pair_totals(plan, loaded, places):
+    """The same where rows meet pair by pair: by the very totals of the row-level run, on the rows that match."""
+    source, shape = plan.source, join_shape(plan.source, plan.totals)
+    values = loaded[0].values[:, places[0]]
+    payloads = np.concatenate([own.values[:, at] for own, at in zip(loaded[1:], places[1:], strict=True)])
+    columns = [of_row(column, values, payloads) for column in shape.columns]
+    payloads = np.concatenate([payloads, *(column[None] for column in columns)])
+    native = [
+        np.zeros(len(at), np.int64) if own.groups is None else own.groups[at]
+        for own, at in zip(loaded, places, strict=True)
+    ]
+    group = native[0] * shape.planes + sum(native[1:])
+    sums = np.zeros((len(shape.totals), shape.groups), np.int64)
+    for number, total in enumerate(shape.totals):
+        added = of_row(shape.choices[total.choice], values, payloads)
+        added = added * (1 if total.value is None else values[total.value])
+        np.add.at(sums[number], group, added * (1 if total.payload is None else payloads[total.payload]))
+    whole = by_group(source, plan.totals, sums.view(np.uint64))
+    return [
+        row.astype(np.uint32).view(np.int32).astype(np.int64) if total.bits == 32 else row.view(np.int64)
+        for row, total in zip(whole, plan.totals, strict=True)
+    ]
+
+
+def of_row(expression, values, payloads):
+    """An expression over a run's values and payloads, row by row."""
+    match expression:
+        case Value(index):
+            return values[index]
+        case Payload(_, index):
+            return payloads[index]
+        case Match():
+            return np.ones(values.shape[1], np.int64)
+        case Constant(number):
+            return np.full(values.shape[1], number)
+        case Operation(operator, arguments):
+            return applied(operator, [of_row(argument, values, payloads) for argument in arguments])
 
 
 def group_totals(source, total, loaded, places, keys):
@@ -127,10 +168,14 @@ def expressed(expression, source, loaded, rows, groups):
             return np.full(len(rows[0]), number)
         case Operation(operator, arguments):
             parts = [expressed(argument, source, loaded, rows, groups) for argument in arguments]
-            return {
-                "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
-                "multiply": lambda: parts[0] * parts[1], "not": lambda: 1 - parts[0],
-                "less": lambda: 1 * (parts[0] < parts[1]), "equal": lambda: 1 * (parts[0] == parts[1]),
-                "within": lambda: (parts[1] <= parts[0]) * 1 * (parts[0] <= parts[2]),
-                "and": lambda: prod(parts), "or": lambda: 1 * (sum(parts) > 0),
-            }[operator]()  # fmt: skip
+            return applied(operator, parts)
+
+
+def applied(operator, parts):
+    return {
+        "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1], "negate": lambda: -parts[0],
+        "multiply": lambda: parts[0] * parts[1], "not": lambda: 1 - parts[0],
+        "less": lambda: 1 * (parts[0] < parts[1]), "equal": lambda: 1 * (parts[0] == parts[1]),
+        "within": lambda: (parts[1] <= parts[0]) * 1 * (parts[0] <= parts[2]),
+        "and": lambda: prod(parts), "or": lambda: 1 * (sum(parts) > 0),
+    }[operator]()  # fmt: skip

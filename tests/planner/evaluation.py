@@ -116,9 +116,22 @@ def unmatched(source, total, lines):
 def reduced(source, total, sides):
     """A total over the ids that match. sides: the lines of each owner."""
     matching = [[line[key] for line in sides] for key in set.intersection(*map(set, sides))]
+    if any(local.slots for local in source.owners):
+        return sum(of_pairs(source, total, lines) for lines in matching)
     if not total.least:
         return sum(summed(source, total, lines) for lines in matching) + unmatched(source, total, sides)
     return min((number for lines in matching for number in lowest(source, total, lines)), default=total.high)
+
+
+def of_pairs(source, total, lines):
+    """What a matching id adds whose rows meet pair by pair; people are counted once."""
+    apart = [
+        [[row] for row in line] if local.slots else [line] for local, line in zip(source.owners, lines, strict=True)
+    ]
+    added = [summed(source, total, pair) for pair in product(*apart)]
+    places = zip((total.query, total.table, total.second), source.owners, strict=False)
+    people = [index is None or local.measures[index].kind == "people" for index, local in places]
+    return int(any(added)) if total.column is None and all(people) else sum(added)
 
 
 def lowest(source, total, lines):

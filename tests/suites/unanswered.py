@@ -30,7 +30,6 @@ PRACTITIONERS: dict[str, str] = {
     "A3": "sub-queries, and groups by CASE",
     "A4": "the last of several events before another owner's",
     "A5": "sub-queries, and COALESCE",
-    "A7": "sub-queries, and events compared with several of another owner's",
     "H1": "sub-queries over several owners' rows",
     "H4": "groups by a band",
     "H5": "the next event of a person, at any owner",

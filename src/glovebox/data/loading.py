@@ -163,9 +163,13 @@ def _repeated_rows(
     every = without_surplus(view, every, column)
     null_ids, formless = _left_out(database, view, query, every, id_name)
     parameters = Parameters()
-    groups = range(query.groups) if query.pivoted else [None]
-    measures = [(measure, None if group is None else in_group(query, group, view, parameters))
-                for measure in query.measures for group in groups]  # fmt: skip
+    if query.slots:
+        every = _in_slots(view, every, id_name, condition(query, view, parameters))
+        kept: list[Node | None] = [compare(exp.EQ, name("slot"), number(slot + 1)) for slot in range(query.slots)]
+    else:
+        groups = range(query.groups) if query.pivoted else [None]
+        kept = [None if group is None else in_group(query, group, view, parameters) for group in groups]
+    measures = [(measure, rows) for measure in query.measures for rows in kept]
     sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
     group = group_number(query, view, parameters) if query.by_group else number(0)
     there = exp.true() if query.unmatched else not_(is_null(name(id_name)))
@@ -207,6 +211,14 @@ def _key_of_line(query: LocalQuery, column: Column) -> Node:
     if not query.by_group:
         return key(column, name("id"))
     return call("unhex", call("sha256", composed([name("id"), name("g")])))
+
+
+def _in_slots(view: View, every: exp.Select, id_name: str, passing: Node) -> exp.Select:
+    """The rows that pass, each with the number of its slot: of an id's rows, in the order of their values."""
+    order = exp.Order(expressions=[exp.Ordered(this=name(reading.name)) for reading in view.readings])
+    slot = exp.Window(this=exp.RowNumber(), partition_by=[name(id_name)], order=order).as_("slot", quoted=True)
+    rows_there = exp.select(exp.Star()).from_(every.subquery("every")).where(passing)
+    return exp.select(exp.Star(), slot).from_(rows_there.subquery("passing"))
 
 
 def _encoded(keys: pa.Array[Any], w: int, out: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ def total_units(measure: Measure, total: Any) -> int:
 def check_bounds(query: LocalQuery, values: NDArray[np.int64]) -> None:
     """Return if all values are within their measure's bounds; raise DataError with the number that are not."""
     for index, line in enumerate(values):
-        measure = query.measures[index // (query.groups if query.pivoted else 1)]
+        measure = query.measures[index // query.width]
         outside = int(np.count_nonzero((line < measure.low) | (line > measure.high)))
         if outside:
             sentence = f"{query.table}: {outside} ids have a {measure.kind} outside the bounds that the contract gives"

@@ -306,7 +306,7 @@ class Run:
                 rows = None if own is None else Rows(own.ids, own.values, own.groups)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
-                held = None if shares is None else by_group(joined, shares)
+                held = None if shares is None else by_group(joined, plan.totals, shares)
                 return await secure_totals(
                     ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query.party, helper, held
                 )

@@ -64,7 +64,7 @@ async def joint_opening(ctx: Context, plan: Plan, made: Prepared, own: Rows, rea
         raise TypeError("two owners alone join")
     shares = await intersection.joined_totals(ctx.narrow("join"), joint_shape_of(plan), own, made)
     await reached("matched")
-    finishing, held = finishing_of(plan), by_group(plan.source, shares)
+    finishing, held = finishing_of(plan), by_group(plan.source, plan.totals, shares)
     if finishing.decays:
         held = noisy(ctx.narrow("noise"), finishing.decays, plan.receivers, held)
     return await finish(ctx.narrow("finish"), ending_of(plan), made, held)

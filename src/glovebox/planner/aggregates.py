@@ -19,6 +19,7 @@ from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.extremes import extreme
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.nulls import of_nulls
+from glovebox.planner.pairs import Pairs
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
@@ -34,18 +35,22 @@ ONE = Constant("integer", "1")
 class Totals:
     """The measures of each side, and the totals made of them, each once. Total 0 is the number of people.
 
-    pivoted: sides of a join whose ids may have rows in several groups, so that no measure of a line is always 1.
+    pivoted: sides of a join whose ids may have rows in several groups, so that no measure of a line is always 1. pairs:
+    which sides' rows of an id stand apart; no measure of theirs is always 1 either.
     choices, columns: as in the plan's `Joined`, with side 0 as its query.
     """
 
-    def __init__(self, scope: Scope, typing: Typing, pivoted: frozenset[int] = frozenset()) -> None:
-        self.scope, self.typing, self.pivoted = scope, typing, pivoted
+    def __init__(
+        self, scope: Scope, typing: Typing, pivoted: frozenset[int] = frozenset(), pairs: Pairs | None = None
+    ) -> None:
+        self.scope, self.typing, self.pairs = scope, typing, pairs or Pairs()
+        self.pivoted = pivoted | self.pairs.slots.keys()
         self.measures: list[list[Measure]] = [[] for _ in scope.sides]
         self.totals: list[Total] = []
         self.persons: list[int] = []  # for each total, the most that one person adds or takes in one group
         self.choices: list[shared.Expression] = []
         self.columns: list[shared.Expression] = []
-        self.mixing = Mixing(scope, typing, self.place)
+        self.mixing = Mixing(scope, typing, self.place, self.pairs.slots)
         kind = scope.sides[-1].kind
         self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")
@@ -149,7 +154,7 @@ class Totals:
         """The index of a total of rows that are between two ends each."""
         tables = [side.table for side in self.scope.sides]
         most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
-        most = tables[0].rows if outer else most
+        most = (tables[0].rows if outer else most) * self.pairs.count
         low, high = min(0, ends[0]) * most, max(0, ends[1]) * most
         if max(-low, high) >= TOTAL_LIMIT:
             sentence = f"This total could reach {max(-low, high):.1e}, and what is under 2^62 = 4.6e+18 fits"
@@ -202,7 +207,7 @@ class Totals:
     def _person(self, places: Sequence[int | None], ends: tuple[int, int]) -> int:
         """The most that one person adds to a total or takes from it, in one group: of a join one line is a person's."""
         if self.joined:
-            return max(-ends[0], ends[1])
+            return max(-ends[0], ends[1]) * self.pairs.count
         measure = None if places[0] is None else self.measures[0][places[0]]
         if measure is None or measure.kind == "people":
             return 1
@@ -217,8 +222,8 @@ class Totals:
     def bound(self, side: int) -> int:
         """The most rows of one line: an id's rows, or all rows of a group."""
         found = self.scope.sides[side]
-        if found.kind in ("semi", "anti"):
-            return 1  # a match counts once
+        if found.kind in ("semi", "anti") or side in self.pairs.slots:
+            return 1  # a match counts once; of rows that stand apart each is a line's
         return rows_of_id(found.table, found.ids) if found.ids else found.table.rows
 
     def rows_of(self, filters: Conditions) -> list[Measure | None]:

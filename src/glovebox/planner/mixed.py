@@ -7,7 +7,7 @@ neither true nor false here: a condition is asked for as the bit that it is true
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -67,8 +67,9 @@ class Number:
 class Mixing:
     """Turns mixed parts of a statement into expressions on shares, side 0 being QUERY's; see `shape.placed`."""
 
-    def __init__(self, scope: Scope, typing: Typing, place: Place) -> None:
-        self.scope, self.typing, self._place = scope, typing, place
+    def __init__(self, scope: Scope, typing: Typing, place: Place, apart: Container[int] = ()) -> None:
+        """apart: sides whose rows of an id stand apart, so that its repeating does no harm."""
+        self.scope, self.typing, self._place, self._apart = scope, typing, place, apart
         self._refuse = scope.statement.refuse
         self._use: Use = "compare"  # what the contract must allow for the values that are being read
 
@@ -80,8 +81,8 @@ class Mixing:
             sentence = "Two parties alone match ids and multiply, and compare no columns of both"
             hint = "conditions of one owner's columns each, or a contract with a neutral third party"
             self._refuse(node, "protocol", sentence, hint)
-        for side in self.scope.sides:
-            if side.ids and not side.ids.unique:
+        for place, side in enumerate(self.scope.sides):
+            if side.ids and not side.ids.unique and place not in self._apart:
                 sentence = f"Both owners' columns meet here row by row, and {side.table.name}.{side.ids.name} repeats"
                 hint = "conditions of one owner each, or a product in a SUM or an AVG; or unique = true for that id"
                 self._no(node, sentence, hint)

@@ -20,6 +20,7 @@ from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.gathering import full_side, makes_persons, person_side
 from glovebox.planner.grouping import Key, group_keys, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
+from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
 from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
@@ -70,7 +71,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     typing = Typing(scope, bound)
     keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
-    totals = Totals(scope, typing, pivoted)
+    totals = Totals(scope, typing, pivoted, pairs_of(scope))
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):
         hint = "GROUP BY a column of the left table, or JOIN without LEFT"
         scope.statement.refuse(parsed.tree.args["group"], "sql", "Rows without a match are in no group of this", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from itertools import permutations
@@ -17,9 +18,11 @@ from glovebox.planner.plan import Joined, Output, Spines, Stacked, Total
 from glovebox.planner.shape import join_shape, joint_shape, placed
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
+from glovebox.planner.typing import NULL
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
-from glovebox.schema.local import LocalQuery
+from glovebox.schema.expressions import Call, ColumnRef, Constant
+from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 MOST_TOTALS = 2048
 """Totals times groups of TABLE in a join: each costs 4 to 40 bytes a row, and a stream of its own at all three."""
@@ -101,14 +104,27 @@ def _way(
 
 def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
     side = totals.scope.sides[number]
+    own, slots = [key.groupings[0] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
     return LocalQuery(
         side.owners[0],
         side.table.name,
-        tuple(totals.measures[number]),
+        (*totals.measures[number], *(_in_groups(own) if slots and own else ())),
         side.table.rows,
         side.ids.name if side.ids else None,
         totals.where(number),
-        tuple(key.groupings[0] for key in keys if key.side == number),
-        number in totals.pivoted,
+        tuple(own),
+        number in totals.pivoted if not slots else bool(own),
         bool(totals.outer) and number == 0,
+        slots=slots,
     )
+
+
+def _in_groups(groupings: list[Grouping]) -> Iterator[Measure]:
+    """Whether a row is in each group, in row-major order of the groupings' domains."""
+    for labels in itertools.product(*(grouping.labels for grouping in groupings)):
+        equal = tuple(
+            Call("=", (ColumnRef(grouping.column or ""), Constant("category", label)))
+            for grouping, label in zip(groupings, labels, strict=True)
+        )
+        there = Call("and", equal) if len(equal) > 1 else equal[0]
+        yield Measure("values", Call("case", (there, Constant("integer", "1"), NULL)), 0, 0, 1)

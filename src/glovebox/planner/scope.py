@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -109,6 +109,7 @@ def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scop
     joins = tree.args.get("joins") or []
     if source is None:
         statement.refuse(tree, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
+    _to_where(tree, joins)
     nodes = [source.this, *(join.this for join in joins)]
     sides = [derived(one) if isinstance(one, exp.Subquery) else table_side(statement, contract, one) for one in nodes]
     if len(sides) > MOST_JOINED:
@@ -121,6 +122,32 @@ def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scop
         return _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope
+
+
+def _to_where(tree: exp.Select, joins: list[exp.Join]) -> None:
+    """Conditions of an inner join's ON that are no equality of two columns are as good in WHERE, and go there."""
+    moved: list[exp.Expr] = []
+    for join in joins:
+        parts = list(conjuncts(join.args.get("on")))
+        keys = [part for part in parts if isinstance(part, exp.EQ) and _is_key(part)]
+        if not (join.side or join.kind) and keys and len(keys) < len(parts):
+            join.set("on", _every(keys))
+            moved += [part for part in parts if not (isinstance(part, exp.EQ) and _is_key(part))]
+    if moved:
+        where = tree.args.get("where")
+        tree.set("where", exp.Where(this=_every([*([where.this] if where else []), *moved])))
+
+
+def _is_key(equality: exp.EQ) -> bool:
+    return isinstance(equality.this, exp.Column) and isinstance(equality.expression, exp.Column)
+
+
+def _every(parts: Sequence[exp.Expr]) -> exp.Expr:
+    """That all of these hold."""
+    whole: exp.Expr = parts[0]
+    for part in parts[1:]:
+        whole = exp.And(this=whole, expression=part)
+    return whole
 
 
 def _check_stack(scope: Scope, node: exp.Expr) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.planner.plan import Joined, Spine, Total
+from glovebox.planner.slots import Paired
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
@@ -24,6 +25,8 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     A total is one for each group of the owners whose measures are pivoted, in the order that `by_group` expects. The
     payloads of all tables stand in one row, the table's before the second's, and before columns of several owners.
     """
+    if paired(source):
+        return _pair_shape(source, totals)
     _, *tables = source.owners
     counts = [len(local.measures) * pivots(local) for local in tables]
     columns = [_side_by_side(column, counts[0], source.apart) for column in source.columns]
@@ -61,9 +64,42 @@ def joint_shape(source: Joined, totals: Sequence[Total]) -> JointShape:
     return JointShape(join_shape(source, totals), tuple(ranges))
 
 
-def by_group(source: Joined, totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def paired(source: Joined) -> bool:
+    """Whether rows of several owners meet pair by pair."""
+    return any(local.slots for local in source.owners)
+
+
+def _pair_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
+    pairs, (query, table, *_), second = Paired(source, totals), source.owners, source.second
+    return JoinShape(
+        query.lines,
+        table.lines,
+        len(table.measures) * table.width,
+        tuple(part.summed for part in pairs.parts),
+        _groups(query),
+        _groups(table),
+        tuple(pairs.choices),
+        tuple(pairs.columns),
+        None if second is None else TableSize(second.lines, len(second.measures) * second.width, _groups(second)),
+    )
+
+
+def _added(source: Joined, wanted: Sequence[Total], totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The totals of pairs of slots added up, in the ring of each: one for each total of the plan and pivoted group."""
+    shape = len(wanted), *(pivots(local) for local in source.owners)
+    sums = np.zeros((*shape, totals.shape[1]), np.uint64)
+    for part, total in zip(Paired(source, wanted).parts, totals, strict=True):
+        sums[(part.total, *part.groups)] += total
+    rings = np.array([(1 << total.bits) - 1 for total in wanted], np.uint64)
+    masked: NDArray[np.uint64] = sums & rings.reshape(-1, *[1] * len(shape))
+    return masked
+
+
+def by_group(source: Joined, wanted: Sequence[Total], totals: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A run's totals as those of the plan: (totals, groups), by the query's groups, within each by the table's, .."""
     owners = source.owners
+    if paired(source):
+        totals = _added(source, wanted, totals)
     apart = totals.reshape(-1, *(pivots(local) for local in owners), *(_groups(local) for local in owners))
     axes = [axis for place in range(len(owners)) for axis in (1 + place, 1 + len(owners) + place)]
     return apart.transpose(0, *axes).reshape(len(apart), math.prod(local.groups for local in owners))
@@ -73,7 +109,7 @@ def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray
     """A spine's totals as those of the plan: (totals, groups), the buckets within the groups of owners' columns."""
     if spine.join is None:
         raise TypeError("without a join nothing is on shares")
-    of_owners = by_group(spine.join, totals)
+    of_owners = by_group(spine.join, spine.totals, totals)
     apart = of_owners.reshape(-1, buckets, of_owners.shape[1])
     return apart.transpose(0, 2, 1).reshape(len(apart), -1)
 

@@ -51,6 +51,8 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     where `pivoted`, for an id may have rows in many, each measure becomes one for each group, over its rows alone.
     unmatched: rows without an id are lines too, which match nothing and are nobody.
     by_group: an id with rows in several groups is a line in each, and matches others' lines of the same group only.
+    slots: where not 0, each measure becomes so many, one for each row of the id, in some order; of a slot that has no
+    row it is that of no rows. The last measures then say, for each group, whether a row is in it, if there are groups.
     """
 
     party: int
@@ -63,6 +65,12 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     pivoted: bool = False
     unmatched: bool = False
     by_group: bool = False
+    slots: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many values of a line a measure becomes."""
+        return self.slots or (self.groups if self.pivoted else 1)
 
     @property
     def groups(self) -> int:

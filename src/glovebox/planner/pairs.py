@@ -1,0 +1,75 @@
+"""Rows of two owners that meet pair by pair: which sides send their rows of an id apart, in slots.
+
+Where a condition reads two owners' columns and an id repeats, every row of an id here meets every row of it there. Such
+an owner's line has a slot for each row that one id may have, by the contract's rows_per_id, used or not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from glovebox.contract.bounds import rows_of_id
+from glovebox.planner.scope import Scope
+from glovebox.planner.statement import conjuncts
+
+MOST_PAIRS = 64
+"""Pairs of slots of an id: each is compared on shares, in every row."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """slots: of each side whose rows of an id stand apart, how many; none where no rows meet pair by pair."""
+
+    slots: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Pairs of rows of one id."""
+        return math.prod(self.slots.values())
+
+
+def pairs_of(scope: Scope) -> Pairs:
+    """The slots of a question. Refused where they are too many, and where two owners are alone."""
+    meeting = next((node for node in _conditions(scope) if len(_sides(scope, node)) > 1), None)
+    if meeting is None:
+        return Pairs()
+    slots = {
+        number: rows_of_id(side.table, side.ids)
+        for number, side in enumerate(scope.sides)
+        if side.ids and not side.ids.unique
+    }
+    found, refuse = Pairs(slots), scope.statement.refuse
+    if slots and scope.contract.protocol:
+        hint = "a contract with a neutral party, or unique = true for the ids"
+        refuse(meeting, "protocol", "Two owners alone cannot compare several rows of an id yet", hint)
+    if found.count > MOST_PAIRS:
+        sentence = f"An id's rows meet in up to {found.count} pairs here"
+        hint = f"a contract with a smaller rows_per_id: at most {MOST_PAIRS} pairs"
+        refuse(meeting, "rows_per_id", sentence, hint)
+    return found
+
+
+def _conditions(scope: Scope) -> list[exp.Expr]:
+    """What a row is kept by, and what is added up, part by part."""
+    tree = scope.statement.tree
+    where, having = tree.args.get("where"), tree.args.get("having")
+    kept = [where.this] if where else []
+    added: list[exp.Expr] = []
+    for selected in (*tree.expressions, *([having] if having else [])):
+        kept += [condition.this for condition in selected.find_all(exp.Where)]
+        added += [aggregate.this for aggregate in selected.find_all(exp.Sum, exp.Avg, exp.Min, exp.Max)]
+    parts = [part for condition in kept for part in conjuncts(condition)]
+    return parts + [factor for one in added for factor in _factors(one)]
+
+
+def _factors(node: exp.Expr) -> list[exp.Expr]:
+    if isinstance(node, exp.Paren):
+        return _factors(node.this)
+    return _factors(node.this) + _factors(node.expression) if isinstance(node, exp.Mul) else [node]
+
+
+def _sides(scope: Scope, node: exp.Expr) -> set[int]:
+    return {scope.find(column)[0] for column in node.find_all(exp.Column)} if len(scope.sides) > 1 else set()
