@@ -10,4 +10,10 @@ REWRITTEN: dict[str, str] = {
                COUNT(DISTINCT v.user_key) FILTER (WHERE v.is_new = 1) AS new_buyers
         FROM publisher.exposures e JOIN advertiser.conversions v ON v.user_key = e.user_key AND v.ts >= e.ts
         GROUP BY e.campaign""",
+    # without a sub-query
+    "H7": """
+        SELECT COUNT(*) AS n, SUM(l.value) AS sx, SUM(k.value) AS sy, SUM(l.value * l.value) AS sxx,
+               SUM(l.value * k.value) AS sxy, SUM(k.value * k.value) AS syy
+        FROM h1.labs l JOIN h2.labs k ON k.person_key = l.person_key
+        WHERE l.test = 'hba1c' AND k.test = 'egfr'""",
 }

@@ -27,15 +27,14 @@ UNANSWERED: dict[str, str] = {
 }
 
 PRACTITIONERS: dict[str, str] = {
-    "A3": "sub-queries, and groups by CASE",
+    "A3": "one owner's rows by key, joined with another's",
     "A4": "the last of several events before another owner's",
-    "A5": "sub-queries, and COALESCE",
+    "A5": "one owner's rows by key, joined with another's",
     "H1": "sub-queries over several owners' rows",
     "H4": "groups by a band",
     "H5": "the next event of a person, at any owner",
-    "H7": "sub-queries",
-    "H8": "sub-queries",
-    "F2": "several owners' rows counted by key",
+    "H8": "persons and what they have, each pair once",
+    "F2": "accounts counted once of a device",
     "F3": "accounts counted once, of payments that are joined on another account",
     "F4": "rings of three edges: no table is joined with itself over owners",
     "F7": "stacked tables with another owner's",

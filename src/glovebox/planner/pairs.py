@@ -32,7 +32,7 @@ class Pairs:
 
 
 def pairs_of(scope: Scope) -> Pairs:
-    """The slots of a question. Refused where they are too many, and where two owners are alone."""
+    """The slots of a question. Refused where they are too many."""
     meeting = next((node for node in _conditions(scope) if len(_sides(scope, node)) > 1), None)
     if meeting is None:
         return Pairs()
@@ -41,14 +41,11 @@ def pairs_of(scope: Scope) -> Pairs:
         for number, side in enumerate(scope.sides)
         if side.ids and not side.ids.unique
     }
-    found, refuse = Pairs(slots), scope.statement.refuse
-    if slots and scope.contract.protocol:
-        hint = "a contract with a neutral party, or unique = true for the ids"
-        refuse(meeting, "protocol", "Two owners alone cannot compare several rows of an id yet", hint)
-    if found.count > MOST_PAIRS:
-        sentence = f"An id's rows meet in up to {found.count} pairs here"
-        hint = f"a contract with a smaller rows_per_id: at most {MOST_PAIRS} pairs"
-        refuse(meeting, "rows_per_id", sentence, hint)
+    found = Pairs(slots)
+    if found.count > MOST_PAIRS and not scope.contract.protocol:  # two owners alone compare nothing, which is said so
+        sentence = f"Both owners' columns meet here row by row, and an id's rows in up to {found.count} pairs"
+        hint = f"conditions of one owner's columns each, or a contract with rows_per_id for at most {MOST_PAIRS} pairs"
+        scope.statement.refuse(meeting, "rows_per_id", sentence, hint)
     return found
 
 
