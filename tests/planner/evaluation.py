@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import product
 from math import prod
 
@@ -48,6 +49,10 @@ def applied(operator, values):
             return int(value)
         case "negate", [value]:
             return -value
+        case "floor", [value, by]:
+            return Fraction(value) // Fraction(by)
+        case "year", [value]:
+            return value.year
         case "days", [value]:
             return (value - date(1970, 1, 1)).days
         case "microseconds", [value]:
@@ -87,7 +92,9 @@ def lines_of(query, table, label=None):
         ids = {row["id"] for row in kept} - (set() if query.unmatched else {None})
         assert query.pivoted or not query.groupings or len(ids) == len([row for row in kept if row["id"] is not None])
         lines = {
-            key if key is not None else (): [row for row in kept if row["id"] == key and label in (None, row["c"])]
+            key if key is not None else (): [
+                row for row in kept if row["id"] == key and (label is None or group_of(query, row) == (label,))
+            ]
             for key in ids
         }
         return lines if query.pivoted else {key: line for key, line in lines.items() if line}
@@ -99,7 +106,14 @@ def lines_of(query, table, label=None):
 
 def group_of(query, row):
     """The labels of a row's group."""
-    return tuple(grouping.always or row[grouping.column] for grouping in query.groupings)
+    return tuple(label_of(grouping, row) for grouping in query.groupings)
+
+
+def label_of(grouping, row):
+    """The label of a row by one key."""
+    if grouping.index is not None:
+        return grouping.labels[int(evaluated(grouping.index, row))]
+    return grouping.always or row[grouping.column]
 
 
 def unmatched(source, total, lines):

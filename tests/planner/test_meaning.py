@@ -25,13 +25,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
 COLUMNS = """[table.columns]
 id = { type = "id", form = "integer"UNIQUE }
-x = { type = "integer", range = [-9, 9], may = [ANY] }
+x = { type = "integer", range = [-9, 9], may = ["group", ANY] }
 y = { type = "decimal(4,1)", range = ["-9.9", "9.9"], required = true, may = [ANY] }
 z = { type = "integer", range = [-9, 9], may = ["compare"] }
 w = { type = "integer", range = [-9, 9], may = ["sum"] }
-f = { type = "boolean", may = ["filter", "compare"] }
+f = { type = "boolean", may = ["group", "filter", "compare"] }
 c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter", "compare"] }
-day = { type = "date", range = [2026-01-01, 2026-01-20], may = [MOMENT] }
+day = { type = "date", range = [2026-01-01, 2026-01-20], may = ["group", MOMENT] }
 hour = { type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-01-20T00:00:00Z], may = [MOMENT] }
 """.replace("ANY", '"sum", "avg", "min", "max", "filter", "compare"').replace(
     "MOMENT", '"min", "max", "filter", "compare"'
@@ -164,6 +164,10 @@ FORMULAS = (
     "{0}", "{0}", "{0} / {1}", "1.0 * {0} + {1} * 2", "- {0} / NULLIF({1}, 0)", "COALESCE({0}, 7) - ABS({1})",
     "SQRT(ABS({0}))",
 )  # fmt: skip
+KEYS = (
+    "{0}.c", "{0}.c", "{0}.f", "floor({0}.x / 4) * 4", "NOT {0}.f", "{0}.x > 2 AND {0}.f", "year({0}.day)",
+    "CASE WHEN {0}.x < 0 THEN 'low' WHEN {0}.f THEN 'middle' ELSE 'high' END", "CASE WHEN {0}.y > 0 THEN 'more' END",
+)  # fmt: skip
 HAVING = (
     None, None, "{0} >= 2", "{0} < 3 AND {1} > 0", "{0} / 2 BETWEEN -3 AND 9", "{0} = 1", "3 >= {0}",
 )  # fmt: skip
@@ -211,7 +215,8 @@ def questions(draw, tables, source, joined, mixing=False, noisy=False):
         columns.append(f"{formula.format(aggregate(plain), aggregate(plain))} AS o{number}")
     having = None if noisy else draw(st.sampled_from(HAVING))
     where = draw(st.one_of(st.none(), condition))
-    keys = [f"{table}.c AS {table}_c" for table in draw(st.lists(st.sampled_from(tables), unique=True))]
+    grouped = draw(st.lists(st.sampled_from(tables), unique=True))
+    keys = [f"{draw(st.sampled_from(KEYS)).format(table)} AS {table}_c" for table in grouped]
     places = ", ".join(str(number + 1) for number in range(len(keys)))
     return (
         f"SELECT {', '.join(keys + columns)} FROM {source}"

@@ -20,12 +20,12 @@ EPOCH = date(1970, 1, 1)
 
 USES: dict[Kind, tuple[Use, ...]] = {
     "id": (),
-    "integer": ("sum", "avg", "min", "max", "filter", "compare"),
-    "decimal": ("sum", "avg", "min", "max", "filter", "compare"),
-    "boolean": ("filter", "compare"),
+    "integer": ("sum", "avg", "min", "max", "group", "filter", "compare"),
+    "decimal": ("sum", "avg", "min", "max", "group", "filter", "compare"),
+    "boolean": ("group", "filter", "compare"),
     "category": ("group", "filter", "compare"),
-    "date": ("min", "max", "filter", "compare"),
-    "timestamp": ("min", "max", "filter", "compare"),
+    "date": ("min", "max", "group", "filter", "compare"),
+    "timestamp": ("min", "max", "group", "filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
     "id": frozenset({"form", "max_bytes", "country", "unique"}),

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from glovebox.data.columns import column_type
 from glovebox.data.database import Parameters
-from glovebox.data.trees import Node, call, cast, compare, is_null, name, not_, string
+from glovebox.data.trees import Node, call, cast, compare, is_null, name, not_, number, string
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -132,17 +132,16 @@ def _call(operator: str, given: list[Typed]) -> Typed:
         case "integer", [value] if value.sort in {"boolean", "null"} or value.integral:
             node = value.node if value.integral else cast(value.node, "BIGINT")
             return Typed(node, "number", 0, True)
-        case "days", [value] if value.sort in {"date", "null"}:
-            first = cast(string("1970-01-01"), "DATE")
-            return Typed(compare(exp.Sub, cast(value.node, "DATE"), first), "number", 0, True)
-        case "microseconds", [value] if value.sort in {"timestamp", "null"}:
-            return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
+        case "floor", [value, divisor]:
+            return _floored(value, divisor)
         case "case", [_, _, *_] if len(given) % 2:
             return _case(given)
         case _, [left, right] if operator in COMPARISON:
             _same([left, right])
             left, right = _aligned([left, right])
             return Typed(compare(COMPARISON[operator], left.node, right.node), "boolean")
+        case _, [value]:
+            return _counted(operator, value)
     raise _untyped(f"uses {operator} over what it does not apply to")
 
 
@@ -155,6 +154,30 @@ def _arithmetic(operator: str, left: Typed, right: Typed) -> Typed:
         left, right = _aligned([left, right])
         scale = left.scale
     return Typed(compare(ARITHMETIC[operator], _wide(left), _wide(right)), "number", scale, integral)
+
+
+def _counted(operator: str, value: Typed) -> Typed:
+    """A number that a day or a time has."""
+    match operator:
+        case "days" if value.sort in {"date", "null"}:
+            first = cast(string("1970-01-01"), "DATE")
+            return Typed(compare(exp.Sub, cast(value.node, "DATE"), first), "number", 0, True)
+        case "microseconds" if value.sort in {"timestamp", "null"}:
+            return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
+        case "year" if value.sort in {"date", "timestamp", "null"}:
+            return Typed(cast(call("year", value.node), "BIGINT"), "number", 0, True)
+    raise _untyped(f"uses {operator} over what it does not apply to")
+
+
+def _floored(value: Typed, divisor: Typed) -> Typed:
+    """The quotient rounded down, over integers: DuckDB rounds a quotient of integers towards zero."""
+    for one in (value, divisor):
+        _need(one, "number")
+    scale = max(value.scale, divisor.scale)
+    units = number(10**scale)
+    x, by = (cast(compare(exp.Mul, _wide(one), units), "HUGEINT") for one in _aligned([value, divisor]))
+    rest = compare(exp.Mod, compare(exp.Add, compare(exp.Mod, x, by), by), by)
+    return Typed(compare(exp.IntDiv, compare(exp.Sub, x, rest), by), "number", 0, True)
 
 
 def _case(given: list[Typed]) -> Typed:

@@ -8,7 +8,6 @@ what is hashed is what is counted. No floating point anywhere.
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -42,7 +41,7 @@ from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
-from glovebox.schema.local import Grouping, LocalQuery
+from glovebox.schema.local import LocalQuery
 
 PASSES = 3
 """Over a table that is kept: to keep it, to hash it, to group it."""
@@ -310,28 +309,19 @@ def load_groups(
         if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):
             raise DataError(f"{table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
     parameters = Parameters()
-    labels = [name(view.name_of(grouping.column)) for grouping in query.groupings if grouping.column]
+    group = group_number(query, view, parameters)
     totals = [of_group(measure, view, parameters) for measure in query.measures]
-    select = exp.select(*labels, *totals).from_(every.subquery("every")).where(condition(query, view, parameters))
-    if labels:
-        select = select.group_by(*(label.copy() for label in labels))
-    values = np.zeros((len(query.measures), math.prod(len(each.labels) for each in query.groupings)), np.int64)
-    for line in rows(database, select, parameters):
-        group = _index(query.groupings, list(line[: len(labels)]))
-        for index, (measure, total) in enumerate(zip(query.measures, line[len(labels) :], strict=True)):
-            values[index, group] = total_units(measure, total)
-    return LoadedGroups(values, snapshot)
-
-
-def _index(groupings: tuple[Grouping, ...], found: list[str]) -> int:
-    """The number of a group in row-major order. found: the labels of the groupings that have a column, in order."""
-    group, left = 0, iter(found)
-    for grouping in groupings:
-        label = next(left) if grouping.column else grouping.always
-        if label not in grouping.labels:
+    select = exp.select(group.as_("number"), *totals).from_(every.subquery("every"))
+    select = select.where(condition(query, view, parameters))
+    if query.groupings:
+        select = select.group_by(exp.Literal.number(1))
+    values = np.zeros((len(query.measures), query.groups), np.int64)
+    for group_of, *line in rows(database, select, parameters):
+        if group_of is None or not 0 <= group_of < query.groups:
             raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
-        group = group * len(grouping.labels) + grouping.labels.index(label)
-    return group
+        for index, (measure, total) in enumerate(zip(query.measures, line, strict=True)):
+            values[index, group_of] = total_units(measure, total)
+    return LoadedGroups(values, snapshot)
 
 
 def _computed(extra: dict[str, Node], node: Node) -> str:

@@ -53,9 +53,14 @@ def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | Non
 def group_number(query: LocalQuery, view: View, parameters: Parameters) -> Node:
     """The number of a row's group in row-major order of the groupings' domains."""
     number_of: Node = number(0)
+    within: Node
     for grouping in query.groupings:
-        if grouping.column is None:
-            within: Node = number(grouping.labels.index(grouping.always or ""))
+        if grouping.index is not None:
+            within = rendered(grouping.index, view, parameters).node
+        elif grouping.column is None:
+            if grouping.always not in grouping.labels:
+                raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
+            within = number(grouping.labels.index(grouping.always))
         else:
             labels = call("list_value", *(parameters.bind(label, "VARCHAR") for label in grouping.labels))
             place = call("list_position", labels, name(view.name_of(grouping.column)))

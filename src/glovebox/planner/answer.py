@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from glovebox.planner.formulas import value_of, written
 from glovebox.planner.plan import Output, Plan, groupings_of
 from glovebox.planner.privacy import MISSES, error_bars
 from glovebox.protocols.finishing import Part
+from glovebox.schema.local import Grouping
 
 AVERAGE_DECIMALS = 10
 QUOTIENT_DECIMALS = 6  # of the unit that is averaged (quotient.py)
@@ -99,12 +101,24 @@ def answer_of(plan: Plan, shown: NDArray[np.bool_], parts: NDArray[np.object_]) 
     )
 
 
-def _labels(plan: Plan) -> Iterator[tuple[str, ...]]:
+def _labels(plan: Plan) -> Iterator[tuple[Cell, ...]]:
     """The labels of every group, in row-major order of the domains."""
-    return itertools.product(*(grouping.labels for grouping in groupings_of(plan)))
+    return itertools.product(*(map(partial(_label, grouping), grouping.labels) for grouping in groupings_of(plan)))
 
 
-def _cell(output: Output, opened: dict[Part, int], labels: tuple[str, ...], visible: bool) -> Cell:
+def _label(grouping: Grouping, text: str) -> Cell:
+    """A label as a cell: a number or a truth where it is one, NULL for what is missing."""
+    if not text:
+        return None
+    match grouping.sort:
+        case "number":
+            return int(text)
+        case "boolean":
+            return text == "true"
+    return text
+
+
+def _cell(output: Output, opened: dict[Part, int], labels: tuple[Cell, ...], visible: bool) -> Cell:
     if output.kind == "group":
         return labels[output.index]
     if not visible:

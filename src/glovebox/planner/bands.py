@@ -17,7 +17,7 @@ from glovebox.planner.scope import Scope
 from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
 from glovebox.planner.typing import Typed, Typing
 from glovebox.schema.expressions import Call, Constant, Expression
-from glovebox.schema.local import Grouping
+from glovebox.schema.local import Grouping, LabelSort
 
 MOST_BANDS = 100
 """Of all keys together: each is a bit of every row."""
@@ -25,9 +25,8 @@ MOST_BANDS = 100
 
 @dataclass(frozen=True)
 class Band(Key):
-    """One key. node: what is grouped by. value: what the labels are values of; else whens, each with its label."""
+    """One key. value: what the labels are values of; else whens, each with its label."""
 
-    node: exp.Expr
     value: Typed | None = None
     whens: tuple[tuple[Expression, str], ...] = ()
 
@@ -76,7 +75,7 @@ def band_keys(scope: Scope, typing: Typing) -> list[Key]:
 def band_of(scope: Scope, keys: list[Key], node: exp.Expr) -> int | None:
     """Which key a selected expression is, if it is one."""
     for number, key in enumerate(keys):
-        if isinstance(key, Band) and _same(scope, key.node, node.unnest()):
+        if key.made is not None and _same(scope, key.made, node.unnest()):
             return number
     return None
 
@@ -98,15 +97,16 @@ def _band(scope: Scope, typing: Typing, node: exp.Expr) -> Band:
     match typed.sort:
         case "boolean":
             labels: tuple[str, ...] = ("false", "true")
+            sort: LabelSort = "boolean"
         case "category" if typed.column:
-            labels = typed.column.values
+            labels, sort = typed.column.values, "label"
         case "number" if typed.scale == 0 and typed.high - typed.low < MOST_BANDS:
-            labels = tuple(str(number) for number in range(typed.low, typed.high + 1))
+            labels, sort = tuple(str(number) for number in range(typed.low, typed.high + 1)), "number"
         case _:
             hint = f"CASE WHEN … THEN 'label' … ELSE 'label' END, or a whole number of at most {MOST_BANDS} values"
             scope.statement.refuse(node, "sql", "This makes no groups of a public domain", hint)
     name = node.name.lower() if isinstance(node, exp.Column) else ""
-    return Band(0, name, (Grouping(labels),), node, typed)
+    return Band(0, name, (Grouping(labels, sort=sort),), node, typed)
 
 
 def _label(node: exp.Expr | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The keys of GROUP BY: each a column with a public domain, or the label that a UNION ALL gives to an owner's rows."""
+"""The keys of GROUP BY: each a column with a public domain, what one owner's columns make, or a UNION ALL's label."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from glovebox.planner.domains import domain_of
 from glovebox.planner.scope import Scope
+from glovebox.planner.statement import canonical_text
+from glovebox.planner.typing import Typing
 from glovebox.schema.columns import Column
-from glovebox.schema.expressions import ColumnRef, Constant, Expression
+from glovebox.schema.expressions import ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import Grouping
 
 MOST_GROUPS = 10_000
@@ -17,18 +20,19 @@ MOST_GROUPS = 10_000
 
 @dataclass(frozen=True)
 class Key:
-    """One key. groupings: one for each owner of its side."""
+    """One key. groupings: one for each owner of its side. made: what makes it, if it is no plain column."""
 
     side: int
     name: str
     groupings: tuple[Grouping, ...]
+    made: exp.Expr | None = None
 
 
-def group_keys(scope: Scope) -> list[Key]:
+def group_keys(scope: Scope, typing: Typing) -> list[Key]:
     """The keys of a statement, in its order. Refused for what makes no groups, and for too many."""
     tree = scope.statement.tree
     group = tree.args.get("group")
-    keys = [_key(scope, meant(scope, tree, node)) for node in group.expressions] if group else []
+    keys = [_key(scope, typing, meant(scope, tree, node)) for node in group.expressions] if group else []
     count = math.prod(len(key.groupings[0].labels) for key in keys)
     if group and (count > MOST_GROUPS or len({(key.side, key.name) for key in keys}) != len(keys)):
         scope.statement.refuse(group, "sql", f"These are {count} groups", f"at most {MOST_GROUPS}, each key once")
@@ -36,19 +40,38 @@ def group_keys(scope: Scope) -> list[Key]:
 
 
 def selected_key(scope: Scope, keys: list[Key], node: exp.Expr) -> int | None:
-    """Which key a selected column is, if it is one."""
-    if not isinstance(node, exp.Column):
-        return None
-    if node.name.lower() not in [key.name for key in keys]:
-        return None
-    side, column = scope.find(node)
-    place = side, column.name
-    found = [number for number, key in enumerate(keys) if (key.side, key.name) == place]
+    """Which key a selected expression is, if it is one."""
+    found = [number for number, key in enumerate(keys) if key.made is not None and key.made == node.unnest()]
+    if not found and isinstance(node, exp.Column) and node.name.lower() in [key.name for key in keys]:
+        side, column = scope.find(node)
+        found = [number for number, key in enumerate(keys) if (key.side, key.name) == (side, column.name)]
     return found[0] if found else None
 
 
-def _key(scope: Scope, node: exp.Expr) -> Key:
-    side, column = _column(scope, node)
+def _key(scope: Scope, typing: Typing, node: exp.Expr) -> Key:
+    node = node.unnest()
+    if isinstance(node, exp.Column):
+        side, column = _column(scope, node)
+        if column.kind == "category":
+            return _of_labels(scope, side, column)
+    elif not node.find(exp.Column):
+        scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
+    domain = domain_of(scope, typing, node)
+    branches = scope.sides[domain.side].branches
+    groupings = tuple(
+        Grouping(domain.labels, index=substituted(domain.index, branch.columns), sort=domain.sort)
+        for branch in branches
+    )
+    name = node.name.lower() if isinstance(node, exp.Column) else canonical_text(_bare(node))
+    return Key(domain.side, name, groupings, None if isinstance(node, exp.Column) else node)
+
+
+def _bare(node: exp.Expr) -> exp.Expr:
+    """An expression whose columns are not qualified, so that it has one text."""
+    return node.copy().transform(lambda part: exp.column(part.name.lower()) if isinstance(part, exp.Column) else part)
+
+
+def _of_labels(scope: Scope, side: int, column: Column) -> Key:
     made = [branch.columns.get(column.name, ColumnRef(column.name)) for branch in scope.sides[side].branches]
     always = tuple(dict.fromkeys(one.text for one in made if isinstance(one, Constant)))
     labels = column.values or always
@@ -86,11 +109,9 @@ def _is_column(scope: Scope, node: exp.Column) -> bool:
     return bool(node.table) or any(side.table.column(node.name.lower()) for side in scope.sides)
 
 
-def _column(scope: Scope, node: exp.Expr) -> tuple[int, Column]:
-    if not isinstance(node, exp.Column):
-        scope.statement.refuse(node, "sql", "Groups are made by columns", "GROUP BY a category column")
+def _column(scope: Scope, node: exp.Column) -> tuple[int, Column]:
     side, column = scope.find(node)
-    if column.kind not in ("category", "integer") or "group" not in column.may:
+    if "group" not in column.may:
         able = [f"GROUP BY {one.name}" for each in scope.sides for one in each.table.columns if "group" in one.may]
         hint = " or ".join(able) or "no groups: the contract lets no column make them"
         sentence = f"{scope.sides[side].table.name}.{column.name} may not be grouped by"

@@ -69,7 +69,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     derived = partial(_derived, parsed, contract, bound)
     scope = Scope(parsed, contract, (full,)) if full else scope_of(parsed, contract, derived)
     typing = Typing(scope, bound)
-    keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope)
+    keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope, typing)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
     totals = Totals(scope, typing, pivoted, pairs_of(scope))
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):

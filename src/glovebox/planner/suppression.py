@@ -21,7 +21,7 @@ from glovebox.planner.plan import Nested, Plan, groupings_of
 from glovebox.planner.scope import Scope, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement, canonical_text, conjuncts
-from glovebox.planner.typing import SAMPLES, Typed, parameter
+from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 from glovebox.protocols.suppression import Nesting
 
 Rows = tuple[frozenset[str], frozenset[str]]
@@ -71,7 +71,7 @@ def _asked(contract: Contract) -> tuple[tuple[Rows, Columns], ...]:
         try:
             given = {name: parameter(name, kind, SAMPLES[kind]) for name, kind in question.parameters}
             scope = _scope(contract, Statement(question.sql), given)
-            found.append((_rows(scope), _columns(scope, group_keys(scope))))
+            found.append((_rows(scope), _columns(scope, group_keys(scope, Typing(scope, given)))))
         except Refused:
             continue  # it cannot be asked, so it tells nothing
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from sqlglot import exp
@@ -77,6 +77,10 @@ class Typing:
                 return self.added(node, None, self._number(node.this), -1)
             case exp.Case():
                 return self._case(node)
+            case exp.Floor():
+                return self._floor(node)
+            case exp.Year():
+                return self._year(node)
             case exp.Div():
                 hint = "a ratio of aggregates, like SUM(…) / SUM(…)"
                 self._refuse(node, "sql", "A ratio of a row's values is no exact number", hint)
@@ -154,6 +158,27 @@ class Typing:
             if one.sort == "number" and one.scale == 0:
                 return replace(one, expression=Call("integer", (one.expression,)))
         return self._refuse(node, "sql", "This cannot be cast", "CAST(a boolean or an integer AS INTEGER)")
+
+    def _floor(self, node: exp.Floor) -> Typed:
+        """A number, or its quotient by a positive constant, rounded down."""
+        inner = node.this.unnest()
+        parts = (inner.this, inner.expression) if isinstance(inner, exp.Div) else (inner, exp.Literal.number(1))
+        value, divisor = self._number(parts[0]), self._number(parts[1])
+        if not isinstance(divisor.expression, Constant) or divisor.low <= 0:
+            self._refuse(node, "sql", "FLOOR takes a number, or one divided by a positive constant", "floor(x / 10)")
+        if value.low <= -MOST or value.high >= MOST:
+            self._refuse(node, "columns", "Nothing bounds this number", "a column with a range")
+        low, high = (end * 10**divisor.scale // (divisor.low * 10**value.scale) for end in (value.low, value.high))
+        call = Call("floor", (value.expression, divisor.expression))
+        return replace(value, expression=call, scale=0, low=low, high=high, column=None)
+
+    def _year(self, node: exp.Year) -> Typed:
+        one = self.typed(node.this)
+        if one.sort not in ("date", "timestamp") or one.low <= -MOST or one.high >= MOST:
+            self._refuse(node, "sql", "A year is of a date or a time that has a range", "a range in the contract")
+        low, high = (year_of(one.sort, end) for end in (one.low, one.high))
+        call = Call("year", (one.expression,))
+        return replace(one, expression=call, sort="number", low=low, high=high, column=None)
 
     def _number(self, node: exp.Expr) -> Typed:
         found = self.typed(node)
@@ -336,6 +361,12 @@ def number(text: str) -> Typed | None:
     whole, _, decimals = plain.partition(".")
     value = int(whole + decimals) * (-1 if text.startswith("-") else 1)
     return Typed(Constant("decimal" if decimals else "integer", text), "number", None, len(decimals), value, value)
+
+
+def year_of(kind: str, end: int) -> int:
+    """The year of a range's end, in days or seconds since 1970."""
+    days = end if kind == "date" else end // 86_400
+    return (date(1970, 1, 1) + timedelta(days=days)).year
 
 
 def moment(kind: str, text: str) -> Typed | None:

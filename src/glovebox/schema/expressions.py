@@ -15,10 +15,11 @@ Operator = Literal[
     "+", "-", "*", "negate",
     "=", "<>", "<", "<=", ">", ">=",
     "and", "or", "not", "is_null",
-    "case", "integer", "days", "microseconds",
+    "case", "integer", "days", "microseconds", "floor", "year",
 ]  # fmt: skip
 """`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer.
-`days` of a date, `microseconds` of a timestamp: since the beginning of 1970."""
+`days` of a date, `microseconds` of a timestamp: since the beginning of 1970. `floor`: the greatest integer that is not
+above a number divided by a positive constant. `year` of a date or a timestamp."""
 
 
 class ColumnRef(Struct, frozen=True, tag_field="node", tag="column", forbid_unknown_fields=True):

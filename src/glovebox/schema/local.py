@@ -30,15 +30,23 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     high: int = 0
 
 
-class Grouping(Struct, frozen=True, forbid_unknown_fields=True):
-    """A group key with its public domain: a category column, or a label that is the same for all of an owner's rows.
+LabelSort = Literal["label", "number", "boolean"]
 
-    labels: the domain in the contract's order. column: None where every row of the owner has the label `always`.
+
+class Grouping(Struct, frozen=True, forbid_unknown_fields=True):
+    """A group key with its public domain: a category column, a label that is the same for all of an owner's rows, or
+    what an expression makes of a row.
+
+    labels: the domain in the contract's order; of numbers and truths their text, and "" for what is missing. sort: what
+    the labels are. column: None where every row of the owner has the label `always`, or `index` says each row's place
+    among the labels.
     """
 
     labels: tuple[str, ...]
     column: str | None = None
     always: str | None = None
+    index: Expression | None = None
+    sort: LabelSort = "label"
 
 
 class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ def tables(folder):
             f"""{impression}
 {campaign}
 policy = {{ type = "category", values = ["bts", "random"], may = ["group", "filter"] }}
-position = {{ type = "category", values = ["1", "2", "3"], may = ["group", "filter"] }}
+position = {{ type = "integer", range = [1, 3], required = true, may = ["group", "filter"] }}
 propensity = {{ type = "decimal(13,12)", range = ["0.000001", 1], required = true, may = ["sum", "filter"] }}
 segment_id = {{ type = "category", values = {segments}, may = ["group", "filter"] }}""",
         )

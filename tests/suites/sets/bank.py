@@ -13,9 +13,9 @@ def tables(folder):
             f"""{customer}
 age = {{ type = "integer", range = [18, 100], required = true, may = ["sum", "avg", "filter"] }}
 job = {{ type = "category", values = {labels(folder, "bank/customers", "job")}, may = ["group", "filter"] }}
-in_default = {{ type = "boolean", required = true, may = ["filter"] }}
+in_default = {{ type = "boolean", required = true, may = ["group", "filter"] }}
 balance_eur = {{ type = "integer", range = [-10000, 110000], required = true, may = ["sum", "avg", "filter"] }}
-personal_loan = {{ type = "boolean", required = true, may = ["filter"] }}""",
+personal_loan = {{ type = "boolean", required = true, may = ["group", "filter"] }}""",
         )
         + table(
             "call_centre",

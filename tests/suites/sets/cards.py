@@ -1,6 +1,6 @@
 """Card transactions of three banks, whose cards are used at the same terminals."""
 
-from ..public import DataSet, parquet, table
+from ..public import DataSet, Rewritten, parquet, table
 
 BANKS = ("bank_a", "bank_b", "bank_c")
 
@@ -29,4 +29,14 @@ CARDS = DataSet(
     ["bank_a.card_transactions.terminal_id", "bank_b.card_transactions.terminal_id"],
     ["bank_a.card_transactions.terminal_id", "bank_c.card_transactions.terminal_id"],
 ]""",
+    rewritten={
+        "q6_amount_bands": Rewritten(
+            "the bands in the order in which CASE names them, without ORDER BY min(amount)",
+            (
+                "SELECT CASE WHEN amount < 50 THEN '0-50' WHEN amount < 100 THEN '50-100' WHEN amount < 220 "
+                "THEN '100-220' ELSE '220+' END AS band, COUNT(*) AS transactions, SUM(fraud) AS frauds "
+                f"FROM ({UNION}) GROUP BY 1",
+            ),
+        )
+    },
 )

@@ -12,7 +12,7 @@ def tables(folder):
     patient = 'patient_id = { type = "id", form = "exact" }'
     people = """
 gender = { type = "category", values = ["female", "male"], may = ["group", "filter"] }
-birth_date = { type = "date", range = [1900-01-01, 2009-12-31], required = true, may = ["filter"] }"""
+birth_date = { type = "date", range = [1900-01-01, 2009-12-31], required = true, may = ["group", "filter"] }"""
     load = 'viral_load = { type = "integer", range = [0, 1000000], required = true, may = ["sum", "avg", "filter"] }'
     stacked = 'same_person_at_several = "no"\n'
     return (

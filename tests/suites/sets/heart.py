@@ -10,9 +10,9 @@ def tables(folder):
         list(HOSPITALS),
         "patients",
         400,
-        """age = { type = "integer", range = [0, 119], required = true, may = ["sum", "avg", "filter"] }
+        """age = { type = "integer", range = [0, 119], required = true, may = ["sum", "avg", "group", "filter"] }
 sex = { type = "category", values = ["F", "M"], may = ["group", "filter"] }
-chest_pain = { type = "category", values = ["1", "2", "3", "4"], may = ["group", "filter"] }
+chest_pain = { type = "integer", range = [1, 4], required = true, may = ["group", "filter"] }
 cholesterol = { type = "integer", range = [0, 1000], may = ["sum", "avg", "filter"] }
 st_slope = { type = "integer", range = [1, 3], may = ["filter"] }
 vessels = { type = "integer", range = [0, 3], may = ["filter"] }

@@ -1,6 +1,6 @@
 """Lung patients of three sites, breast cancer patients of three centres, and a registry with a laboratory."""
 
-from ..public import DataSet, Rewritten, parquet, table
+from ..public import DataSet, parquet, table
 
 LUNG = ("lung_site_a", "lung_site_b", "lung_site_c")
 BREAST = ("breast_centre_1", "breast_centre_2", "breast_centre_3")
@@ -9,7 +9,6 @@ BREAST = ("breast_centre_1", "breast_centre_2", "breast_centre_3")
 def tables(folder):
     person = 'person_id = { type = "id", form = "exact", unique = true }'
     died = 'died = { type = "integer", range = [0, 1], required = true, may = ["sum", "avg", "filter"] }'
-    groups = ", ".join(f'"{number}"' for number in range(1, 11))
     return (
         table(
             list(LUNG),
@@ -18,7 +17,7 @@ def tables(folder):
             f"""days = {{ type = "integer", range = [0, 1099], required = true, may = ["sum", "avg", "filter"] }}
 {died}
 sex = {{ type = "category", values = ["F", "M"], may = ["group", "filter"] }}
-ecog = {{ type = "integer", range = [0, 4], may = ["filter"] }}""",
+ecog = {{ type = "integer", range = [0, 4], may = ["group", "filter"] }}""",
             'person = "row"',
         )
         + table(
@@ -42,7 +41,7 @@ days = {{ type = "integer", range = [0, 5999], required = true, may = ["sum", "a
             "flc_lab",
             "samples",
             8_000,
-            f'{person}\nflc_group = {{ type = "category", values = [{groups}], may = ["group", "filter"] }}',
+            person + '\nflc_group = { type = "integer", range = [1, 10], required = true, may = ["group", "filter"] }',
         )
     )
 
@@ -53,14 +52,4 @@ SURVIVAL = DataSet(
     tables,
     parquet([(site, "patients") for site in (*LUNG, *BREAST)] + [("flc_registry", "people"), ("flc_lab", "samples")]),
     '[["people.person_id", "samples.person_id"]]',
-    {
-        "f1_death_by_flc": Rewritten(
-            "in the order of the groups' domain: as labels they are sorted as text",
-            (
-                "SELECT flc_group, COUNT(*) AS people, SUM(died) AS deaths, SUM(days) AS person_days, "
-                "ROUND(SUM(died) * 365.25 / SUM(days), 6) AS deaths_per_person_year "
-                "FROM flc_registry.people JOIN flc_lab.samples USING (person_id) GROUP BY 1",
-            ),
-        )
-    },
 )
