@@ -5,6 +5,7 @@ in `unanswered.py` with its reason. `--rewrite` writes docs/questions.md.
 """
 
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,15 @@ def assert_same(found, wanted):
         assert all(map(same, row, clear)), (row, clear)
 
 
+def is_empty(row):
+    """Whether a row is of a group without anybody: no number of it is anything but zero or missing."""
+    numbers = [cell for cell in row if isinstance(cell, Decimal | int | None) and not isinstance(cell, bool)]
+    return len(row) > 1 and not any(numbers)
+
+
 def same(cell, clear):
-    if clear is None or isinstance(clear, str | bool):
-        return cell == clear
+    if isinstance(cell, str) or clear is None or isinstance(clear, bool):
+        return cell == clear or cell == str(clear)
     return cell is not None and abs(float(cell) - float(clear)) <= CLOSE * max(abs(float(clear)), 1e-3)
 
 

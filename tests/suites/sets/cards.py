@@ -3,6 +3,7 @@
 from ..public import DataSet, Rewritten, parquet, table
 
 BANKS = ("bank_a", "bank_b", "bank_c")
+UNION = " UNION ALL ".join(f"SELECT * FROM {bank}.card_transactions" for bank in BANKS)
 
 
 def tables(folder):
