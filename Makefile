@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
-.PHONY: demo test check bench peers attacks faults questions refusals lock clean
+.PHONY: demo test check bench peers attacks faults security questions refusals lock clean
 
 demo: .venv/run
 	$(BIN)/glovebox demo
@@ -33,6 +33,11 @@ attacks: .venv/dev
 
 faults: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m fault tests/faults
+
+# Runs what the catalogue of attacks names, and writes the table in docs/security.md from the results.
+security: .venv/dev
+	-$(BIN)/python -m pytest -q -n auto --junitxml=.venv/security.xml $$($(BIN)/python -m tests.attacks.table --list)
+	$(BIN)/python -m tests.attacks.table .venv/security.xml
 
 # Ten times as many random questions as `make test` asks, each compared with DuckDB.
 questions: .venv/dev
