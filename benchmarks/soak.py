@@ -116,7 +116,7 @@ def soak(sessions: int, seed: int, directory: Path) -> Soak:
             running.session(number)
             if number >= min(WARM, sessions // 2):
                 running.look()
-            if number % 50 == 49:
+            if number % 10 == 9:
                 print(f"{number + 1} sessions, {dict(running.told)}, grown by {dict(running.grown)}", flush=True)
         settled(fleet)
     if running.grown["MiB"] > MOST_MIB or running.grown["files"] > MOST_FILES:
@@ -144,7 +144,7 @@ def main() -> None:
     """Run, and say what was seen."""
     given = [int(word) for word in sys.argv[1:3]]
     sessions, seed = (*given, *(1000, 1)[len(given) :])
-    fleets.START_S = 120.0  # nodes start slowly on a busy machine
+    fleets.START_S = 300.0  # nodes start slowly on a busy machine
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         running = soak(sessions, seed, Path(folder))
