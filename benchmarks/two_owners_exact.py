@@ -1,6 +1,6 @@
 """Many small runs of two owners alone, of random sizes, overlaps, values and shapes: every total must be exact.
 
-    python benchmarks/two_owners_exact.py [runs] [seed]
+    python -m benchmarks.two_owners_exact [runs] [seed]
 
 Prints how many runs were exact; 1 if one was not. Transfers are made for some runs at a time, each used once.
 """

@@ -249,5 +249,5 @@ def test_what_this_engine_has_not_is_refused():
 
 
 async def test_random_small_runs_are_exact():
-    """Ten thousand of them by `python benchmarks/two_owners_exact.py`."""
+    """Ten thousand of them by `python -m benchmarks.two_owners_exact`."""
     assert await two_owners_exact.exact_runs(random.Random(7), 8) == 8
