@@ -92,7 +92,7 @@ def _opened(plan: Plan, sums: NDArray[np.int64], salt: bytes) -> Opened:
         raise TypeError("two owners alone join")
     finishing, shape = finishing_of(plan), join_shape(plan)
     flat = sums.view(np.uint64).reshape(len(shape.totals), shape.table_groups)
-    totals = by_group(plan.source, flat).view(np.int64)
+    totals = by_group(plan.source, plan.totals, flat).view(np.int64)
     shown = totals[finishing.people] >= finishing.threshold
     if finishing.zero_shown:
         shown |= totals[finishing.people] == 0
