@@ -38,6 +38,7 @@ U64 = NDArray[np.uint64]
 SIZE_EPSILON = decimal.Decimal("0.1")  # what a session costs beside its answers' noise
 HALF = 248  # dummies of the middle: beyond them a draw has a chance under 2^-40 (two-party.md 1.5)
 CUT = 16  # bytes of a point that are compared
+BAD_POINTS = "sent points that the group has not, or out of order, or one twice"
 REAL, DUMMY, FILLER = b"\0", b"\1", b"\2"
 
 
@@ -164,16 +165,18 @@ def _points(secret: bytes, key: bytes, items: list[bytes]) -> list[bytes]:
 
 
 async def _received(ctx: Context, count: int, name: str) -> list[bytes]:
-    """The other's list: elements of the group, each once, in order."""
+    """The other's list, each point once, in order; whether they are points is seen when they are multiplied."""
     octets = await ctx.receive(peer_of(ctx), np.uint8, (count, ristretto.ELEMENT_BYTES), name)
-    points = [row.tobytes() for row in octets]
-    if not _is_rising(octets) or not await ctx.compute(lambda: all(map(ristretto.is_element, points))):
-        ctx.blame(peer_of(ctx), "sent points that the group has not, or out of order, or one twice")
-    return points
+    if not _is_rising(octets):
+        ctx.blame(peer_of(ctx), BAD_POINTS)
+    return [row.tobytes() for row in octets]
 
 
 async def _multiplied(ctx: Context, secret: bytes, points: list[bytes]) -> list[bytes]:
-    return await ctx.compute(lambda: [ristretto.times(secret, point) for point in points])
+    try:
+        return await ctx.compute(lambda: [ristretto.times(secret, point) for point in points])
+    except ValueError:  # no canonical encoding of an element, or the identity
+        ctx.blame(peer_of(ctx), BAD_POINTS)
 
 
 async def _elements(ctx: Context, shape: tuple[int, ...], name: str) -> U64:

@@ -20,7 +20,10 @@ WORTH_S = 2.0  # a wait that a person notices: from here on a neutral party is w
 def check_served(statement: Statement, plan: Plan) -> None:
     """Return if two owners alone can run a plan; what this engine has not is refused, whatever the planner may have."""
     source, hint = plan.source, "COUNT, SUM, AVG of a join, or a contract with a neutral third party"
-    if not isinstance(source, Joined) or source.second is not None or source.apart or plan.nested is not None:
+    if not isinstance(source, Joined):
+        statement.refuse(statement.tree, "protocol", "Two parties alone join two tables, and do no more", hint)
+    slots = any(local.slots for local in source.owners)
+    if slots or source.second is not None or source.apart or plan.nested is not None:
         statement.refuse(statement.tree, "protocol", "Two parties alone join two tables, and do no more", hint)
     if any(total.least for total in plan.totals):
         statement.refuse(statement.tree, "protocol", "Two parties alone find no least or largest number", hint)
