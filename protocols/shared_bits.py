@@ -49,14 +49,16 @@ async def anded(ctx: Context, x: Bits, y: Bits) -> Bits:
 async def opened_masked(ctx: Context, x: Bits) -> Bits:
     """The bits of shares of degree t, to all computing parties, who know nothing of them: they stand under coins.
 
-    Each party sends its share to the t that follow it.
+    Each party sends its share to the t that follow it. What it opens to is among what `reveal.py` compares.
     """
     me, m, t = ctx.shamir.index, ctx.shamir.m, ctx.shamir.threshold
     for k in range(1, t + 1):
         await ctx.send(ctx.parties[(me + k) % m], x.copy())
     before = tuple((me - k) % m for k in range(t, 0, -1))
     shares = [await ctx.receive(ctx.parties[party], np.uint8, x.shape) for party in before]
-    return combined([*shares, x], (*before, me))
+    opened = combined([*shares, x], (*before, me))
+    ctx.shamir.runtime.note_opened(ctx.path, opened.tobytes())
+    return opened
 
 
 async def _dealt(ctx: Context, secrets: Bits) -> Bits:
