@@ -110,9 +110,18 @@ def test_groups_of_persons_of_either_side(one, other):
         (f"SELECT id, AVG(x) AS n FROM ({ALL}) u GROUP BY id", "counts, sums, MIN, MAX and bool_or"),
         ("SELECT id, COUNT(*) AS n FROM p0.t GROUP BY id", "p0's alone"),
         (f"SELECT id, SUM(z) AS n FROM ({ALL}) u GROUP BY id", "may not be"),
+        (f"SELECT id, COUNT(CASE WHEN z > 1 THEN 1 END) AS n FROM ({ALL}) u GROUP BY id", "z may not be filtered by"),
+        (f"SELECT id, SUM(CASE WHEN z > 1 THEN 1 END) AS n FROM ({ALL}) u GROUP BY id", "z may not be filtered by"),
     ],
 )
 def test_what_makes_no_persons_is_refused(persons, sentence):
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, f"SELECT COUNT(*), SUM(n) FROM ({persons}) p WHERE n > 1", {}, 0)
     assert sentence in refused.value.detail[-1]
+
+
+def test_groups_of_what_a_person_comes_to_need_its_columns_to_be_filters():
+    with pytest.raises(GloveboxError) as refused:
+        persons = f"SELECT id, SUM(w) AS s FROM ({ALL}) u GROUP BY id"
+        plan_question(CONTRACT, f"SELECT s, COUNT(*) FROM ({persons}) p GROUP BY s", {}, 0)
+    assert "s may not be grouped by" in refused.value.detail[-1]

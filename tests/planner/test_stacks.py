@@ -100,3 +100,10 @@ def test_tables_that_the_contract_neither_joins_nor_stacks_are_not_stacked():
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, "SELECT COUNT(*) FROM (SELECT x FROM p1.d UNION ALL SELECT x FROM p2.g) u", {}, 0)
     assert "neither joins nor stacks" in refused.value.detail[-1]
+
+
+def test_a_column_made_of_conditions_needs_them_allowed_though_only_its_values_are_counted():
+    parts = " UNION ALL ".join(f"SELECT CASE WHEN z > 1 THEN 1 END AS more FROM {owner}.s" for owner in OWNERS)
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, f"SELECT COUNT(more) FROM ({parts}) u", {}, 0)
+    assert "s.z may not be filtered by" in refused.value.detail[-1]

@@ -262,7 +262,7 @@ class Totals:
                 self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
             return Output(name, "count", total=self.total(self.people(filters), node, filters.mixed))
         one = self.typing.typed(inside)
-        self.typing.allow(inside, replace(one, values=frozenset()), "filter")  # whether a value is there is free
+        self.typing.allow_conditions(inside, one)
         return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
 
     def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:

@@ -213,7 +213,9 @@ class Gathering:
             case exp.Count() if isinstance(inner.this, exp.Distinct):
                 return self._owners(name, inner, condition)
             case exp.Count():
-                return self._counted(name, condition, self.typing.typed(inner.this))
+                one = self.typing.typed(inner.this)
+                self.typing.allow_conditions(inner, one)
+                return self._counted(name, condition, one)
             case exp.Sum():
                 return self._summed(inner.this, name, condition)
             case exp.LogicalOr():
@@ -284,6 +286,7 @@ class Gathering:
         one = self.typing.typed(node)
         if one.sort != "number":
             self._no(node, "Only numbers are added up", "SUM(CASE WHEN … THEN 1 ELSE 0 END)")
+        self.typing.allow_conditions(node, one)  # which persons have a sum tells where they hold
         expression, nullable = _where(condition, one.expression), condition is not None or self._nullable(one)
         low, high = min(0, one.low) * self.most, max(0, one.high) * self.most
         measure = Measure("sum", expression, one.scale, low, high)

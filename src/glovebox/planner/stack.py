@@ -54,6 +54,7 @@ class Part:
         if not name:
             self._refuse(item, "sql", "A column of a UNION ALL that is made here has a name", "… AS name")
         typed = self._typing.typed(node)
+        self._typing.allow_conditions(node, typed)  # or they would be counted by where the value is there
         if isinstance(typed.expression, Constant) and typed.sort == "text":
             return name, self._label(item, name, typed.expression.text), Constant("category", typed.expression.text)
         kinds: dict[str, Kind] = {"number": "decimal" if typed.scale else "integer", "boolean": "boolean"}

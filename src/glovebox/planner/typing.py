@@ -318,11 +318,16 @@ class Typing:
                         "min": "asked for its least",
                         "max": "asked for its greatest",
                         "filter": "filtered by",
+                        "group": "grouped by",
                         "compare": "compared with another owner's column",
                     }
                     allowed = [example for may, example in EXAMPLES.items() if may in column.may]
                     hint = " or ".join(allowed or ["COUNT(*)"]).replace("x", name)
                     self._refuse(node, clause, f"{table.name}.{name} may not be {uses[wanted]}", hint, party)
+
+    def allow_conditions(self, node: exp.Expr, typed: Typed) -> None:
+        """Refuse conditions on columns that the contract lets nobody filter by; whether a value is there is free."""
+        self.allow(node, replace(typed, values=frozenset()), "filter")
 
 
 EXAMPLES: dict[Use, str] = {
