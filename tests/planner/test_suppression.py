@@ -68,6 +68,35 @@ def test_questions_that_keep_fewer_columns_of_the_same_rows_tell_totals(asked, o
     assert planned(asked, *others, table=table).nested == levels
 
 
+ONCE = 'rows_per_id = 3\nsame_person_at_several = "yes"'
+PERSONS = "(SELECT id, COUNT(*) AS n, SUM(n) AS s FROM t WHERE b = 'x' GROUP BY id) p"
+BANDS = (
+    f"n, CASE WHEN s > 5 THEN 'high' ELSE 'low' END AS height, COUNT(*) AS m FROM {PERSONS} WHERE s > 1 GROUP BY 1, 2"
+)
+LABELS, PLAIN = (" UNION ALL ".join(f"SELECT {what} FROM p{number}.t WHERE b = :b" for number in range(3))
+                 for what in ("'h' AS h, *", "*"))  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "others", "levels"), [
+    (BANDS, [f"COUNT(*) AS m FROM {PERSONS} WHERE 1 < s"], None),
+    (BANDS, [f"COUNT(*) AS m FROM {PERSONS} WHERE s > 1"], Nested(((),))),
+    (BANDS, ["COUNT(DISTINCT id) AS m FROM t WHERE b = 'x'"], None),
+    (BANDS.replace(" WHERE s > 1", ""), ["COUNT(DISTINCT id) AS m FROM t WHERE b = 'x'"], Nested(((),))),
+    (BANDS, [f"k, COUNT(*) AS m FROM {PERSONS.replace('AS n', 'AS k')} WHERE s > 1 GROUP BY k"], Nested(((0,),))),
+    (BANDS, [BANDS.replace("n, CASE", "CASE").replace("1, 2", "1")], Nested(((1,),))),
+])  # fmt: skip
+def test_bands_of_persons_stand_under_totals_too(asked, others, levels):
+    assert planned(asked, *others, table=ONCE).nested == levels
+
+
+def test_neither_labels_of_the_parts_nor_parameters_hide_that_rows_are_the_same():
+    questions = [f"h, COUNT(*) AS n FROM ({LABELS}) u GROUP BY h", f"COUNT(*) AS n FROM ({PLAIN}) u"]
+    text = HEAD + TABLES.replace("TABLE", APART).replace("QUESTIONS", '"approved"')
+    for number, sql in enumerate(questions):
+        text += f'\n[[question]]\nname = "q{number}"\nsql = "SELECT {sql}"\nparameters = {{ b = "category" }}\n'
+    assert plan_question(parse_contract(text.encode()), "q0", {"b": "y"}, 0).nested == Nested(((),))
+
+
 def test_with_noise_totals_tell_nothing_that_is_not_paid_for():
     noisy = '"approved"\n[privacy]\nepsilon_total = "6"\nepsilon_per_question = "0.5"\n'
     assert planned(A, ALL, rules=noisy).nested is None

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
-from glovebox.planner.grouping import Key, meant
+from glovebox.planner.grouping import Key, group_keys, meant
 from glovebox.planner.scope import Scope
 from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
 from glovebox.planner.typing import Typed, Typing
@@ -60,8 +60,12 @@ class Band(Key):
         return [found[label] for label in self.labels]
 
 
-def band_keys(scope: Scope, typing: Typing) -> list[Key]:
+def keys_of(scope: Scope, typing: Typing) -> list[Key]:
     """The keys of a statement, in its order. Refused for what makes no groups, and for too many."""
+    return _band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope, typing)
+
+
+def _band_keys(scope: Scope, typing: Typing) -> list[Key]:
     tree = scope.statement.tree
     group = tree.args.get("group")
     bands = [_band(scope, typing, meant(scope, tree, node).unnest()) for node in group.expressions] if group else []

@@ -6,6 +6,7 @@ Each owner puts its own rows of a person together; what the owners have of one p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replaced
 from typing import NoReturn
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
-from glovebox.planner.scope import Scope, Side, table_side
+from glovebox.planner.scope import Scope, Side, scope_of, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, at_scale
@@ -27,13 +28,34 @@ PERSON = "SELECT id, SUM(x) AS s FROM (… UNION ALL …) GROUP BY id"
 AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
 
 
-def makes_persons(node: exp.Expr) -> bool:
+def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Scope:
+    """What the names of a statement stand for, sub-queries among its tables. given: typed parameters of the question.
+
+    Refused for tables, joins or sub-queries that cannot be asked.
+    """
+    full = _full_side(statement, contract, given)
+
+    def derived(node: exp.Subquery) -> Side:
+        return (_person_side if _makes_persons(node) else union_side)(statement, contract, node, given)
+
+    return Scope(statement, contract, (full,)) if full else scope_of(statement, contract, derived)
+
+
+def selects_of_persons(scope: Scope) -> list[exp.Select]:
+    """The sub-queries that make persons: one, or two of a FULL JOIN, or none."""
+    if scope.sides[0].persons is None:
+        return []
+    tree = scope.statement.tree
+    return [node.this for node in (tree.args["from_"].this, *(join.this for join in tree.args.get("joins") or []))]
+
+
+def _makes_persons(node: exp.Expr) -> bool:
     """Whether a sub-query makes one row of many."""
     inner = node.this if isinstance(node, exp.Subquery) else None
     return isinstance(inner, exp.Select) and bool(inner.args.get("group") or inner.args.get("distinct"))
 
 
-def person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
+def _person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
     """The side that such a sub-query is. given: typed parameters of the question."""
     gathering = Gathering(statement, contract, node.this, given)
     gathering.check_joined()
@@ -41,7 +63,7 @@ def person_side(statement: Statement, contract: Contract, node: exp.Subquery, gi
     return _side(gathering.side, persons, node.alias)
 
 
-def full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
+def _full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
     """The side that a FULL JOIN of two owners' persons is, if the statement reads one: who is at one at least.
 
     Its columns have the names of both sides before theirs, and so have from then on the statement's own.
@@ -49,7 +71,7 @@ def full_side(statement: Statement, contract: Contract, given: Mapping[str, Type
     tree = statement.tree
     joins = tree.args.get("joins") or []
     nodes = [tree.args["from_"].this, *(join.this for join in joins)] if tree.args.get("from_") else []
-    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(makes_persons, nodes)):
+    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(_makes_persons, nodes)):
         return None
     sides = [Gathering(statement, contract, node.this, given) for node in nodes]
     names = [node.alias.lower() for node in nodes]
@@ -59,7 +81,8 @@ def full_side(statement: Statement, contract: Contract, given: Mapping[str, Type
         columns += [_of_one(gathered, place, name) for gathered in side.columns()]
     _renamed(statement, [column.column.name for column in columns], names)
     queries = tuple(query for side in sides for query in side.queries())
-    return _side(sides[0].side, Persons(queries, tuple(columns)), "")
+    branches = tuple(branch for side in sides for branch in side.side.branches)
+    return _side(replaced(sides[0].side, branches=branches), Persons(queries, tuple(columns)), "")
 
 
 def _check_full(
@@ -113,7 +136,7 @@ def _side(side: Side, persons: Persons, alias: str) -> Side:
     owners = tuple(query.party for query in persons.queries)
     table = Table("persons", owners, side.table.rows, columns, None, "id", apart=True)
     called = frozenset({alias.lower()} if alias else ())
-    return Side(side.index, table, owners, called, persons=persons)
+    return Side(side.index, table, owners, called, branches=side.branches, persons=persons)
 
 
 class Gathering:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from msgspec.structs import replace
 from sqlglot import exp
@@ -15,27 +15,20 @@ from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
-from glovebox.planner.bands import band_keys, band_of
+from glovebox.planner.bands import band_of, keys_of
 from glovebox.planner.finished import finished, having_of, used_of
-from glovebox.planner.gathering import full_side, makes_persons, person_side
-from glovebox.planner.grouping import Key, group_keys, selected_key
+from glovebox.planner.gathering import scope_with_persons
+from glovebox.planner.grouping import Key, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
 from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
-from glovebox.planner.scope import Scope, Side, check_receivers, scope_of
-from glovebox.planner.stack import union_side
+from glovebox.planner.scope import Scope, check_receivers
 from glovebox.planner.statement import Statement, canonical_text, near
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
-
-
-def _derived(statement: Statement, contract: Contract, given: Mapping[str, Typed], node: exp.Subquery) -> Side:
-    """The side that a sub-query in place of a table is."""
-    read = person_side if makes_persons(node) else union_side
-    return read(statement, contract, node, given)
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:
@@ -65,11 +58,9 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     approved, text = _approved(contract, statement)
     parsed = Statement(text)
     bound = _parameters(approved, parameters)
-    full = full_side(parsed, contract, bound)
-    derived = partial(_derived, parsed, contract, bound)
-    scope = Scope(parsed, contract, (full,)) if full else scope_of(parsed, contract, derived)
+    scope = scope_with_persons(parsed, contract, bound)
     typing = Typing(scope, bound)
-    keys = band_keys(scope, typing) if scope.sides[0].persons else group_keys(scope, typing)
+    keys = keys_of(scope, typing)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
     totals = Totals(scope, typing, pivoted, pairs_of(scope))
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):
@@ -100,7 +91,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         noise=noise_of(totals, outputs, keys, having),
         having=having,
         limit=_limit(parsed, approved),
-        nested=nested(scope, keys, places, person_groups(totals, keys)),
+        nested=nested(scope, keys, places, person_groups(totals, keys), approved.name if approved else ""),
     )
     if contract.protocol:
         check_served(parsed, plan)

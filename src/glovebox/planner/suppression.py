@@ -16,28 +16,32 @@ from sqlglot import exp
 
 from glovebox.contract.terms import Contract
 from glovebox.errors import Refused
-from glovebox.planner.grouping import Key, group_keys
+from glovebox.planner.bands import keys_of
+from glovebox.planner.gathering import scope_with_persons, selects_of_persons
+from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
-from glovebox.planner.scope import Scope, scope_of
-from glovebox.planner.stack import union_side
+from glovebox.planner.scope import Scope
 from glovebox.planner.statement import Statement, canonical_text, conjuncts
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 from glovebox.protocols.suppression import Nesting
+from glovebox.schema.expressions import Constant
 
 Rows = tuple[frozenset[str], frozenset[str]]
 Columns = frozenset[tuple[str, str]]
 
 
-def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_groups: int) -> Nested | None:
+def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_groups: int, name: str) -> Nested | None:
     """What other questions of the contract tell of a question's groups; None if nothing.
 
-    places: of each key among the plan's groupings. person_groups: how many groups a person may be in.
+    places: of each key among the plan's groupings. person_groups: how many groups a person may be in. name: of the
+    approved question.
     """
     contract = scope.contract
     if contract.privacy or contract.rules.questions != "approved" or contract.rules.groups_of_at_least < 2:
         return None
-    own = _columns(scope, keys)
-    found = {columns for rows, columns in _asked(contract) if rows == _rows(scope) and columns < own}
+    asked = _asked(contract)
+    own_rows, own = asked.get(name, (None, frozenset()))  # a match check has no groups
+    found = {columns for rows, columns in asked.values() if rows == own_rows and columns < own}
     if not found:
         return None
     if contract.protocol:
@@ -64,41 +68,58 @@ def nesting_of(plan: Plan) -> Nesting | None:
 
 
 @lru_cache(64)
-def _asked(contract: Contract) -> tuple[tuple[Rows, Columns], ...]:
-    """What rows each approved question counts, and what its groups are made by."""
-    found = []
+def _asked(contract: Contract) -> dict[str, tuple[Rows, Columns]]:
+    """What rows each approved question counts, and what its groups are made by, all with the same parameters."""
+    found = {}
     for question in contract.questions:
         try:
-            given = {name: parameter(name, kind, SAMPLES[kind]) for name, kind in question.parameters}
-            scope = _scope(contract, Statement(question.sql), given)
-            found.append((_rows(scope), _columns(scope, group_keys(scope, Typing(scope, given)))))
+            given = {name: _sample(name, kind) for name, kind in question.parameters}
+            scope = scope_with_persons(Statement(question.sql), contract, given)
+            found[question.name] = _rows(scope), _columns(scope, keys_of(scope, Typing(scope, given)))
         except Refused:
             continue  # it cannot be asked, so it tells nothing
-    return tuple(found)
+    return found
 
 
-def _scope(contract: Contract, parsed: Statement, given: dict[str, Typed]) -> Scope:
-    return scope_of(parsed, contract, lambda node: union_side(parsed, contract, node, given))
+def _sample(name: str, kind: str) -> Typed:
+    """A parameter's stand-in: of a label one of any column, where a text would have to be of the column beside it."""
+    text = SAMPLES[kind]
+    return Typed(Constant("category", text), "category") if kind == "category" else parameter(name, kind, text)
 
 
 def _rows(scope: Scope) -> Rows:
-    """What decides which rows a question counts."""
-    tree = scope.statement.tree
-    where = tree.args.get("where")
-    conditions = list(conjuncts(where.this if where else None))
-    for join in tree.args.get("joins") or []:
-        conditions += conjuncts(join.args.get("on"))
-    tables = {f"{side.kind} {side.table.name} {side.owners} {side.branches}" for side in scope.sides}
-    return frozenset(tables), frozenset(_bare(condition) for condition in conditions)
+    """What decides which rows a question counts, or whose; columns that the parts of a UNION ALL make do not."""
+    selects, tree = selects_of_persons(scope), scope.statement.tree
+    conditions = [_bare(part, _made(scope)) for part in _conditions(tree)]
+    conditions += [f"{n or ''}{_bare(part, {})}" for n, select in enumerate(selects) for part in _conditions(select)]
+    for join in [] if selects else tree.args.get("joins") or []:
+        conditions += [_bare(part, {}) for part in conjuncts(join.args.get("on"))]
+    parts = [(side.kind, [(one.owner, one.index, one.where) for one in side.branches]) for side in scope.sides]
+    return frozenset(map(str, parts)), frozenset(conditions)
 
 
-def _bare(condition: exp.Expr) -> str:
-    """A condition's text, whatever its columns are qualified by."""
+def _conditions(select: exp.Select) -> list[exp.Expr]:
+    where = select.args.get("where")
+    return list(conjuncts(where.this if where else None))
+
+
+def _made(scope: Scope) -> dict[str, exp.Expr]:
+    """What the columns of persons are called, and made of."""
+    selects = selects_of_persons(scope)
+    aliases = [one for one in selects[0].expressions if isinstance(one, exp.Alias)] if len(selects) == 1 else []
+    return {one.alias.lower(): one.this for one in aliases}
+
+
+def _bare(part: exp.Expr, made: dict[str, exp.Expr]) -> str:
+    """A part's text, whatever its columns are qualified by, with what is made in place of its name."""
 
     def unqualified(node: exp.Expr) -> exp.Expr:
-        return exp.column(node.name.lower()) if isinstance(node, exp.Column) else node
+        if not isinstance(node, exp.Column):
+            return node
+        name = node.name.lower()
+        return made[name].copy() if name in made else exp.column(name)
 
-    return canonical_text(condition.copy().transform(unqualified))
+    return canonical_text(part.copy().transform(unqualified))
 
 
 def _columns(scope: Scope, keys: Sequence[Key]) -> Columns:
@@ -106,4 +127,7 @@ def _columns(scope: Scope, keys: Sequence[Key]) -> Columns:
 
 
 def _named(scope: Scope, keys: Sequence[Key]) -> list[tuple[str, str]]:
-    return [(scope.sides[key.side].table.name, key.name) for key in keys]
+    return [
+        (scope.sides[key.side].table.name, key.name if key.made is None else _bare(key.made, _made(scope)))
+        for key in keys
+    ]
