@@ -3,6 +3,8 @@
 from itertools import product
 from math import prod
 
+from msgspec.structs import replace
+
 from glovebox.planner.plan import Spines
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value, kind_of
 
@@ -20,6 +22,8 @@ def computed(plan, tables):
 def spine_totals(plan, tables):
     """Every total in every group."""
     buckets = prod(len(grouping.labels) for grouping in plan.source.buckets)
+    if len(plan.source.owners) > len(plan.source.spines):
+        return beside_another(plan, tables)
     every = [[0] * groups_of(plan, buckets) for _ in plan.totals]
     for spine in plan.source.spines:
         owners = (spine.query,) if spine.join is None else spine.join.owners
@@ -37,6 +41,14 @@ def spine_totals(plan, tables):
     for total, groups in zip(plan.totals, every, strict=True):
         assert all(total.low <= group <= total.high for group in groups), (total, groups)
     return every
+
+
+def beside_another(plan, tables):
+    """Of a stack that is joined with another owner's table: the joins' totals, added."""
+    joins = [
+        evaluation.totals_of(replace(plan, source=one.join, totals=one.totals), tables) for one in plan.source.spines
+    ]
+    return [[sum(groups) for groups in zip(*totals, strict=True)] for totals in zip(*joins, strict=True)]
 
 
 def groups_of(plan, buckets):

@@ -37,7 +37,7 @@ def check_overflow(contract: Contract) -> None:
 def _joined_rows(contract: Contract, own: int, column: str, other: int, other_column: str) -> tuple[int, str]:
     """A bound on the rows of a join, and what it is made of: ids x rows of an id here x rows of an id there."""
     tables = contract.tables[own], contract.tables[other]
-    ids = min(table.rows for table in tables)
+    ids = min(table.rows for table in tables) * max(len(table.owners) for table in tables)
     repeats = [
         rows_of_id(table, found)
         for table, name in zip(tables, (column, other_column), strict=True)

@@ -65,6 +65,12 @@ def _check(tables: tuple[Table, ...], names: list[str], places: list[list[JoinCo
     if one.owners == other.owners:
         sentence = f"both tables are {names[one.owners[0]]}'s"
         raise Fault("contract_join", PATH, sentence, "an owner joins its own tables before they are bound")
+    if len(one.owners) > 1 and len(other.owners) > 1:
+        sentence = "both tables have several owners, and joining two such is not served by this version"
+        raise Fault("contract_not_served", PATH, sentence, "join a table of one owner with each of them")
+    if set(one.owners) & set(other.owners):
+        sentence = f"{names[min(set(one.owners) & set(other.owners))]} owns part of both tables"
+        raise Fault("contract_not_served", PATH, sentence, "join a table of an owner with those of others")
     for left, right in zip(*places, strict=True):
         first, second = _column(tables, left), _column(tables, right)
         if (first.kind, first.form, first.max_bytes) != (second.kind, second.form, second.max_bytes):
@@ -74,9 +80,9 @@ def _check(tables: tuple[Table, ...], names: list[str], places: list[list[JoinCo
 
 def _check_side(tables: tuple[Table, ...], side: list[JoinColumn]) -> None:
     table, columns = tables[side[0].table], [_column(tables, place) for place in side]
-    if len(table.owners) > 1:
-        sentence = f"{table.name} has several owners, and joining such a table is not served by this version"
-        raise Fault("contract_not_served", PATH, sentence, "join tables of one owner each")
+    if len(table.owners) > 1 and len(side) > 1:
+        sentence = f"{table.name} has several owners, and joining it on several columns is not served by this version"
+        raise Fault("contract_not_served", PATH, sentence, "join it on one id")
     ids = [column for column in columns if column.kind == "id"]
     if not ids:
         sentence = f"{table.name}.{side[0].column} is no id"

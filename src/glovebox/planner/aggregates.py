@@ -77,7 +77,7 @@ class Totals:
     def several(self) -> bool:
         """Whether one person may be at several owners of a stacked table."""
         side = self.scope.sides[0]
-        return not self.joined and len(side.owners) > 1 and side.table.person == "id" and not side.table.apart
+        return len(side.owners) > 1 and side.table.person == "id" and not side.table.apart
 
     def where(self, side: int) -> Expression | None:
         """The part of WHERE that a side's owner applies alone."""
@@ -153,8 +153,8 @@ class Totals:
     ) -> int:
         """The index of a total of rows that are between two ends each."""
         tables = [side.table for side in self.scope.sides]
-        most = min(table.rows for table in tables) if self.joined else len(self.scope.sides[0].owners)
-        most = (tables[0].rows if outer else most) * self.pairs.count
+        most = min(table.rows for table in tables) if self.joined else 1
+        most = (tables[0].rows if outer else most) * self.pairs.count * len(self.scope.sides[0].owners)
         low, high = min(0, ends[0]) * most, max(0, ends[1]) * most
         if max(-low, high) >= TOTAL_LIMIT:
             sentence = f"This total could reach {max(-low, high):.1e}, and what is under 2^62 = 4.6e+18 fits"

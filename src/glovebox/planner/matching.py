@@ -27,7 +27,12 @@ def is_match(statement: str) -> bool:
 
 def match_statements(contract: Contract) -> list[str]:
     """The match checks of a contract, one a join, each in the one spelling that counts."""
-    return [f"{WORD}{_place(contract, left)} WITH {_place(contract, right)}" for left, right in contract.rules.join]
+    return [f"{WORD}{_place(contract, left)} WITH {_place(contract, right)}" for left, right in _joins(contract)]
+
+
+def _joins(contract: Contract) -> list[tuple[JoinColumn, JoinColumn]]:
+    """The joins of tables of one owner each."""
+    return [pair for pair in contract.rules.join if all(len(contract.tables[end.table].owners) == 1 for end in pair)]
 
 
 def match_question(contract: Contract, statement: str) -> Question:
@@ -38,7 +43,7 @@ def match_question(contract: Contract, statement: str) -> Question:
         raise _refused(CLAUSE, "The contract allows no match check.", hint)
     if statement not in possible:
         raise _refused("rules.join", "The contract has no such join.", " or ".join(possible) or "a contract with joins")
-    left, right = contract.rules.join[possible.index(statement)]
+    left, right = _joins(contract)[possible.index(statement)]
     ids = [_id(contract, place, alias) for place, alias in ((left, "l"), (right, "r"))]
     count = exp.Count(this=exp.Distinct(expressions=[exp.column(left.column, "l", quoted=True)])).as_("overlap")
     select = exp.select(count).from_(_table(contract, left, "l"))

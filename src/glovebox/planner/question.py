@@ -161,7 +161,8 @@ def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str
 def _places(scope: Scope, keys: list[Key], source: Joined | Stacked | Spines) -> list[int]:
     """The place of each group key among the source's groupings, the query's before the table's."""
     if not isinstance(source, Joined):
-        return list(range(len(keys)))
+        ordered = sorted(keys, key=lambda key: key.side)
+        return [ordered.index(key) for key in keys]
     parts = [local.party for local in source.owners]
     ordered = sorted(keys, key=lambda key: parts.index(scope.sides[key.side].owners[0]))
     return [ordered.index(key) for key in keys]

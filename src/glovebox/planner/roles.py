@@ -14,7 +14,7 @@ from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
-from glovebox.planner.plan import Joined, Output, Spines, Stacked, Total
+from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
 from glovebox.planner.shape import join_shape, joint_shape, placed
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
@@ -32,6 +32,8 @@ def source_of(
     totals: Totals, outputs: Sequence[Output], keys: list[Key], computing: tuple[int, ...]
 ) -> tuple[Joined | Stacked | Spines, tuple[Total, ...]]:
     """The source of a plan, and its totals. Refused for what is too much to join."""
+    if totals.joined and len(totals.scope.sides[0].owners) > 1:
+        return _stack_joined(totals, outputs, keys, computing)
     if totals.joined:
         return _joined(totals, keys, computing)
     if totals.scope.sides[0].persons:
@@ -83,6 +85,34 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
         costs = {place: joint_cost(joint_shape(*ways[place])) for place in able}
         return ways[min(able, key=lambda place: sum(cost.size for cost in costs[place]))]
     return ways[min(able, key=lambda place: join_cost(shapes[place]).size)]
+
+
+def _stack_joined(
+    totals: Totals, outputs: Sequence[Output], keys: list[Key], computing: tuple[int, ...]
+) -> tuple[Spines, tuple[Total, ...]]:
+    """Every owner of a stack beside another owner's table, whose roles are the same in each join."""
+    scope, tree = totals.scope, totals.scope.statement.tree
+    if scope.contract.protocol or totals.noisy or met_at_several(totals, outputs):
+        sentence = "People who may be at several owners, or get noise, cannot be joined with another owner's yet"
+        scope.statement.refuse(tree, "table", sentence, "totals of rows, of a table whose people are at one owner each")
+    other, spines = _local(totals, keys, 1), []
+    stack = scope.sides[0]
+    for number, branch in enumerate(stack.branches):
+        groupings = tuple(key.groupings[number] for key in keys if key.side == 0)
+        own = branch_query(
+            scope.contract, branch, tuple(totals.measures[0]), stack.table.rows, totals.where(0), groupings
+        )
+        name = stack.ids.name if stack.ids else ""
+        made = branch.columns.get(name, ColumnRef(name))
+        ids = made.name if isinstance(made, ColumnRef) else None
+        own = replace(own, ids=ids, pivoted=0 in totals.pivoted, unmatched=bool(totals.outer))
+        joined, found = _way(totals, [own, other], (0, 1), computing)
+        shape = join_shape(joined, found)
+        if len(shape.totals) * shape.planes > MOST_TOTALS:
+            sentence = f"These groups are {len(shape.totals) * shape.planes} totals of every row"
+            scope.statement.refuse(tree, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
+        spines.append(Spine(own, found, joined))
+    return Spines((*(spine.query for spine in spines), other), tuple(spines)), tuple(totals.totals)
 
 
 def _way(

@@ -12,7 +12,7 @@ from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import Persons
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
-from glovebox.schema.expressions import Expression
+from glovebox.schema.expressions import ColumnRef, Expression
 
 MOST_JOINED = 3
 
@@ -116,10 +116,10 @@ def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scop
         statement.refuse(joins[MOST_JOINED - 1], "sql", "Four tables cannot be joined yet", "join three of them")
     scope = Scope(statement, contract, tuple(sides))
     if joins:
-        for node in nodes:
-            if isinstance(node, exp.Subquery):
+        for node, side in zip(nodes, sides, strict=True):
+            if isinstance(node, exp.Subquery) and len(side.branches) < 2:
                 statement.refuse(node, "sql", "A sub-query cannot be joined yet", "JOIN a table of the contract")
-        return _joined(scope, joins)
+        return _stack_joined(scope, joins) if max(len(side.owners) for side in sides) > 1 else _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope
 
@@ -205,10 +205,6 @@ def table_side(statement: Statement, contract: Contract, node: exp.Expr) -> Side
 def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     """Check how tables are joined, by USING or by ON one equality, and that the contract has these joins."""
     statement, contract = scope.statement, scope.contract
-    for side in scope.sides:
-        if len(side.owners) != 1:
-            sentence = f"{side.table.name} has several owners and cannot be joined yet"
-            statement.refuse(joins[0], "sql", sentence, "ask of it alone")
     if len({side.owners for side in scope.sides}) < len(scope.sides):
         statement.refuse(joins[0], "sql", "Two of these tables are one owner's", "tables of different owners")
     ids: dict[int, Column] = {}
@@ -228,6 +224,31 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
         replace(side, ids=ids[number], kind=kind if number else "inner") for number, side in enumerate(scope.sides)
     )
     return Scope(statement, contract, sides)
+
+
+def _stack_joined(scope: Scope, joins: list[exp.Join]) -> Scope:
+    """A stacked table and another owner's: every owner of the stack is joined with that one in turn."""
+    statement, contract = scope.statement, scope.contract
+    kind, named = _kind(scope, joins[0], len(joins)), _using(scope, joins[0], 1) or _on(scope, joins[0], 1)
+    stacks = [number for number, side in enumerate(scope.sides) if len(side.owners) > 1]
+    if len(scope.sides) > 2 or len(stacks) > 1 or (stacks == [1] and kind != "inner"):
+        hint = "(… UNION ALL …) u JOIN owner.table"
+        statement.refuse(joins[0], "sql", "A stacked table is joined with one table of another owner", hint)
+    stack, other = scope.sides[stacks[0]], scope.sides[1 - stacks[0]]
+    if set(stack.owners) & set(other.owners) or any(len(names) > 1 for names in named.values()):
+        sentence = "A stacked table is joined on one id with a table of nobody among its owners"
+        statement.refuse(joins[0], "sql", sentence, _joins(scope))
+    (name,), (there,) = named[stacks[0]], named[1 - stacks[0]]
+    for branch in stack.branches:
+        made = branch.columns.get(name, ColumnRef(name))
+        pair = {
+            JoinColumn(branch.index, made.name if isinstance(made, ColumnRef) else ""),
+            JoinColumn(other.index, there),
+        }
+        if not any(set(known) == pair for known in contract.rules.join):
+            _no_such_join(scope, joins[0], named)
+    ids, theirs = stack.table.column(name), other.table.column(there)
+    return Scope(statement, contract, (replace(stack, ids=ids), replace(other, ids=theirs, kind=kind)))
 
 
 def _kind(scope: Scope, join: exp.Join, joins: int) -> Literal["inner", "left", "semi", "anti"]:

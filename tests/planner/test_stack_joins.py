@@ -1,0 +1,80 @@
+"""A stacked table joined with another owner's: planned and computed here, and in DuckDB in the clear."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glovebox.contract.model import parse_contract
+from glovebox.errors import GloveboxError
+from glovebox.planner.plan import Spines
+from glovebox.planner.question import plan_question
+
+from .spines import computed
+from .test_meaning import COLUMNS, HEAD, RULES, conditions, in_the_clear, numbers, rows, same
+from .test_stacks import FEW
+
+STACK = "[[table]]\nowner = ['p0', 'p1']\nname = 's'\nrows = 99\nrows_per_id = 99\nsame_person_at_several = 'no'\n"
+LAB = "[[table]]\nowner = 'p2'\nname = 'b'\nrows = 99\n"
+LABS = "[[table]]\nowner = 'p2'\nname = 'd'\nrows = 99\nrows_per_id = 99\n"
+TABLES = STACK + COLUMNS.replace("UNIQUE", "") + LAB + COLUMNS.replace("UNIQUE", ", unique = true")
+TABLES += LABS + COLUMNS.replace("UNIQUE", "")
+JOINS = '[["s.id", "b.id"], ["d.id", "s.id"]]'
+LAWS = RULES.replace(RULES.partition("join = ")[2].partition("\n")[0], JOINS)
+CONTRACT = parse_contract((HEAD + TABLES + LAWS).encode())
+ALL = "(SELECT 'x' AS h, id, x, y, f, c FROM p0.s UNION ALL SELECT 'y' AS h, id, x, y, f, c FROM p1.s WHERE y > -5)"
+
+
+def apart(one, other):
+    """Rows of two owners, at whom nobody is twice."""
+    return one, [{**row, "id": None if row["id"] is None else row["id"] + 10} for row in other]
+
+
+@FEW
+@given(rows(), rows(), rows(), st.data())
+def test_totals_of_every_owner_beside_another(one, other, lab, data):
+    one, other = apart(one, other)
+    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    name, kind = data.draw(st.sampled_from("bd")), data.draw(st.sampled_from(["JOIN", "LEFT JOIN", "SEMI JOIN"]))
+    if name == "b":
+        lab = list({row["id"]: row for row in lab}.values())
+    key = data.draw(st.sampled_from(["", "u.c", "h", *([f"{name}.c", f"u.c, {name}.c"] if kind == "JOIN" else [])]))
+    aggregates = ["COUNT(*)", "COUNT(DISTINCT u.id)", f"SUM({data.draw(numbers('u'))})", "AVG(u.x)"]
+    aggregates += [f"SUM({name}.x)", f"SUM(u.y * {name}.x)"] if kind != "SEMI JOIN" else []
+    keep = data.draw(st.one_of(st.none(), conditions("u")))
+    where = data.draw(st.one_of(st.none(), conditions("u")))
+    columns = [f"{text}{f' FILTER (WHERE {keep})' if keep else ''} AS o{n}" for n, text in enumerate(aggregates)]
+    keys = [f"{text} AS g{number}" for number, text in enumerate(filter(None, key.split(", ")))]
+    order = ", ".join(str(number + 1) for number in range(len(keys)))
+    asked = (
+        f"SELECT {', '.join([*keys, *columns])} FROM {ALL} u {kind} {name} ON u.id = {name}.id"
+        f"{f' WHERE {where}' if where else ''}{f' GROUP BY {key} ORDER BY {order}' if key else ''}"
+    )
+    plan = plan_question(CONTRACT, asked, {}, 0)
+    assert isinstance(plan.source, Spines)
+    found = computed(plan, {0: one, 1: other, 2: lab})
+    clear = asked.replace("p0.s", "p0_s").replace("p1.s", "p1_s")
+    wanted = in_the_clear(clear, {"p0_s": one, "p1_s": other, name: lab})
+    there = {row[: len(keys)] for row in wanted}
+    found = [row for row in found if not keys or row[: len(keys)] in there]
+    assert len(found) == len(wanted)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (f"SELECT COUNT(*) FROM {ALL} u JOIN b ON u.id = b.id JOIN d ON d.id = b.id", "one table of another owner"),
+        (f"SELECT COUNT(*) FROM b LEFT JOIN {ALL} u ON u.id = b.id", "one table of another owner"),
+        (f"SELECT COUNT(*) FROM {ALL} u JOIN {ALL} v ON u.id = v.id", "one table of another owner"),
+    ],
+)
+def test_what_a_stack_is_not_joined_with(question, sentence):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, question, {}, 0)
+    assert sentence in refused.value.detail[-1]
+
+
+def test_a_stack_may_be_the_joined_table():
+    plan = plan_question(CONTRACT, f"SELECT b.c, COUNT(*) FROM b JOIN {ALL} u ON u.id = b.id GROUP BY b.c", {}, 0)
+    assert [spine.query.party for spine in plan.source.spines] == [0, 1]
