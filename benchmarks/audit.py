@@ -165,9 +165,9 @@ def _likelier(
             evidence += np.where(opened.shown, told, 0)
         people, q = shape.people, shape.decays[shape.people] or decay(1, 1)
         rest = shape.threshold - own[time * len(noisy) + noisy.index(people)]  # that the others' noise takes people to
-        reached, reached_without = (_reached(rest - one[people], q.s / q.t) for one in (more, fewer))
-        evidence += np.where(opened.shown, np.log(reached / reached_without), np.log1p(-reached))
-        evidence -= np.where(opened.shown, 0, np.log1p(-reached_without))
+        reached, without = (_reached(rest - one[people], q.s / q.t) for one in (more, fewer))
+        shown = np.log(reached / without) * all(part.total != people for part in shape.parts)  # else the number says it
+        evidence += np.where(opened.shown, shown, np.log((1 - reached) / (1 - without)))
     summed: NDArray[np.float64] = evidence.reshape(-1, case.together).sum(axis=1)
     return summed
 
@@ -175,7 +175,7 @@ def _likelier(
 def _reached(least: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
     """The chance that a discrete Laplace is `least` or more."""
     tail = np.exp(-rate * np.abs(least - (least <= 0))) / (1 + math.exp(-rate))
-    return np.where(least > 0, tail, 1 - tail)
+    return np.clip(np.where(least > 0, tail, 1 - tail), 1e-12, 1 - 1e-12)
 
 
 def found(with_person: NDArray[np.float64], without: NDArray[np.float64]) -> Found:

@@ -50,7 +50,7 @@ class Job(Struct, frozen=True, tag="job"):
 
     memory_mib: what the worker may take; database_mib: of it, its local database. opening: kept shares of the opening
     that are to be sent again, where nothing is to be computed. ahead: whether both workers use the transfers that they
-    made before.
+    made before. earlier: local parts of questions that were answered, by session.
     """
 
     contract: bytes
@@ -70,6 +70,7 @@ class Job(Struct, frozen=True, tag="job"):
     session_s: float
     opening: bytes | None = None
     ahead: bool = False
+    earlier: dict[bytes, bytes] = {}
 
 
 class MakeAhead(Struct, frozen=True, tag="make_ahead"):
@@ -116,6 +117,12 @@ class Alive(Struct, frozen=True, tag="alive"):
     doing: Doing
 
 
+class Close(Struct, frozen=True, tag="close"):
+    """Worker to node: earlier sessions, answers to which count the same people of this party but for a few."""
+
+    sessions: tuple[bytes, ...]
+
+
 class Store(Struct, frozen=True, tag="store"):
     """Worker to node: keep these opening shares; none leaves before the node says they are kept."""
 
@@ -153,8 +160,8 @@ class Broke(Struct, frozen=True, tag="broke"):
 
 
 Packet = (
-    Prepare | Keys | Job | MakeAhead | MadeAhead | PeerSocket | Alive | Reached | Store | Stored | Opened | Completed
-    | Broke
+    Prepare | Keys | Job | MakeAhead | MadeAhead | PeerSocket | Alive | Reached | Close | Store | Stored | Opened
+    | Completed | Broke
 )  # fmt: skip
 _decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
 

@@ -24,7 +24,8 @@ from glovebox.node.budget import (
     seen_heads,
     verify_void,
 )
-from glovebox.node.channel import Alive, BoundTable, Broke, Completed, Doing, Job, Keys, Opened, Reached, Store
+from glovebox.node.channel import Alive, BoundTable, Broke, Close, Completed, Doing, Job, Keys, Opened, Reached, Store
+from glovebox.node.disclosures import compared_with, disclose
 from glovebox.node.messages import (
     NONCE_BYTES,
     Acceptance,
@@ -81,6 +82,7 @@ class Participant:
         self._question = question_id(contract, proposal, self._bound.snapshot if self._bound else b"")
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
         self._run = b""
+        self._close: tuple[bytes, ...] = ()  # sessions whose answers count the same people of this party but for a few
         self._ahead = b""  # the session of transfers that the worker holds already
         self._commitment = b""
         self._log = b""  # the head of this party's log when its run was over
@@ -268,7 +270,11 @@ class Participant:
                 case Reached(name):
                     self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
                     await tell(name)
+                case Close(sessions):
+                    self._close = sessions
+                    self.node.log.write("close", session=self.session.hex(), earlier=",".join(map(bytes.hex, sessions)))
                 case Store(opening):
+                    disclose(self.node.state, self.contract, self.plan, self.me, self.proposal, self._close)
                     self.node.state.store_opening(self.session, self._run, self._question, opening)
                     self.revealing = True
                     await tell("revealing")
@@ -381,6 +387,7 @@ class Participant:
             settings.session_s,
             self._again,
             self._uses_stock(),
+            compared_with(self.node.state, self.contract, self.plan, self.me),
         )
 
     def _key_of(self, party: int) -> bytes:

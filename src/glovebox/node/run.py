@@ -17,11 +17,12 @@ import msgspec
 import numpy as np
 
 from glovebox.algebra.kernels import kernels, transfer_kernels
-from glovebox.data.database import open_database
+from glovebox.data.database import Database, open_database
+from glovebox.data.differing import people_between
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
-from glovebox.node.channel import BoundTable, Channel, Completed, Doing, Job, Opened, Reached, Store
+from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
 from glovebox.node.spines import spine_totals
@@ -86,6 +87,7 @@ class Run:
         self._last = "started"  # the last event that this worker reached
         self.doing = Doing("loading")  # set by the kernels' thread too
         self._starved = False  # whether a link had no memory
+        self._close: tuple[bytes, ...] = ()
 
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
@@ -187,6 +189,8 @@ class Run:
         loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, query, bound)
         if loaded.snapshot != bound.snapshot:
             raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
+        if self._close:
+            await self.channel.send(Close(self._close))
         await self._reached("loaded")
         return loaded
 
@@ -195,9 +199,18 @@ class Run:
         database = open_database([source], Path(self.job.temporary), self.job.database_mib, LOADING_THREADS)
         try:
             load = load_groups if isinstance(self.plan.source, Stacked) else load_rows
-            return load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))
+            loaded = load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))
+            self._close = self._differing(database, query, bound)
+            return loaded
         finally:
             database.close()
+
+    def _differing(self, database: Database, query: LocalQuery, bound: BoundTable) -> tuple[bytes, ...]:
+        """Earlier sessions that counted the same people of this table but for fewer than the threshold."""
+        others = [msgspec.msgpack.decode(packed, type=LocalQuery) for packed in self.job.earlier.values()]
+        counts = people_between(database, bound.table, bound.source, query, others)
+        few = range(1, self.plan.threshold)
+        return tuple(session for session, count in zip(self.job.earlier, counts, strict=True) if count in few)
 
     async def _link(self) -> dict[int, SessionLink]:
         """Links to the parties that this one talks to."""

@@ -32,6 +32,10 @@ CREATE INDEX IF NOT EXISTS openings_question ON openings (question);
 CREATE TABLE IF NOT EXISTS answers (
     session BLOB PRIMARY KEY, run BLOB NOT NULL, contract TEXT NOT NULL, statement TEXT NOT NULL,
     answer BLOB NOT NULL, salt BLOB NOT NULL, received REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS disclosures (
+    session BLOB PRIMARY KEY, at REAL NOT NULL, contract BLOB NOT NULL, name TEXT NOT NULL, "table" TEXT NOT NULL,
+    columns TEXT NOT NULL, receivers TEXT NOT NULL, statement TEXT NOT NULL, query BLOB NOT NULL,
+    close TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
 
@@ -49,6 +53,24 @@ class Binding(NamedTuple):
     mtime_ns: int
     salt: bytes
     snapshot: bytes
+
+
+class Disclosure(NamedTuple):
+    """What of a table of this party's own was opened, before it was. contract: its hash; query: the owner's local part.
+
+    columns, receivers: names, by commas. close: sessions whose answers count the same people but for a few.
+    """
+
+    session: bytes
+    at: float
+    contract: bytes
+    name: str
+    table: str
+    columns: str
+    receivers: str
+    statement: str
+    query: bytes
+    close: str = ""
 
 
 class StoredAnswer(NamedTuple):
@@ -150,6 +172,19 @@ class State:
             "SELECT session, statement, asker, state, reason, began, changed, contract FROM sessions"
             " ORDER BY began DESC"
         ).fetchall()
+
+    def disclose(self, disclosure: Disclosure) -> None:
+        """Note what is about to be opened."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO disclosures VALUES (?,?,?,?,?,?,?,?,?,?)", disclosure)
+
+    def disclosures(self) -> list[Disclosure]:
+        """All that was opened of this party's tables, under all contracts, the newest first."""
+        rows = self._db.execute(
+            'SELECT session, at, contract, name, "table", columns, receivers, statement, query, close'
+            " FROM disclosures ORDER BY at DESC"
+        )
+        return [Disclosure(*row) for row in rows]
 
     def store_opening(self, session: bytes, run: bytes, question: bytes, opening: bytes) -> None:
         """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves.

@@ -1,0 +1,68 @@
+"""What is opened of this party's own tables, to whom, across all contracts; and what differs from it by few people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from glovebox.contract.terms import Contract
+from glovebox.node.messages import Proposal
+from glovebox.node.state import Disclosure, State
+from glovebox.planner.plan import Plan, local_query
+from glovebox.schema.expressions import Call, ColumnRef, Expression
+from glovebox.schema.local import LocalQuery
+
+MOST_COMPARED = 64
+"""How many earlier questions, the newest ones, a question is held against."""
+
+
+def disclose(
+    state: State, contract: Contract, plan: Plan, party: int, proposal: Proposal, close: Sequence[bytes]
+) -> None:
+    """Note what a session is about to open of a party's own table, if it reads one."""
+    query = local_query(plan, party)
+    if query is None:
+        return
+    columns = ",".join(dict.fromkeys(_columns(query)))
+    receivers = ",".join(contract.names(plan.receivers))
+    packed, told = msgspec.msgpack.encode(query), ",".join(map(bytes.hex, close))
+    session, statement = proposal.session, proposal.statement
+    state.disclose(
+        Disclosure(session, time.time(), contract.hash, contract.name, query.table, columns, receivers, statement,
+                   packed, told)
+    )  # fmt: skip
+
+
+def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> dict[bytes, bytes]:
+    """Local parts of earlier questions to hold a question of exact answers against, by session: one of each filter."""
+    query = local_query(plan, party)
+    if query is None or contract.privacy:
+        return {}
+    found: dict[bytes, bytes] = {}
+    seen = [query.where]
+    for one in state.disclosures():
+        if (one.contract, one.table) == (contract.hash, query.table) and len(found) < MOST_COMPARED:
+            where = msgspec.msgpack.decode(one.query, type=LocalQuery).where
+            if where not in seen:
+                seen.append(where)
+                found[one.session] = one.query
+    return found
+
+
+def _columns(query: LocalQuery) -> Iterator[str]:
+    """The columns that an answer is made of: those counted by or summed, those of the groups, and of the filter."""
+    yield from [query.ids] if query.ids else []
+    yield from (grouping.column for grouping in query.groupings if grouping.column)
+    for expression in (*(measure.expression for measure in query.measures), query.where):
+        yield from _named(expression)
+
+
+def _named(expression: Expression | None) -> Iterator[str]:
+    match expression:
+        case ColumnRef(column):
+            yield column
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from _named(argument)
