@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from glovebox.audit.log import Entry, verify_log
+from glovebox.cli.exercises import Exercise
 from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError
@@ -34,11 +35,11 @@ SETTLED_S = 10.0
 
 
 @contextmanager
-def held_fleet(directory: Path, settings: str = "") -> Iterator[Fleet]:
+def held_fleet(directory: Path, settings: str = "", exercise: Exercise = EXERCISE) -> Iterator[Fleet]:
     """A fleet of held nodes. settings: further lines of each `node.toml`."""
-    files = EXERCISE.write(directory / "data")
+    files = exercise.write(directory / "data")
     fleet = Fleet(directory, list(PARTIES))
-    fleet.agree(EXERCISE.contract(fleet.keys, fleet.addresses))
+    fleet.agree(exercise.contract(fleet.keys, fleet.addresses))
     for (party, table), path in files.items():
         fleet.bind(party, table, path)
     for home in fleet.homes.values():
@@ -87,6 +88,7 @@ class Asking:
     """A question in a thread of its own: what the asker was told in the end, and when."""
 
     fleet: Fleet
+    statement: str
     thread: threading.Thread = field(init=False)
     seen: set[tuple[str, str]] = field(default_factory=set)
     answered: bool = False
@@ -99,7 +101,7 @@ class Asking:
 
     def _ask(self) -> None:
         try:
-            self.fleet.ask(ASKER, anew(QUESTION), seen=lambda event, party: self.seen.add((event, party)))
+            self.fleet.ask(ASKER, self.statement, seen=lambda event, party: self.seen.add((event, party)))
             self.answered = True
         except GloveboxError as error:
             self.error = error
@@ -116,15 +118,15 @@ class Halt:
     release: Callable[[], None]
 
 
-def halted(fleet: Fleet, party: str, event: str) -> Halt:
-    """Ask, and wait until `party` has stopped at `event`."""
+def halted(fleet: Fleet, party: str, event: str, statement: str = "") -> Halt:
+    """Ask, in words that were never asked or as given, and wait until `party` has stopped at `event`."""
     start_missing(fleet)
     home = fleet.homes[party].root
     before = {each: kept(fleet, each) for each in PARTIES}
     (worker,) = workers_of(fleet, party)  # the spare, which the session takes
     (home / "held").unlink(missing_ok=True)
     (home / "hold").write_text(event)
-    asking = Asking(fleet)
+    asking = Asking(fleet, statement or anew(QUESTION))
     wait_until(lambda: (home / "held").exists() or not asking.thread.is_alive(), STARTED_S)
     if not (home / "held").exists():
         (home / "hold").unlink()
