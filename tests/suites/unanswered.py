@@ -23,7 +23,6 @@ UNANSWERED: dict[str, str] = {
 
 PRACTITIONERS: dict[str, str] = {
     "A3": "one owner's rows by key, joined with another's",
-    "A4": "the last of several events before another owner's",
     "A5": "one owner's rows by key, joined with another's",
     "H1": "sub-queries over several owners' rows",
     "H4": "groups by a band",

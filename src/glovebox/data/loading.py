@@ -163,7 +163,8 @@ def _repeated_rows(
     null_ids, formless = _left_out(database, view, query, every, id_name)
     parameters = Parameters()
     if query.slots:
-        every = _in_slots(view, every, id_name, condition(query, view, parameters))
+        every = _in_slots(view, every, id_name, query, condition(query, view, parameters))
+        _check_told_apart(database, view, query, every, id_name, parameters)
         kept: list[Node | None] = [compare(exp.EQ, name("slot"), number(slot + 1)) for slot in range(query.slots)]
     else:
         groups = range(query.groups) if query.pivoted else [None]
@@ -212,9 +213,29 @@ def _key_of_line(query: LocalQuery, column: Column) -> Node:
     return call("unhex", call("sha256", composed([name("id"), name("g")])))
 
 
-def _in_slots(view: View, every: exp.Select, id_name: str, passing: Node) -> exp.Select:
-    """The rows that pass, each with the number of its slot: of an id's rows, in the order of their values."""
-    order = exp.Order(expressions=[exp.Ordered(this=name(reading.name)) for reading in view.readings])
+def _check_told_apart(
+    database: Database, view: View, query: LocalQuery, every: exp.Select, id_name: str, parameters: Parameters
+) -> None:
+    """Return if an id's rows differ in the columns by which the question tells them apart; DataError with how many."""
+    if query.told_apart is None:
+        return
+    keys = [name(id_name), *(name(view.name_of(column)) for column in query.told_apart)]
+    alike = exp.select(*keys).from_(every.subquery("every")).group_by(*(key.copy() for key in keys))
+    alike = alike.having(compare(exp.GT, call("count_star"), number(1)))
+    found = rows(database, exp.select(call("count_star")).from_(alike.subquery("alike")), parameters)[0][0]
+    if found:
+        columns = ", ".join(query.told_apart) or "nothing"
+        raise DataError(
+            f"{query.table}: rows of an id are told apart by {columns}, and {found} are alike", step="loaded"
+        )
+
+
+def _in_slots(view: View, every: exp.Select, id_name: str, query: LocalQuery, passing: Node) -> exp.Select:
+    """The rows that pass, each with the number of its slot: of an id's rows, in the plan's order, then by value."""
+    keys = [exp.Ordered(this=name(reading.name)) for reading in view.readings]
+    if query.slots_by:
+        keys.insert(0, exp.Ordered(this=name(view.name_of(query.slots_by)), desc=query.falling, nulls_first=False))
+    order = exp.Order(expressions=keys)
     slot = exp.Window(this=exp.RowNumber(), partition_by=[name(id_name)], order=order).as_("slot", quoted=True)
     rows_there = exp.select(exp.Star()).from_(every.subquery("every")).where(passing)
     return exp.select(exp.Star(), slot).from_(rows_there.subquery("passing"))

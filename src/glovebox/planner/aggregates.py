@@ -23,6 +23,7 @@ from glovebox.planner.pairs import Pairs
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.scope import Scope
+from glovebox.planner.slots import THERE
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, chain, with_article
 from glovebox.protocols import expression as shared
@@ -51,6 +52,8 @@ class Totals:
         self.choices: list[shared.Expression] = []
         self.columns: list[shared.Expression] = []
         self.mixing = Mixing(scope, typing, self.place, self.pairs.slots)
+        for side in self.pairs.slots if self.pairs.first else ():
+            self.place(side, THERE)
         kind = scope.sides[-1].kind
         self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")

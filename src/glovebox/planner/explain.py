@@ -215,5 +215,8 @@ def _local(local: LocalQuery, names: list[str]) -> str:
     if local.ids and local.groupings:
         keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
         what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"
+    if local.slots:
+        order = f", by {local.slots_by}" if local.slots_by else ""
+        what += f", in which its rows have {local.slots} slots{order}, used or not"
     kept = "the rows that pass its filter" if local.where else "all rows"
     return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}, {local.lines} at most"

@@ -20,10 +20,24 @@ MOST_PAIRS = 64
 
 
 @dataclass(frozen=True)
+class First:
+    """Of a row's pairs that pass, only the first counts: by a column of this side, in falling order or not.
+
+    row: columns that tell an id's rows of the other side apart.
+    """
+
+    side: int
+    column: str
+    descending: bool
+    row: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Pairs:
     """slots: of each side whose rows of an id stand apart, how many; none where no rows meet pair by pair."""
 
     slots: dict[int, int] = field(default_factory=dict)
+    first: First | None = None
 
     @property
     def count(self) -> int:
@@ -33,7 +47,10 @@ class Pairs:
 
 def pairs_of(scope: Scope) -> Pairs:
     """The slots of a question. Refused where they are too many."""
+    first = _first(scope)
     meeting = next((node for node in _conditions(scope) if len(_sides(scope, node)) > 1), None)
+    if first is not None:
+        meeting = meeting or scope.statement.tree
     if meeting is None:
         return Pairs()
     slots = {
@@ -41,12 +58,37 @@ def pairs_of(scope: Scope) -> Pairs:
         for number, side in enumerate(scope.sides)
         if side.ids and not side.ids.unique
     }
-    found = Pairs(slots)
+    found = Pairs(slots, first)
     if found.count > MOST_PAIRS and not scope.contract.protocol:  # two owners alone compare nothing, which is said so
         sentence = f"Both owners' columns meet here row by row, and an id's rows in up to {found.count} pairs"
         hint = f"conditions of one owner's columns each, or a contract with rows_per_id for at most {MOST_PAIRS} pairs"
         scope.statement.refuse(meeting, "rows_per_id", sentence, hint)
     return found
+
+
+def _first(scope: Scope) -> First | None:
+    """Which of a row's pairs counts. Refused where that is not said by the two owners' own columns."""
+    latest, refuse = scope.statement.latest, scope.statement.refuse
+    if latest is None:
+        return None
+    side, column = scope.find(latest.order)
+    row = [scope.find(one) for one in latest.row]
+    others = tuple(found.name for number, found in row if number != side and found.kind != "id")
+    ids = [found for number, found in row if found == scope.sides[number].ids]
+    if len(scope.sides) != 2 or any(join.side or join.kind for join in scope.statement.tree.args["joins"]):
+        refuse(latest.order, "sql", "The first of a row's pairs is taken of two tables' inner join", "JOIN")
+    repeats = any(number != side and one.ids and not one.ids.unique for number, one in enumerate(scope.sides))
+    if not ids or len(others) + len(ids) < len(row) or (repeats and not others):
+        hint = "PARTITION BY the id and columns of one table, ORDER BY a column of the other"
+        refuse(latest.row[0], "sql", "The pairs are numbered for each row of one table", hint)
+    if scope.contract.protocol:
+        hint = "a contract with a neutral party"
+        refuse(latest.order, "protocol", "Two owners alone compare no events", hint)
+    if "compare" not in column.may or column.kind == "category":
+        sentence = f"{scope.sides[side].table.name}.{column.name} may not be compared with another owner's column"
+        hint = 'a column with may = ["compare"]'
+        refuse(latest.order, f"columns.{column.name}.may", sentence, hint, scope.owner(side))
+    return First(side, column.name, latest.descending, others)
 
 
 def _conditions(scope: Scope) -> list[exp.Expr]:

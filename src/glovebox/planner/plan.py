@@ -56,6 +56,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     numbered by those of the query, within each by those of the table, and then of the second. choices: conditions by
     which matching rows are summed. columns: numbers of several owners' columns. Values are the query's measures,
     payloads of table 0 and 1 those of the table and the second. apart: a match in a table is none in the other.
+    first: of a row's pairs that pass, only the one with the first slot of this owner counts (its place among `owners`).
     homomorphic: two owners alone match by Diffie-Hellman and sum encrypted columns of the table's.
     """
 
@@ -67,6 +68,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     second: LocalQuery | None = None
     apart: bool = False
     homomorphic: bool = False
+    first: int | None = None
 
     @property
     def owners(self) -> tuple[LocalQuery, ...]:

@@ -25,7 +25,7 @@ from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spin
 from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, check_receivers
-from glovebox.planner.statement import Statement, canonical_text, near
+from glovebox.planner.statement import Statement, near
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
@@ -143,7 +143,7 @@ def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]
 def _canonical(text: str) -> str | None:
     """One text for all that say the same; None for what cannot be asked at all."""
     try:
-        return canonical_text(Statement(text).tree)
+        return Statement(text).canonical
     except Refused:
         return None
 

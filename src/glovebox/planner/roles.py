@@ -129,11 +129,15 @@ def _way(
         measures = (total.query, total.table, total.second)
         own, other, second = (*(measures[side] for side in order), None)[:3]
         reordered.append(replace(total, query=own, table=other, second=second))
-    return Joined(query, table, helper, choices, columns, third[0] if third else None), tuple(reordered)
+    taken = totals.pairs.first
+    first = order.index(taken.side) if taken and taken.side in totals.pairs.slots else None
+    more = third[0] if third else None
+    return Joined(query, table, helper, choices, columns, more, first=first), tuple(reordered)
 
 
 def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
     side = totals.scope.sides[number]
+    first = totals.pairs.first
     own, slots = [key.groupings[0] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
     return LocalQuery(
         side.owners[0],
@@ -146,6 +150,9 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
         number in totals.pivoted if not slots else bool(own),
         bool(totals.outer) and number == 0,
         slots=slots,
+        slots_by=first.column if first and first.side == number and slots else "",
+        falling=bool(first and first.side == number and slots and first.descending),
+        told_apart=first.row if first and first.side != number and slots else None,
     )
 
 

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from glovebox.planner.plan import Joined, Total
 from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value
 from glovebox.protocols.totals import Total as RowTotal
-from glovebox.schema.local import LocalQuery
+from glovebox.schema.local import LocalQuery, Measure
 
+THERE = Measure("rows", None, 0, 0, 1)
+"""Whether a slot has a row."""
 Places = tuple[int, ...]
 """For each owner a slot, or a group of those whose rows of an id may have several."""
 
@@ -27,10 +29,10 @@ class Part(NamedTuple):
 
 
 class Paired:
-    """Totals over pairs, with the choices and columns that they name."""
+    """Totals over pairs, with the choices and columns that they name. The first total counts people, under WHERE."""
 
     def __init__(self, source: Joined, totals: Sequence[Total]) -> None:
-        self.source, self.owners = source, source.owners
+        self.source, self.owners, self.people = source, source.owners, totals[0]
         self.choices: dict[Expression, int] = {}  # in their order, with their places
         self.columns: dict[Expression, int] = {}
         self.payloads = sum(len(local.measures) * local.width for local in self.owners[1:])
@@ -63,6 +65,23 @@ class Paired:
                 bits.append(_is_set(self._leaf(side, at, pair)))
             if local.pivoted:
                 bits.append(_is_set(self._leaf(side, len(local.measures) - local.groups + groups[side], pair)))
+        if earlier := self._earlier(pair):
+            bits.append(Operation("not", (earlier[0] if len(earlier) == 1 else Operation("or", tuple(earlier)),)))
+        return bits[0] if len(bits) == 1 else Operation("and", tuple(bits))
+
+    def _earlier(self, pair: Places) -> list[Expression]:
+        """Whether a row's pairs with earlier slots pass, where only the first that does counts."""
+        side = self.source.first
+        if side is None:
+            return []
+        return [self._passes((*pair[:side], slot, *pair[side + 1 :])) for slot in range(pair[side])]
+
+    def _passes(self, pair: Places) -> Expression:
+        """Whether there is such a pair, and WHERE holds for it."""
+        bits = [self._at(self.source.choices[self.people.choice], pair)]
+        for side, local in enumerate(self.owners):
+            if local.slots:
+                bits.append(_is_set(self._leaf(side, local.measures.index(THERE), pair)))
         return bits[0] if len(bits) == 1 else Operation("and", tuple(bits))
 
     def _product(self, total: Total, pair: Places) -> tuple[int | None, int | None]:

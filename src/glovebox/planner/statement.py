@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from glovebox.errors import Refused
+from glovebox.planner.latest import without_numbers
 from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
@@ -41,6 +42,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
     exp.Div: f"{BINARY} typed safe", exp.Floor: "this", exp.Year: "this", exp.Sqrt: "this", exp.Abs: "this",
     exp.Nullif: BINARY,
+    exp.Window: "this partition_by order over", exp.RowNumber: "",
     exp.Coalesce: "this expressions",
     exp.Variance: "this", exp.VariancePop: "this", exp.Stddev: "this", exp.StddevSamp: "this", exp.StddevPop: "this",
     exp.Corr: BINARY, exp.CovarPop: BINARY, exp.CovarSamp: BINARY, exp.RegrSlope: BINARY, exp.RegrIntercept: BINARY,
@@ -81,6 +83,10 @@ class Statement:
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
+        self.canonical = canonical_text(self.tree)
+        self.tree, self.latest = without_numbers(self.tree)
+        for window in self.tree.find_all(exp.Window):
+            self._not_served(window, "window", "a window")
         if distinct := self.tree.args.get("distinct"):
             self._not_served(distinct, "distinct", "DISTINCT")
 

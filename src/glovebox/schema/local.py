@@ -61,6 +61,8 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     by_group: an id with rows in several groups is a line in each, and matches others' lines of the same group only.
     slots: where not 0, each measure becomes so many, one for each row of the id, in some order; of a slot that has no
     row it is that of no rows. The last measures then say, for each group, whether a row is in it, if there are groups.
+    slots_by: the column by which an id's rows are put in their slots, in falling order or not. told_apart: columns of
+    which no two rows of an id have all alike.
     """
 
     party: int
@@ -74,6 +76,9 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     unmatched: bool = False
     by_group: bool = False
     slots: int = 0
+    slots_by: str = ""
+    falling: bool = False
+    told_apart: tuple[str, ...] | None = None
 
     @property
     def width(self) -> int:

@@ -1,0 +1,65 @@
+"""Rows that meet pair by pair, and the first of them: what is refused, and that a row's text is no other question's."""
+
+import pytest
+
+from glovebox.contract.model import parse_contract
+from glovebox.errors import GloveboxError
+from glovebox.planner.explain import in_words
+from glovebox.planner.question import plan_question
+from glovebox.planner.shape import join_shape
+from glovebox.planner.statement import Statement
+
+from .test_meaning import CONTRACT, FEW, HEAD, RULES, TABLES
+
+LAST = (
+    "SELECT c, COUNT(*) AS n FROM (SELECT d.c, a.x, ROW_NUMBER() OVER (PARTITION BY a.id, a.day ORDER BY d.day DESC) "
+    "AS rn FROM a JOIN d ON a.id = d.id AND d.day <= a.day) t WHERE rn = 1 GROUP BY c"
+)
+
+
+def test_the_last_event_is_one_of_each_rows_pairs():
+    plan = plan_question(FEW, LAST, {}, 0)
+    owner = plan.source.owners[plan.source.first]
+    assert (owner.table, owner.slots, owner.slots_by, owner.falling) == ("d", 2, "day", True)
+    other = plan.source.owners[1 - plan.source.first]
+    assert (other.table, other.told_apart) == ("a", ("day",))
+    assert "its rows have 2 slots, by day" in in_words(plan, FEW)
+    shape = join_shape(plan.source, plan.totals)
+    assert len(shape.totals) == 3 + 3 * 2 * 2  # of each group, people once, and rows for each pair of slots
+
+
+def test_what_is_taken_of_the_pairs_is_part_of_the_question():
+    inner = "SELECT d.c, COUNT(*) AS n FROM a JOIN d ON a.id = d.id WHERE d.day <= a.day GROUP BY d.c"
+    assert Statement(LAST).canonical != Statement(inner).canonical
+    assert Statement(LAST).canonical != Statement(LAST.replace(" DESC", "")).canonical
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (LAST.replace("rn = 1", "rn = 2"), "A window cannot be asked here"),
+        (LAST.replace("rn = 1", "rn = 1 AND x > 0"), "A window cannot be asked here"),
+        (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.id, d.x"), "for each row of one table"),
+        (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.day"), "for each row of one table"),
+        (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.id"), "for each row of one table"),
+        (LAST.replace("ORDER BY d.day", "ORDER BY d.w"), "d.w may not be compared"),
+        (LAST.replace("COUNT(*) AS n", "MAX(x) AS n"), "over pairs of rows"),
+    ],
+)
+def test_what_is_no_last_event_is_refused(question, sentence):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(FEW, question, {}, 0)
+    assert sentence in "".join(refused.value.detail), refused.value.lines()
+
+
+def test_too_many_pairs_are_refused():
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, "SELECT COUNT(*) FROM a JOIN d USING (id) WHERE a.day < d.day", {}, 0)
+    assert refused.value.step == "rows_per_id"
+    assert "in up to 9801 pairs" in refused.value.detail[-1]
+
+
+def test_a_bound_of_many_pairs_is_still_planned():
+    text = (HEAD + "".join(TABLES).replace("rows_per_id = 99", "rows_per_id = 8") + RULES).encode()
+    plan = plan_question(parse_contract(text), "SELECT COUNT(*) FROM a JOIN d USING (id) WHERE a.day < d.day", {}, 0)
+    assert len(join_shape(plan.source, plan.totals).totals) == 1 + 64
