@@ -51,15 +51,15 @@ questions = "approved"
 FROM = "FROM a JOIN b USING (id)"
 
 
-def agreed(*questions):
+def agreed(*questions, terms=TERMS):
     """A contract of approved questions."""
     approved = "".join(f'[[question]]\nname = "q{n}"\nsql = "SELECT {sql}"\n' for n, sql in enumerate(questions))
-    return parse_contract((HEAD + TERMS + approved).encode())
+    return parse_contract((HEAD + terms + approved).encode())
 
 
-def planned(*questions):
+def planned(*questions, terms=TERMS):
     """The plan of the first of a contract's approved questions."""
-    return plan_question(agreed(*questions), "q0", {}, 0)
+    return plan_question(agreed(*questions, terms=terms), "q0", {}, 0)
 
 
 async def opened(ctx, mine, *, finishing):
@@ -133,3 +133,31 @@ async def test_a_case_that_one_person_passes_is_about_a_group_that_shows():
 def test_a_question_that_differs_from_an_approved_one_is_refused(asked):
     with pytest.raises(Refused, match="refused"):
         plan_question(agreed(f"COUNT(*) AS n {FROM}"), f"SELECT {asked}", {}, 0)
+
+
+RULE = TERMS.replace("groups_of_at_least", "dominance_percent = 60\ngroups_of_at_least")
+UNIQUE = 'form = "integer", unique = true }\nc'
+DOMINANCE = RULE.replace("rows_per_id = 2", "").replace('form = "integer" }\nc', UNIQUE)
+
+
+@pytest.mark.parametrize(("largest", "shown"), [(59, True), (60, True), (61, False), (99, False), (0, True)])
+@pytest.mark.parametrize("aggregate", ["SUM(x)", "AVG(x)", "SUM(x) FILTER (WHERE x > 0)"])
+async def test_a_sum_that_one_person_dominates_does_not_show(largest, shown, aggregate):
+    """Others add 40 in all: 60 of 100 is 60 percent, 61 of 101 more."""
+    plan = planned(f"c, {aggregate} AS s {FROM} GROUP BY c", terms=DOMINANCE)
+    rows, seen = await told(plan, [*EVERY, (50, "v", largest), *((51 + n, "v", 10) for n in range(4))], range(99))
+    assert [row[1] is not None for row in rows] == [True, shown]
+    assert shown or [line[1] for line in seen[1]] == [0] * len(seen[1])
+
+
+@pytest.mark.parametrize(("asked", "others", "terms", "why"), [
+    (f"SUM(x) AS s {FROM}", [], RULE, "What one person adds"),
+    (f"MAX(x) AS s {FROM}", [], DOMINANCE.replace('"avg"', '"avg", "max"'), "One person's part"),
+    (f"SUM(x - 5) AS s {FROM}", [], DOMINANCE, "below zero"),
+    (f"c, SUM(x) AS s {FROM} GROUP BY c", [f"COUNT(*) AS n {FROM}"], DOMINANCE, "tells a total of these sums"),
+])  # fmt: skip
+def test_sums_whose_parts_are_not_known_are_refused_under_a_dominance_rule(asked, others, terms, why):
+    with pytest.raises(Refused) as refused:
+        planned(asked, *others, terms=terms)
+    assert any(why in line for line in refused.value.detail)
+    assert refused.value.step == "rules.dominance_percent"

@@ -67,6 +67,7 @@ class RulesPart(Part):
     questions: Literal["any", "approved"]
     exact: str | None = None
     zero: Literal["shown"] | None = None
+    dominance_percent: Annotated[int, Field(ge=1, le=99)] | None = None
     overlap_checks: Annotated[int, Field(ge=0, le=100)] = 0
 
 

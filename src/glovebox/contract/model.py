@@ -115,6 +115,9 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins
     if part.zero is not None and privacy is not None:
         sentence = "with noise nobody can tell that a group is empty"
         raise Fault("contract_zero", ("rules", "zero"), sentence, "leave zero out")
+    if part.dominance_percent is not None and privacy is not None:
+        sentence = "noise hides what one person adds, whatever share of a total that is"
+        raise Fault("contract_dominance", ("rules", "dominance_percent"), sentence, "leave dominance_percent out")
     if part.groups_of_at_least < 2 and not exact:
         sentence = "groups of one show single persons"
         hint = f'at least 2, or exact = "{EXACT}"'
@@ -135,6 +138,7 @@ def _rules(part: RulesPart, privacy: PrivacyPart | None, names: list[str], joins
         questions=part.questions,
         exact=exact,
         zero_shown=part.zero == "shown",
+        dominance_percent=part.dominance_percent,
         overlap_checks=part.overlap_checks,
     )
 

@@ -133,6 +133,11 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         lines.append(
             f"how many ids of a join match may be asked {rules.overlap_checks} times; told is a band, like 20 to 49"
         )
+    if rules.dominance_percent is not None:
+        lines.append(
+            f"a group does not show where one person is more than {rules.dominance_percent} % of a sum or of what an "
+            "average is made of; sums are asked where what one person adds is known: joins on ids that are unique"
+        )
     if rules.groups_of_at_least > 1:
         lines.append("in a group that shows, fewer people than that may pass a FILTER or CASE, or have a value at all")
     if rules.questions == "approved":

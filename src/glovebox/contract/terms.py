@@ -52,7 +52,8 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may ask and receive (party numbers), what may be joined, and how small an answer may be.
 
     exact: the contract holds the sentence `EXACT`. zero_shown: an empty group shows as zero. overlap_checks: how many
-    times it may be asked of each join how many of its ids match, which is answered as a band.
+    times it may be asked of each join how many of its ids match, which is answered as a band. dominance_percent: what
+    one person may be of a sum that shows.
     """
 
     join: tuple[tuple[JoinColumn, JoinColumn], ...]
@@ -63,6 +64,7 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     exact: bool = False
     zero_shown: bool = False
     overlap_checks: int = 0
+    dominance_percent: int | None = None
 
 
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):

@@ -95,7 +95,7 @@ def finishing_of(plan: Plan) -> Finishing:
         decays=decays(plan.noise) if plan.noise else (),
         m=len(plan.computing),
         nesting=nesting_of(plan),
-        having=plan.having,
+        having=(*plan.having, *plan.dominance),
     )
 
 

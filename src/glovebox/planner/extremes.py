@@ -48,6 +48,12 @@ def extreme(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditi
     if totals.outer and side == 0:
         refuse(node, "sql", f"Rows without a match cannot count in {called} yet", "JOIN, for rows that match")
     totals.refuse_value_of_nothing(node, one)
+    return least_of(totals, name, node, one, filters)
+
+
+def least_of(totals: Totals, name: str, node: exp.Min | exp.Max, one: Typed, filters: Conditions) -> Output:
+    """The least of a value of one owner's, of MAX with its sign turned, over the rows that match."""
+    side = one.side or 0
     number = _signed(totals, node, one)
     kept = where(filters.own.get(side), number.expression)
     measures = totals.people(filters)

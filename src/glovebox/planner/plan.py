@@ -189,7 +189,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     having: what a group's totals must meet, judged on shares; a group that does not is left out, and so then is one
     that is too small. limit: how many rows receivers keep, of groups that all open.
     noise: of an answer under differential privacy; every total that is opened, and people, has it.
-    nested: what other questions tell of an exact answer's groups.
+    nested: what other questions tell of an exact answer's groups. dominance: what sums must meet for a group to show.
     """
 
     plan_format: int
@@ -208,6 +208,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     noise: Noise | None = None
     nested: Nested | None = None
     having: tuple[Bound, ...] = ()
+    dominance: tuple[Bound, ...] = ()
     limit: int | None = None
 
 

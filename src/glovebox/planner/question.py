@@ -16,6 +16,7 @@ from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
 from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.bands import band_of, keys_of
+from glovebox.planner.dominance import dominance_of
 from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.gathering import scope_with_persons
 from glovebox.planner.grouping import Key, selected_key
@@ -71,7 +72,8 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     computing = computing_parties(contract, tuple(owner for side in scope.sides for owner in side.owners))
     found = _outputs(totals, parsed.tree, keys)
     having = having_of(totals, parsed.tree)
-    source, ordered = source_of(totals, used_of(found, having), keys, computing)
+    dominance = dominance_of(totals, parsed.tree)
+    source, ordered = source_of(totals, used_of(found, (*having, *dominance)), keys, computing)
     places = _places(scope, keys, source)
     outputs = tuple(replace(one, index=places[one.index]) if one.kind == "group" else one for one in found)
     plan = Plan(
@@ -90,6 +92,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         order=_order(scope, parsed.tree, outputs),
         noise=noise_of(totals, outputs, keys, having),
         having=having,
+        dominance=dominance,
         limit=_limit(parsed, approved),
         nested=nested(scope, keys, places, person_groups(totals, keys), approved.name if approved else ""),
     )

@@ -48,6 +48,9 @@ def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_grou
         statement = scope.statement
         sentence = "Another question of the contract tells a total of these groups, so that a hidden one could be told"
         statement.refuse(statement.tree, "protocol", sentence, "a contract with a neutral third party")
+    if contract.rules.dominance_percent is not None and scope.statement.tree.find(exp.Sum, exp.Avg):
+        sentence = "Another question of the contract tells a total of these sums, and so one that a person dominates"
+        scope.statement.refuse(scope.statement.tree, "rules.dominance_percent", sentence, "COUNT alone in one of both")
     coarse = sorted(found, key=len)
     named = dict(zip(_named(scope, keys), places, strict=True))
     if any(not above < below for above, below in pairwise(coarse)) or (person_groups > 1 and len(coarse) > 1):
