@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
-.PHONY: demo test check bench peers attacks faults security questions refusals lock clean
+.PHONY: demo test check bench peers attacks faults security questions refusals lock clean audit
 
 demo: .venv/run
 	$(BIN)/glovebox demo
@@ -30,6 +30,10 @@ peers:
 
 attacks: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m attack
+
+# 10^5 releases of every case and planted mistake: what one curious party learns of a person through the noise.
+audit: .venv/dev
+	$(BIN)/python -m benchmarks.audit
 
 faults: .venv/dev
 	$(BIN)/python -m pytest -q -n auto -m fault tests/faults
