@@ -41,7 +41,7 @@ def warned(fleet: Fleet, party: str) -> list[str]:
     """The earlier sessions of each warning in a party's log."""
     home = fleet.homes[party]
     entries = read_log(home.log_file, public_bytes(home.key()))
-    return [entry.what["earlier"] for entry in entries if entry.event == "close"]
+    return [entry.what["earlier"] for entry, _ in entries if entry.event == "close"]
 
 
 def test_what_was_opened_is_kept_and_a_question_that_differs_by_few_is_told_to_the_owner(tmp_path):
