@@ -34,7 +34,7 @@ from glovebox.protocols.planes import group_planes
 from glovebox.protocols.products import OTHER
 from glovebox.protocols.rows import Aligned, expressed
 from glovebox.protocols.rows import traffic as row_traffic
-from glovebox.protocols.shards import Layout, Piece, Rows, cut
+from glovebox.protocols.shards import Layout, Piece, Pieces, Rows, cut
 from glovebox.protocols.totals import Shares, Total, matched_totals
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Role
@@ -153,7 +153,7 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
     if any(total.outer for total in shape.totals) and ctx.role in OTHER:
         if shape.planes > 1:
             raise ValueError("rows without a match are in no group of a table")
-        sums = _with_unmatched(shape, sums, rows if ctx.role is Role.QUERY else None)
+        sums = _with_unmatched(shape, sums, pieces if ctx.role is Role.QUERY else None)
     return _fresh(ctx, shape, sums)
 
 
@@ -319,21 +319,19 @@ def shards_met(shape: JoinShape, number: int) -> Blocks:
     return Blocks(numbers * number, numbers, numbers)
 
 
-def _with_unmatched(shape: JoinShape, sums: U64, rows: Rows | None) -> U64:
+def _with_unmatched(shape: JoinShape, sums: U64, pieces: Pieces | None) -> U64:
     """Totals that rows without a match count in: QUERY's own sums of all its rows, and what matches change of them.
 
-    rows: at QUERY. Only QUERY's groups may be asked for: a row without a match is in none of a table's.
+    pieces: at QUERY. Only QUERY's groups may be asked for: a row without a match is in none of a table's.
     """
     whole = sums.copy()
     for index, total in enumerate(shape.totals):
         if total.outer == "anti":
             whole[index] = np.negative(whole[index])
-        if total.outer and rows is not None:
-            values = (
-                np.ones(len(rows.ids), np.uint64) if total.value is None else rows.values[total.value].view(np.uint64)
-            )
+        for rows in pieces.every() if total.outer and pieces is not None else ():
+            values = np.ones(len(rows.ids), np.int64) if total.value is None else rows.values[total.value]
             groups = np.zeros(len(values), np.int64) if rows.groups is None else rows.groups
-            np.add.at(whole[index], groups, values)
+            np.add.at(whole[index], groups, values.view(np.uint64))
     return whole
 
 

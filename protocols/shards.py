@@ -14,6 +14,7 @@ HELPER, who then looks up QUERY's rows, learns no more by the key: as many rows 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from glovebox.algebra import identifiers
 from glovebox.algebra.streams import KEY_BYTES, Stream
+from glovebox.data.room import MEMORY, Room
 from glovebox.errors import DataError, GloveboxError
 from glovebox.protocols.planes import group_words
 from glovebox.protocols.pseudonyms import with_padding
@@ -32,6 +34,7 @@ U64 = NDArray[np.uint64]
 Index = NDArray[np.int64]
 
 SHARD_ROWS = 1 << 18  # a shard's table and vectors fit in cache, and TABLE encodes one while the others evaluate one
+PART_ROWS = 1 << 17  # are laid out at once: a few MiB
 MOST_SHARDS = 64  # keeps the sum of the shards' chances to have no table under 2^-40 (psi.md 13)
 
 
@@ -40,12 +43,14 @@ class Rows:
     """An owner's true rows, at most the public bound.
 
     ids: (n, 16 blocks) uint8, distinct, encoded as in psi.md 4. values: (k, n) int64: what QUERY's totals name, or
-    a table's payloads. groups: (n,) int64 below the number of groups; None where there is one.
+    a table's payloads. groups: (n,) int64 below the number of groups; None where there is one. room: where they lie; if
+    that is on disk, one run uses them up.
     """
 
     ids: U8
     values: NDArray[np.int64]
     groups: Index | None = None
+    room: Room = MEMORY
 
     def __repr__(self) -> str:
         return f"<Rows: {self.values.shape[0]} values>"
@@ -76,38 +81,49 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Pieces:
-    """An owner's rows, ordered by shard, and by group where groups have blocks. counts: of each, (shards, groups)."""
+    """An owner's rows by shard: those of shard i are counts[i], from row i bound on. blocked: groups have blocks."""
 
     rows: Rows
     layout: Layout
-    order: Index
-    counts: NDArray[np.int64]
+    counts: list[int]
+    blocked: bool
     padding: list[Stream]
     step: str
 
+    def own(self, shard: int) -> Rows:
+        """The true rows of one shard."""
+        begin = shard * self.layout.bound
+        span = slice(begin, begin + self.counts[shard])
+        groups = None if self.rows.groups is None else self.rows.groups[span]
+        return Rows(self.rows.ids[span], self.rows.values[:, span], groups)
+
+    def every(self) -> Iterator[Rows]:
+        """The true rows of each shard."""
+        return map(self.own, range(len(self.counts)))
+
     def piece(self, shard: int) -> Piece:
-        """The rows of one shard, padded to its public size."""
-        layout, here = self.layout, self.counts[shard]
-        before = int(self.counts[:shard].sum())
-        chosen = self.order[before : before + here.sum()]
-        if len(chosen) > layout.bound:
-            raise GloveboxError(
-                "a shard is too small, by a chance of less than 2^-50 whatever the data",
-                code="no_table",
-                step=self.step,
-                hint="ask again: a new session has new keys",
-            )
-        places, ends = _places(here, layout.block)
-        ids = np.empty((layout.size, self.rows.ids.shape[1]), np.uint8)
+        """The rows of one shard, padded to its public size. Raises DataError if ids repeat."""
+        layout, own = self.layout, self.own(shard)
+        if self.blocked and own.groups is not None:
+            narrow = own.groups.astype(np.uint16) if layout.groups <= 1 << 16 else own.groups  # sorted by radix
+            order = np.argsort(narrow, kind="stable")
+            own = Rows(own.ids.take(order, axis=0), own.values.take(order, axis=1))
+            places, ends = _places(np.bincount(narrow, minlength=layout.groups), layout.block)
+        else:
+            places, ends = _places(np.array([len(own.ids)]), layout.block)
+        ids = np.empty((layout.size, own.ids.shape[1]), np.uint8)
         self.padding[shard].fill(ids)
-        ids[places] = self.rows.ids.take(chosen, axis=0)
-        values = np.zeros((len(self.rows.values), layout.size), np.int64)
-        values[:, places] = self.rows.values.take(chosen, axis=1)
+        ids[places] = own.ids
+        if repeated := identifiers.repeats(own.ids, ids.view(np.uint64)):
+            raise DataError(f"{repeated} rows repeat an id of another row", step=self.step, hint="one row an id")
+        values = np.zeros((len(own.values), layout.size), np.int64)
+        values[:, places] = own.values
         words = None
-        if self.rows.groups is not None and len(here) == 1:
-            of_rows = group_words(self.rows.groups.take(chosen), layout.groups)
+        if own.groups is not None:
+            of_rows = group_words(own.groups, layout.groups)
             words = np.zeros((len(of_rows), layout.size), np.uint64)
             words[:, places] = of_rows
+        self.rows.room.settle()
         return Piece(ids, values, words, ends)
 
 
@@ -122,9 +138,9 @@ def padded(rows: int, shards: int) -> int:
 
 
 async def cut(ctx: Context, rows: Rows | None, bound: int, layout: Layout, shards: int, second: bool) -> Pieces | None:
-    """Refuse repeated ids and find each row's shard; None at a HELPER without a table of its own.
+    """Lay each row into its shard; None at a HELPER without a table of its own.
 
-    bound: the owner's public rows. layout: of a shard. Raises DataError if ids repeat.
+    bound: the owner's public rows. layout: of a shard. Raises GloveboxError (`no_table`) with less than 2^-50.
     """
     key = await _key(ctx, second)
     if key is None:
@@ -133,10 +149,10 @@ async def cut(ctx: Context, rows: Rows | None, bound: int, layout: Layout, shard
         raise ValueError("an owner's rows are at most its bound, with as many values")
     if (layout.groups > 1) != (rows.groups is not None):
         raise ValueError("an owner's rows have groups if the shape has")
-    blocked = layout.groups if ctx.role is Role.QUERY else 1
     padding = [ctx.private(f"padding{index}") for index in range(shards)]
-    order, counts = await ctx.compute(_order, rows, (bound, shards, blocked), key, ctx.private("padding"), ctx.path)
-    return Pieces(rows, layout, order, counts, padding, ctx.path)
+    sizes, blocked = (bound, shards, layout.bound), layout.groups > 1 and ctx.role is Role.QUERY
+    laid, counts = await ctx.compute(_laid_out, rows, sizes, key, ctx.private("padding"), ctx.path)
+    return Pieces(laid, layout, counts, blocked, padding, ctx.path)
 
 
 async def _key(ctx: Context, second: bool) -> bytes | None:
@@ -154,21 +170,40 @@ async def _key(ctx: Context, second: bool) -> bytes | None:
     return None
 
 
-def _order(
-    rows: Rows, sizes: tuple[int, int, int], key: bytes, random: Stream, step: str
-) -> tuple[Index, NDArray[np.int64]]:
-    """The rows by shard and group, and how many there are of each; time tells the public bound only."""
-    bound, shards, groups = sizes
-    hashes = identifiers.hash_ids(with_padding(rows.ids, bound, random), key)
-    repeated = identifiers.repeats(rows.ids, hashes)
-    if repeated:
-        raise DataError(f"{repeated} rows repeat an id of another row", step=step, hint="one row an id")
-    bins = identifiers.shard_numbers(hashes, shards).astype(np.int64)[: len(rows.ids)]
-    if groups > 1 and rows.groups is not None:
-        bins = bins * groups + rows.groups
-    counts = np.bincount(bins, minlength=shards * groups).reshape(shards, groups)
-    narrow = bins.astype(np.uint16) if shards * groups <= 1 << 16 else bins  # numpy sorts 16 bits by radix
-    return np.argsort(narrow, kind="stable"), counts
+def _laid_out(rows: Rows, sizes: tuple[int, int, int], key: bytes, random: Stream, step: str) -> tuple[Rows, list[int]]:
+    """The rows with room for `most` of each shard, and how many each has, a part after the other.
+
+    sizes: the owner's bound, shards, and most. All of the bound is hashed, so that time tells no more of it.
+    """
+    bound, shards, most = sizes
+    if shards == 1:
+        return rows, [len(rows.ids)]
+    room = rows.room
+    ids = room.array((shards * most, rows.ids.shape[1]), np.uint8)
+    values = room.array((len(rows.values), shards * most), np.int64)
+    groups = None if rows.groups is None else room.array(shards * most, np.int64)
+    ends = np.arange(shards) * most  # of what each shard has so far
+    for begin in range(0, bound, PART_ROWS):
+        part = slice(begin, min(bound, begin + PART_ROWS))
+        own = rows.ids[part]
+        hashes = identifiers.hash_ids(with_padding(own, part.stop - begin, random), key)
+        bins = identifiers.shard_numbers(hashes, shards)[: len(own)]
+        order, counts = np.argsort(bins, kind="stable"), np.bincount(bins, minlength=shards)
+        starts, ends = ends, ends + counts
+        if np.any(ends > (1 + np.arange(shards)) * most):
+            raise _too_small(step)
+        places = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(len(own))
+        ids[places], values[:, places] = own.take(order, axis=0), rows.values[:, part].take(order, axis=1)
+        if groups is not None and rows.groups is not None:
+            groups[places] = rows.groups[part].take(order)
+        room.discard(own, *(line[part] for line in rows.values), *([] if rows.groups is None else [rows.groups[part]]))
+        room.settle()
+    return Rows(ids, values, groups, room), (ends - np.arange(shards) * most).tolist()
+
+
+def _too_small(step: str) -> GloveboxError:
+    summary = "a shard is too small, by a chance of less than 2^-50 whatever the data"
+    return GloveboxError(summary, code="no_table", step=step, hint="ask again: a new session has new keys")
 
 
 def _places(counts: NDArray[np.int64], block: int) -> tuple[Index | slice, Index]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovebox.algebra import arrays, okvs
+from glovebox.data.room import Room
 from glovebox.errors import DataError, GloveboxError, PeerLost
 from glovebox.protocols import intersection, shards, table, totals
 from glovebox.protocols.alignment import TableSize
@@ -97,6 +98,19 @@ async def test_shards_add_up_to_the_whole(monkeypatch, matches):
     monkeypatch.setattr(shards, "SHARD_ROWS", 300)
     assert intersection.shards_of(shape)[0] == 7
     assert await totals_of(shape, query, table_rows) == whole == in_the_clear(shape, query, table_rows)
+
+
+@pytest.mark.parametrize("groups", [(1, 1), (3, 1), (1, 3)])
+async def test_shards_of_rows_on_disk_add_up_as_those_in_memory(monkeypatch, tmp_path, groups):
+    monkeypatch.setattr(shards, "SHARD_ROWS", 300)
+    monkeypatch.setattr(shards, "PART_ROWS", 128)
+    shape = JoinShape(1000, 1000, 1, EVERYTHING, *groups)
+    tables = [
+        replace(grouped(own, many, 1) if many > 1 else own, room=Room(tmp_path))
+        for own, many in zip(two_tables(990, 1000, 700), groups, strict=True)
+    ]
+    assert await totals_of(shape, *tables) == in_the_clear(shape, *tables)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("of_query", "of_table"), [(1, 2), (2, 1), (3, 5), (40, 1), (1, 70), (300, 1), (10, 10)])

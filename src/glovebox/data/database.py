@@ -48,6 +48,7 @@ def open_database(sources: Sequence[Source], temporary: Path, memory_mib: int, t
         ("disabled_optimizers", "in_clause"),  # it makes a join of an IN, and two threads then give rows in any order
         ("allowed_paths", [path for source in sources for path in _files(source)]),
         ("TimeZone", "UTC"),
+        ("enable_external_file_cache", False),  # a file is read once, and the system keeps what is read again
         ("enable_external_access", False),
         ("allow_community_extensions", False),
         ("autoinstall_known_extensions", False),

@@ -24,7 +24,7 @@ from glovebox.data.database import Database, Parameters, batches, keep, rows
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
 from glovebox.data.identifiers import DIGEST_BYTES, composed, key, key_bytes
 from glovebox.data.measures import (
-    check_bounds,
+    Outside,
     condition,
     group_number,
     in_group,
@@ -35,6 +35,7 @@ from glovebox.data.measures import (
     total_units,
 )
 from glovebox.data.quality import check_table, ids_above, most_rows, refuse_faults
+from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
 from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
@@ -58,8 +59,8 @@ class LoadedRows(Struct, frozen=True):
     """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; snapshot: 32 bytes.
 
     values: (measures, n) int64, (measures groups, n) of a pivoted query. groups: (n,) int64, the group of each line,
-    None without groupings or pivoted. null_ids, ids_without_form: rows that pass the filter and are left out; for the
-    owner's eyes only.
+    None without groupings or pivoted. room: where they lie. null_ids, ids_without_form: rows that pass the filter and
+    are left out; for the owner's eyes only.
     """
 
     ids: NDArray[np.uint8]
@@ -68,6 +69,7 @@ class LoadedRows(Struct, frozen=True):
     null_ids: int
     ids_without_form: int
     groups: NDArray[np.int64] | None = None
+    room: Room = MEMORY
 
     def __repr__(self) -> str:
         return f"<LoadedRows: {len(self.values)} measures, ids of {self.ids.shape[1]} bytes>"
@@ -94,22 +96,39 @@ def table_snapshot(database: Database, table: Table, source: Source, salt: bytes
 
 
 def load_rows(
-    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = _untold
+    database: Database,
+    query: LocalQuery,
+    table: Table,
+    source: Source,
+    salt: bytes,
+    told: Told = _untold,
+    room: Room = MEMORY,
 ) -> LoadedRows:
-    """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should."""
+    """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should.
+
+    room: where the lines shall lie. Of what is not in memory, ids that repeat though unique are left to be found shard
+    by shard.
+    """
     column = table.column(query.ids or "")
     if column is None or column.kind != "id":
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
     load = _unique_rows if column.unique and not query.by_group else _repeated_rows
-    loaded = load(database, view, query, column, source, salt, told)
+    loaded = load(database, view, query, column, source, salt, told, room)
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
     return loaded
 
 
 def _unique_rows(
-    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes, told: Told
+    database: Database,
+    view: View,
+    query: LocalQuery,
+    column: Column,
+    source: Source,
+    salt: bytes,
+    told: Told,
+    room: Room,
 ) -> LoadedRows:
     """Every passing row is a line; duplicates are an error."""
     table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
@@ -122,9 +141,10 @@ def _unique_rows(
     select = exp.select(exp.Star(), *(node.as_(alias, quoted=True) for alias, node in extra.items()))
     select = select.from_(view.checked().subquery("checked"))
     snapshot = SnapshotHash(salt, table)
-    ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
-    values = np.empty((len(query.measures), table.rows), np.int64)
-    groups = np.empty(table.rows, np.int64) if group else None
+    ids = room.array((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
+    values = room.array((len(query.measures), table.rows), np.int64)
+    groups = room.array(table.rows, np.int64) if group else None
+    outside = Outside(query)
     n = null_ids = formless = read_rows = 0
     for batch in hashed(database, view, source, select, view.parameters, snapshot):
         told(read_rows := read_rows + batch.num_rows, table.rows)
@@ -144,16 +164,25 @@ def _unique_rows(
                 values[index, span][nobody] = 0
         if group and groups is not None:
             groups[span] = integers(batch.column(group))[0][passes]
+        outside.count(values[:, span])
         n += len(keys)
-    if repeated := repeated_ids(ids[:n]):
+        room.settle()
+    if room.in_memory and (repeated := repeated_ids(ids[:n])):
         raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than one row, though the id is unique")
-    values = np.ascontiguousarray(values[:, :n])
-    check_bounds(query, values)
-    return LoadedRows(ids[:n], values, snapshot.digest(), null_ids, formless, None if groups is None else groups[:n])
+    outside.refuse()
+    groups = None if groups is None else groups[:n]
+    return LoadedRows(ids[:n], values[:, :n], snapshot.digest(), null_ids, formless, groups, room)
 
 
 def _repeated_rows(
-    database: Database, view: View, query: LocalQuery, column: Column, source: Source, salt: bytes, told: Told
+    database: Database,
+    view: View,
+    query: LocalQuery,
+    column: Column,
+    source: Source,
+    salt: bytes,
+    told: Told,
+    room: Room,
 ) -> LoadedRows:
     """A line is all passing rows of an id together; by group, those of an id in one group."""
     table, id_name = view.table, view.name_of(column.name)
@@ -177,33 +206,33 @@ def _repeated_rows(
     lines = lines.from_(every.subquery("every")).where(condition(query, view, parameters), there)
     lines = lines.group_by(number(1), number(2))
     keyed = exp.select(exp.Star(), _key_of_line(query, column).as_("key")).from_(lines.subquery("lines"))
-    ids = np.empty((table.rows, encoded_bytes(w)), np.uint8)
-    values = np.empty((len(measures), table.rows), np.int64)
+    ids = room.array((table.rows, encoded_bytes(w)), np.uint8)
+    values = room.array((len(measures), table.rows), np.int64)
+    groups_of = room.array(table.rows, np.int64) if query.by_group else None
+    outside = Outside(query)
     most = most_rows(table, column)
     if query.by_group and most and ids_above(database, every, Parameters(), id_name, most):
         raise DataError(f"{table.name}.{column.name}: ids in more than {most} rows", step="loaded")
-    persons = np.ones(table.rows, bool)
-    groups_of = np.zeros(table.rows, np.int64)
     n = above = 0
     for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
         nobody = _encoded(batch.column("key"), w, ids[span])
-        persons[span] = ~nobody
-        groups_of[span] = integers(batch.column("g"))[0]
+        if groups_of is not None:
+            groups_of[span] = integers(batch.column("g"))[0]
         for index, (measure, _) in enumerate(measures):
             values[index, span] = line_units(measure, batch.column(f"m{index}"))
             if measure.kind == "people":
                 values[index, span][nobody] = 0
         above += int(np.count_nonzero((integers(batch.column("n"))[0] > (most or table.rows)) & ~nobody))
+        outside.count(values[:, span][:, ~nobody])  # all rows without an id are one line, which may reach far
         n += batch.num_rows
         told(2 * table.rows + n, PASSES * table.rows)
+        room.settle()
     if above:
         raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
-    values = np.ascontiguousarray(values[:, :n])
-    check_bounds(
-        query, values[:, persons[:n]]
-    )  # all rows without an id are one line, which may reach as far as a table
-    return LoadedRows(ids[:n], values, snapshot, null_ids, formless, groups_of[:n] if query.by_group else None)
+    outside.refuse()
+    groups_of = None if groups_of is None else groups_of[:n]
+    return LoadedRows(ids[:n], values[:, :n], snapshot, null_ids, formless, groups_of, room)
 
 
 def _key_of_line(query: LocalQuery, column: Column) -> Node:

@@ -111,11 +111,23 @@ def total_units(measure: Measure, total: Any) -> int:
     return units
 
 
-def check_bounds(query: LocalQuery, values: NDArray[np.int64]) -> None:
-    """Return if all values are within their measure's bounds; raise DataError with the number that are not."""
-    for index, line in enumerate(values):
-        measure = query.measures[index // query.width]
-        outside = int(np.count_nonzero((line < measure.low) | (line > measure.high)))
-        if outside:
-            sentence = f"{query.table}: {outside} ids have a {measure.kind} outside the bounds that the contract gives"
-            raise DataError(sentence, step="loaded", hint="glovebox data check")
+class Outside:
+    """How many lines have a measure outside its bounds, counted as they come."""
+
+    def __init__(self, query: LocalQuery) -> None:
+        self._query = query
+        self._counts = [0] * (len(query.measures) * query.width)
+
+    def count(self, values: NDArray[np.int64]) -> None:
+        """Look at the next lines: (measures groups, lines)."""
+        for index, line in enumerate(values):
+            measure = self._query.measures[index // self._query.width]
+            self._counts[index] += int(np.count_nonzero((line < measure.low) | (line > measure.high)))
+
+    def refuse(self) -> None:
+        """Return if there were none; raise DataError with the number of the first measure that has some."""
+        for index, outside in enumerate(self._counts):
+            if outside:
+                kind, table = self._query.measures[index // self._query.width].kind, self._query.table
+                sentence = f"{table}: {outside} ids have a {kind} outside the bounds that the contract gives"
+                raise DataError(sentence, step="loaded", hint="glovebox data check")

@@ -48,7 +48,8 @@ class BoundTable(Struct, frozen=True):
 class Job(Struct, frozen=True, tag="job"):
     """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here.
 
-    memory_mib: what the worker may take; database_mib: of it, its local database. opening: kept shares of the opening
+    memory_mib: what the worker may take; database_mib: of it, its local database. on_disk: whether the
+    rows lie in files. opening: kept shares of the opening
     that are to be sent again, where nothing is to be computed. ahead: whether both workers use the transfers that they
     made before. earlier: local parts of questions that were answered, by session.
     """
@@ -66,6 +67,7 @@ class Job(Struct, frozen=True, tag="job"):
     temporary: str
     memory_mib: int
     database_mib: int
+    on_disk: bool
     deadline_s: float
     session_s: float
     opening: bytes | None = None

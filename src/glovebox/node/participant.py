@@ -367,7 +367,7 @@ class Participant:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _job(self, acceptances: tuple[Signed, ...]) -> Job:
-        settings = self.node.settings
+        settings, need = self.node.settings, need_of(self.plan, self.contract, self.me)
         self._folder.mkdir(mode=0o700, parents=True)
         return Job(
             self.contract.text,
@@ -382,7 +382,8 @@ class Participant:
             self._bound,
             str(self._folder),
             settings.memory_mib,
-            need_of(self.plan, self.contract, self.me).database_mib(settings.memory_mib),
+            need.database_mib(settings.memory_mib),
+            need.disk > 0,
             settings.deadline_s,
             settings.session_s,
             self._again,

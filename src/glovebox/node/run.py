@@ -20,6 +20,7 @@ from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
+from glovebox.data.room import MEMORY, Room
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
 from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Reached, Store
@@ -198,8 +199,13 @@ class Run:
         source = bound.source
         database = open_database([source], Path(self.job.temporary), self.job.database_mib, LOADING_THREADS)
         try:
-            load = load_groups if isinstance(self.plan.source, Stacked) else load_rows
-            loaded = load(database, query, bound.table, source, bound.salt, partial(self._does, "loading"))
+            told = partial(self._does, "loading")
+            loaded: LoadedRows | LoadedGroups
+            if isinstance(self.plan.source, Stacked):
+                loaded = load_groups(database, query, bound.table, source, bound.salt, told)
+            else:
+                room = Room(Path(self.job.temporary)) if self.job.on_disk else MEMORY
+                loaded = load_rows(database, query, bound.table, source, bound.salt, told, room)
             self._close = self._differing(database, query, bound)
             return loaded
         finally:
@@ -316,7 +322,7 @@ class Run:
         rings = tuple(total.bits for total in plan.totals)
         match plan.source:
             case Joined(query=query, helper=int(helper)) as joined:
-                rows = None if own is None else Rows(own.ids, own.values, own.groups)
+                rows = None if own is None else Rows(own.ids, own.values, own.groups, own.room)
                 await self._reached("encoded")
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
                 held = None if shares is None else by_group(joined, plan.totals, shares)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
 from glovebox.data.encoding import encoded_bytes
-from glovebox.data.identifiers import key_bytes
+from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
-from glovebox.planner.shape import join_shape, joint_shape, pivots
+from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols.intersection import largest_frame, shards_of
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party.homomorphic import Lists
@@ -24,7 +24,9 @@ from glovebox.schema.local import LocalQuery
 MIB = 1 << 20
 WORKER_MIB = 320  # measured: interpreter, libraries and kernels 236, the database's threads 40, finishing, slack
 DATABASE_MIB = 128  # with less DuckDB cannot sort or group what it then spills
-CUT_ROW_BYTES = 48  # a row's hash, shard and place, and what sorting them takes
+DISK_BYTES = 128 << 20  # of rows: more lie in files, from where a shard is read at a time
+LAYING_BYTES = 48 << 20  # rows that are read and laid into their shards at once
+HASH_ROW_BYTES = 48  # two owners alone: a row's hash and shard, and what sorting them takes
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
 
@@ -33,10 +35,14 @@ POINT_BYTES = 600  # of an id in the homomorphic mode: item, point, multiple, th
 
 
 class Need(NamedTuple):
-    """Memory of one worker in bytes. columns: rows as they are loaded; matching: what the row-level run adds."""
+    """Memory of one worker in bytes. columns: rows in memory; matching: what the row-level run adds.
+
+    disk: rows that lie in files instead, as they are loaded and again by shard.
+    """
 
     columns: int
     matching: int
+    disk: int = 0
 
     @property
     def mib(self) -> int:
@@ -57,7 +63,11 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
     matching = max((_alone(*run) if run[0].helper is None else _helped(*run) for run in runs), default=0)
     if query is None:
         return Need(0, matching)
-    return Need(_row_bytes(query, contract) * query.lines, matching + CUT_ROW_BYTES * query.lines)
+    row = _row_bytes(query, contract)
+    columns, helped = row * query.lines, isinstance(plan.source, Joined) and plan.source.helper is not None
+    if helped and columns > DISK_BYTES:
+        return Need(0, matching + LAYING_BYTES, 2 * columns)
+    return Need(columns, matching + max(row, HASH_ROW_BYTES) * query.lines)
 
 
 def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
@@ -96,4 +106,5 @@ def _row_bytes(query: LocalQuery, contract: Contract) -> int:
     column = contract.table(query.table, query.party).column(query.ids or "")
     if column is None:
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="memory")
-    return encoded_bytes(key_bytes(column)) + 8 * (len(query.measures) * pivots(query) + bool(query.groupings))
+    key = DIGEST_BYTES if query.by_group else key_bytes(column)
+    return encoded_bytes(key) + 8 * (len(query.measures) * query.width + bool(query.groupings))
