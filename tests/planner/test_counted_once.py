@@ -39,6 +39,7 @@ def check(question, tables, names=("s",)):
     keys = len(plan.order)
     wanted = [(*map(label_of, row[:keys]), *row[keys:]) for row in wanted]
     there = {row[:keys] for row in wanted}
+    found = [(*map(label_of, row[:keys]), *row[keys:]) for row in found]
     found = [row for row in found if not keys or row[:keys] in there]
     assert len(found) == len(wanted), (found, wanted)
     for row, other in zip(found, wanted, strict=True):
@@ -47,7 +48,7 @@ def check(question, tables, names=("s",)):
 
 
 def label_of(cell):
-    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)  # 1 is no True
 
 
 @FEW

@@ -30,7 +30,7 @@ AGGREGATES = [
     "COUNT(last)", "SUM(CASE WHEN u AND f THEN t END)", "SUM(few)", "SUM(1)",
 ]  # fmt: skip
 KEYS = [
-    "owners", "u", "label", "hit + owners", "n >= 3",
+    "owners", "u", "f", "few > 1", "label", "hit + owners", "n >= 3",
     "CASE WHEN n = 1 THEN 'one' WHEN n <= 3 THEN 'few' ELSE 'many' END",
     "CASE WHEN s > 2 THEN 'high' WHEN s IS NULL THEN 'none' ELSE 'low' END",
 ]  # fmt: skip

@@ -26,6 +26,7 @@ def check(question, tables, name="s"):
     wanted = in_the_clear(question.replace(f".{name} ", f"_{name} "), clear_of(tables, name))
     keys = len(plan.order)
     there = {tuple(str(cell) for cell in row[:keys]) for row in wanted}
+    found = [(*(str(cell) for cell in row[:keys]), *row[keys:]) for row in found]
     found = [row for row in found if not keys or row[:keys] in there]
     wanted = [(*(str(cell) for cell in row[:keys]), *row[keys:]) for row in wanted]
     assert len(found) == len(wanted)

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
+from glovebox.planner.domains import MISSING
 from glovebox.planner.grouping import Key, group_keys, meant
 from glovebox.planner.scope import Scope
 from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
@@ -39,15 +40,18 @@ class Band(Key):
         """For each label whether a row has it."""
         if self.value is None:
             return self._of_case(sharing)
-        expression = self.value.expression
-        match self.value.sort:
+        return [self._of_value(sharing, self.value.expression, label) for label in self.labels]
+
+    def _of_value(self, sharing: Sharing, expression: Expression, label: str) -> Bit:
+        if label == MISSING:
+            return negated(sharing.there(expression))
+        match self.groupings[0].sort:
             case "boolean":
-                return [sharing.bit(expression, label == "true") for label in self.labels]
-            case "category":
-                constants = [Constant("category", label) for label in self.labels]
-                return [sharing.bit(Call("=", (expression, constant))) for constant in constants]
+                return sharing.bit(expression, label == "true")
+            case "label":
+                return sharing.bit(Call("=", (expression, Constant("category", label))))
         term = sharing.number(expression)
-        return [both(equal(term.value, int(label)), term.there) for label in self.labels]
+        return both(equal(term.value, int(label)), term.there)
 
     def _of_case(self, sharing: Sharing) -> list[Bit]:
         """CASE takes the first condition that is true, else its last label."""
@@ -91,17 +95,15 @@ def _same(scope: Scope, one: exp.Expr, other: exp.Expr) -> bool:
 
 
 def _band(scope: Scope, typing: Typing, node: exp.Expr) -> Band:
+    labels: tuple[str, ...]
+    sort: LabelSort
     if isinstance(node, exp.Case) and node.this is None and _label(node.args["ifs"][0].args["true"]) is not None:
         return _of_labels(scope, typing, node)
     typed = typing.typed(node)
     typing.allow(node, typed, "group")
-    if typed.nullable:
-        hint = "WHERE … IS NOT NULL inside the sub-query, or COALESCE"
-        scope.statement.refuse(node, "sql", "A group of what is missing cannot be made here", hint)
     match typed.sort:
         case "boolean":
-            labels: tuple[str, ...] = ("false", "true")
-            sort: LabelSort = "boolean"
+            labels, sort = ("false", "true"), "boolean"
         case "category" if typed.column:
             labels, sort = typed.column.values, "label"
         case "number" if typed.scale == 0 and typed.high - typed.low < MOST_BANDS:
@@ -110,7 +112,8 @@ def _band(scope: Scope, typing: Typing, node: exp.Expr) -> Band:
             hint = f"CASE WHEN … THEN 'label' … ELSE 'label' END, or a whole number of at most {MOST_BANDS} values"
             scope.statement.refuse(node, "sql", "This makes no groups of a public domain", hint)
     name = node.name.lower() if isinstance(node, exp.Column) else ""
-    return Band(0, name, (Grouping(labels, sort=sort),), node, typed)
+    every = (*labels, MISSING) if typed.nullable else labels
+    return Band(0, name, (Grouping(every, sort=sort),), node, typed)
 
 
 def _label(node: exp.Expr | None) -> str | None:
