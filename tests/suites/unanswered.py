@@ -11,14 +11,9 @@ UNANSWERED: dict[str, str] = {
     "health_synthea_hospitals_insurer/h1_top_conditions": "LIMIT",
     "health_synthea_hospitals_insurer/h2_diabetes_by_sex": "two tables of each of several owners",
     "health_synthea_hospitals_insurer/v2_flu_vaccine": "whether a key is another owner's, as a group",
-    "health_synthea_hospitals_insurer/v3_all_with_insurer": "stacked tables with another owner's",
     "record_linkage_febrl4/q5_fuzzy_name_blocked": "names that are alike, not equal: shared texts are never compared",
     "retail_online/q3_members_vs_others": "sub-queries",
     "retail_online/q7_three_way": "sub-queries",
-    "survival/l1_life_table": "sub-queries",
-    "survival/l2_kaplan_meier": "survival curves",
-    "survival/g1_kaplan_meier": "survival curves",
-    "survival/f3_kaplan_meier_top_group": "survival curves",
 }
 
 PRACTITIONERS: dict[str, str] = {

@@ -1,6 +1,6 @@
 """Three hospitals' patients and their conditions, an immunisation registry, and an insurer."""
 
-from ..public import DataSet, labels, parquet, table
+from ..public import DataSet, Rewritten, labels, parquet, table
 
 HOSPITALS = ("hospital_middlesex", "hospital_boston_south", "hospital_west_north")
 
@@ -47,6 +47,23 @@ vaccine_code = {{ type = "category", values = {vaccines}, may = ["filter"] }}"""
     )
 
 
+PREDIABETES = " UNION ALL ".join(
+    f"SELECT '{hospital}' AS hospital, patient_id FROM {hospital}.conditions WHERE code = '15777000'"
+    for hospital in HOSPITALS
+)
+REWRITTEN = {
+    "v3_all_with_insurer": Rewritten(
+        "IN a sub-query as a LEFT JOIN and a condition on what it finds",
+        (
+            "SELECT hospital, COUNT(DISTINCT u.patient_id) AS patients, "
+            "COUNT(DISTINCT u.patient_id) FILTER (WHERE payer = 'Medicaid') AS ever_medicaid "
+            f"FROM ({PREDIABETES}) u LEFT JOIN insurer.cover ON u.patient_id = cover.patient_id "
+            "GROUP BY hospital ORDER BY hospital",
+        ),
+        sorted,
+    )
+}
+
 HOSPITALS_AND_INSURER = DataSet(
     "health_synthea_hospitals_insurer",
     (*HOSPITALS, "immunisation_registry", "insurer"),
@@ -55,4 +72,6 @@ HOSPITALS_AND_INSURER = DataSet(
         [(hospital, name) for hospital in HOSPITALS for name in ("patients", "conditions")]
         + [("immunisation_registry", "vaccinations"), ("insurer", "cover")]
     ),
+    '[["conditions.patient_id", "cover.patient_id"]]',
+    rewritten=REWRITTEN,
 )
