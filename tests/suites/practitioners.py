@@ -5,6 +5,7 @@ hold is drawn from a seed, in kinds that are hard in their own way; one contract
 """
 
 import csv
+import json
 import random
 import re
 from collections.abc import Callable
@@ -134,8 +135,8 @@ ID = '{ type = "id", form = "exact" }'
 UNIQUE = '{ type = "id", form = "exact", unique = true }'
 
 
-def number(low, high):
-    may = '["sum", "avg", "min", "max", "filter", "compare"]'
+def number(low, high, *more):
+    may = json.dumps([*more, "sum", "avg", "min", "max", "filter", "compare"])
     return f'{{ type = "integer", range = [{low}, {high}], required = true, may = {may} }}'
 
 
@@ -211,7 +212,8 @@ ADVERTISING = Field(
 )
 
 FOLLOWUP = {
-    "person_key": UNIQUE, "arm": labels("a", "b"), "entry_day": number(0, 100), "exit_day": number(100, 300),
+    "person_key": UNIQUE, "arm": labels("a", "b"), "entry_day": number(0, 100, "group"),
+    "exit_day": number(100, 300, "group"),
     "event": number(0, 1),
 }  # fmt: skip
 STAYS = {

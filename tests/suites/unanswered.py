@@ -20,7 +20,6 @@ PRACTITIONERS: dict[str, str] = {
     "A3": "one owner's rows by key, joined with another's",
     "A5": "one owner's rows by key, joined with another's",
     "H1": "sub-queries over several owners' rows",
-    "H4": "groups by a band",
     "H5": "the next event of a person, at any owner",
     "H8": "persons and what they have, each pair once",
     "F2": "accounts counted once of a device",

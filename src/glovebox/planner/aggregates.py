@@ -210,7 +210,9 @@ class Totals:
     def _person(self, places: Sequence[int | None], ends: tuple[int, int]) -> int:
         """The most that one person adds to a total or takes from it, in one group: of a join one line is a person's."""
         if self.joined:
-            return max(-ends[0], ends[1]) * self.pairs.count
+            measures = [self.measures[side][at] for side, at in enumerate(places) if at is not None]
+            once = bool(places) and all(measure.kind == "people" for measure in measures)
+            return max(-ends[0], ends[1]) * (1 if once else self.pairs.count)
         measure = None if places[0] is None else self.measures[0][places[0]]
         if measure is None or measure.kind == "people":
             return 1
