@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from glovebox.data import generated
 from glovebox.data.generated import write_campaign, write_hospitals, write_keyed
 from glovebox.data.loading import load_rows
 from glovebox.data.quality import check_table
@@ -103,6 +104,15 @@ def test_pairs_have_distinct_ids_half_in_common(tmp_path, rows):
                    (SELECT count(*) FROM '{left}' JOIN '{right}' USING (id)), (SELECT max(strlen(id)) FROM '{left}')"""
     ).fetchall()
     assert found == [(rows, rows, rows - rows // 2, 24)]
+
+
+def test_a_table_that_is_made_in_parts_has_everyone_once(tmp_path, monkeypatch):
+    whole = write_keyed(tmp_path / "whole.parquet", 100, 7, COLUMNS, 1)
+    monkeypatch.setattr(generated, "PART", 40)
+    parts = write_keyed(tmp_path / "parts.parquet", 100, 7, COLUMNS, 1)
+    people = f"SELECT id, region, channel FROM '{parts}' EXCEPT SELECT id, region, channel FROM '{whole}'"
+    assert duckdb.sql(people).fetchall() == []
+    assert duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM '{parts}'").fetchall() == [(100, 100)]
 
 
 def test_every_pair_of_labels_comes_among_a_hundred_people_in_a_row(tmp_path):

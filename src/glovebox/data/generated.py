@@ -6,6 +6,7 @@ No person is in them. The seed only shapes made-up rows; nothing secret is drawn
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -22,6 +23,7 @@ CAMPAIGN_DAYS = 121  # to 2027-03-31
 PEOPLE, BUYERS, VIEWERS = 9_000, 4_000, 6_000
 ID_BYTES = 24
 ROW_GROUP = 122_880  # rows, as DuckDB itself writes: it reads row groups side by side
+PART = 32 * ROW_GROUP
 GIVEN = ("anna", "ben", "chloe", "david", "emma", "farid", "greta", "hugo", "ines", "jonas", "kaya", "luc")
 FAMILY = ("becker", "bernard", "cole", "dubois", "fischer", "garcia", "hughes", "jansen", "khan", "moreau", "smith")
 HOSTS = ("example.com", "example.org", "mail.example", "post.example.net")
@@ -90,7 +92,14 @@ def write_keyed(path: Path, rows: int, first: int, columns: Sequence[str], seed:
     """
     random = np.random.default_rng([seed, 5, first])
     people = first + random.permutation(rows)
-    return _write(path, {name: _keyed(random, name, people, seed) for name in columns})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = (people[begin : begin + PART] for begin in range(0, max(rows, 1), PART))  # in the memory of one
+    tables = (pa.table({name: _keyed(random, name, part, seed) for name in columns}) for part in parts)
+    first_table = next(tables)
+    with pyarrow.parquet.ParquetWriter(path, first_table.schema, compression="zstd") as writer:
+        for table in itertools.chain([first_table], tables):
+            writer.write_table(table, ROW_GROUP)
+    return path
 
 
 def _keyed(random: np.random.Generator, column: str, people: Ints, seed: int) -> Array:
