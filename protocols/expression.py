@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -56,7 +57,7 @@ class Constant(Struct, frozen=True, tag_field="node", tag="constant", forbid_unk
     number: int
 
 
-class Operation(Struct, frozen=True, tag_field="node", tag="operation", forbid_unknown_fields=True):
+class Operation(Struct, frozen=True, cache_hash=True, tag_field="node", tag="operation", forbid_unknown_fields=True):
     """An operator of the closed set and what it works on."""
 
     operator: Operator
@@ -82,6 +83,7 @@ class Kind:
     noisy: frozenset[int] = frozenset()
 
 
+@lru_cache(1 << 14)
 def kind_of(expression: Expression) -> Kind:
     """Check an expression and what it is made of.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from glovebox.protocols.expression import (
     kind_of,
     parts_of,
 )
-from glovebox.protocols.flights import cost_of, evaluated
+from glovebox.protocols.flights import Cost, cost_of, evaluated
 from glovebox.protocols.gates import Column, chosen, counted, known_bits, multiplied, nought, sign
 from glovebox.protocols.wires import Array, Gate, Task, scheduled, together
 from glovebox.runtime.context import Context, Role
@@ -76,8 +76,13 @@ async def expressed(
 
 def traffic(expressions: Sequence[Expression]) -> dict[str, float]:
     """The sizes of the card: flights F, bytes a row opened O and dealt D, and most in a frame M."""
-    cost = cost_of(_evaluated(Role.TABLE, expressions, None, 0))
+    cost = _cost(tuple(expressions))
     return {"F": cost.rounds, "O": cost.opened, "D": cost.dealt, "M": cost.frame}
+
+
+@lru_cache(256)  # a plan is priced by whoever chooses roles, explains and runs it
+def _cost(expressions: tuple[Expression, ...]) -> Cost:
+    return cost_of(_evaluated(Role.TABLE, expressions, None, 0))
 
 
 def _evaluated(me: Role, expressions: Sequence[Expression], rows: Aligned | None, n: int) -> Gate[list[Array]]:
