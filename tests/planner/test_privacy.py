@@ -163,15 +163,20 @@ def test_one_persons_value_is_refused(question):
     assert "one person's value, which no noise hides" in caught.value.detail[-1]
 
 
-def test_noise_that_does_not_fit_is_refused():
+@pytest.mark.parametrize(
+    ("most", "question"),
+    [(10**16, "SELECT SUM(x) AS s FROM s"), (10**9, "SELECT COUNT(*) AS n FROM s HAVING AVG(x) > 0.333333")],
+)
+def test_noise_that_does_not_fit_is_refused(most, question):
     text = HEAD + "[[table]]\nowner = ['p0', 'p1', 'p2']\nname = 's'\nrows = 99\nperson = 'row'\n" + (
-        "[table.columns]\nx = { type = 'integer', range = [0, 10000000000000000], may = ['sum'] }\n"
+        f"[table.columns]\nx = {{ type = 'integer', range = [0, {most}], may = ['sum'] }}\n"
         f"[rules]\nask = ['p0']\nreceive = ['p0']\ngroups_of_at_least = 2\nquestions = {NOISY}"
     )  # fmt: skip
     with pytest.raises(Refused, match="refused") as caught:
-        plan_question(parse_contract(text.encode()), "SELECT SUM(x) AS s FROM s", {}, 0)
+        plan_question(parse_contract(text.encode()), question, {}, 0)
     assert caught.value.step == "privacy"
     assert caught.value.hint
+    assert "no noise that hides it fits" in caught.value.detail[-1]
 
 
 @pytest.mark.parametrize("q", [decay(1, 1), decay(1, 2), decay(1, 10), decay(3, 400), decay(1, 10**6)], ids=str)

@@ -21,7 +21,7 @@ from glovebox.planner.moments import STATISTICS, statistic, with_filter
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of, rounded
 from glovebox.planner.statement import conjuncts
-from glovebox.planner.typing import COMPARISON, number
+from glovebox.planner.typing import COMPARISON, MOST, number
 from glovebox.protocols.having import Bound
 
 OPERATORS: dict[type[exp.Expr], FormulaOperator] = {
@@ -62,8 +62,9 @@ def _formula(totals: Totals, node: exp.Expr) -> Output:
             return _formula(totals, node.this)
         case exp.Literal() if not node.is_string:
             found = number(str(node.this))
-            if found:
-                return Output("", "constant", low=found.low, scale=found.scale)
+            if found is None or found.high >= MOST:
+                refuse(node, "sql", "This number is too long for a formula", "at most 18 digits in all")
+            return Output("", "constant", low=found.low, scale=found.scale)
         case exp.Cast() if node.to.this in FLOATS:
             return _formula(totals, node.this)
         case exp.Round():

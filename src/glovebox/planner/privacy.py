@@ -19,7 +19,11 @@ from glovebox.planner.aggregates import Totals
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Noise, Output, Plan
 from glovebox.protocols.having import Bound
-from glovebox.protocols.noise import drawing
+from glovebox.protocols.noise import drawing, most_noise
+from glovebox.runtime.engine import MOST_PARTIES
+
+COMPARED_BITS = 61
+"""Of a number that is compared with zero on secure integers of 64 bits (`threshold.py`)."""
 
 MISSES = Fraction(1, 20)
 """How often a number is further from the truth than its error bar says."""
@@ -45,13 +49,24 @@ def noise_of(
         for number, person in enumerate(totals.persons)
     )
     noise = Noise(privacy.epsilon_per_question, persons)
-    try:
-        decays(noise)
-    except ValueError:
+    if not _fits(totals, noise, having):
         statement = totals.scope.statement
         sentence = "One person can change these totals by so much that no noise that hides it fits"
         statement.refuse(statement.tree, "privacy", sentence, "a contract with smaller ranges or rows_per_id")
     return noise
+
+
+def _fits(totals: Totals, noise: Noise, having: Sequence[Bound]) -> bool:
+    """Whether the noise can be drawn, and what HAVING compares be compared, among however many parties."""
+    try:
+        found = decays(noise)
+    except ValueError:
+        return False
+    most = [
+        max(-total.low, total.high) + (most_noise(one, MOST_PARTIES) if one else 0)
+        for total, one in zip(totals.totals, found, strict=True)
+    ]
+    return all(bound.bits(most) <= COMPARED_BITS for bound in having)
 
 
 def person_groups(totals: Totals, keys: Sequence[Key]) -> int:

@@ -29,7 +29,7 @@ from glovebox.planner.scope import Scope, check_receivers
 from glovebox.planner.statement import Statement, near
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
-from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
+from glovebox.planner.typing import SAMPLES, Typed, Typing, number, parameter
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:
@@ -208,9 +208,10 @@ def _limit(statement: Statement, approved: Question | None) -> int | None:
         sentence = "LIMIT would hide groups that open all the same"
         statement.refuse(limit, "question", sentence, "approve the question without LIMIT, or with HAVING")
     count = limit.expression
-    if not isinstance(count, exp.Literal) or count.is_string or not str(count.this).isdigit():
+    found = number(str(count.this)) if isinstance(count, exp.Literal) and not count.is_string else None
+    if found is None or found.scale:
         statement.refuse(limit, "sql", "LIMIT takes a number of rows", "LIMIT 10")
-    return int(count.this)
+    return found.low
 
 
 def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple[Order, ...]:

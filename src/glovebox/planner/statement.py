@@ -83,12 +83,21 @@ class Statement:
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
+        self._check_depth()
         self.canonical = canonical_text(self.tree)
         self.tree, self.latest = without_numbers(self.tree)
         for window in self.tree.find_all(exp.Window):
             self._not_served(window, "window", "a window")
         if distinct := self.tree.args.get("distinct"):
             self._not_served(distinct, "distinct", "DISTINCT")
+
+    def _check_depth(self) -> None:
+        """Refuse what is too deep with its named queries in their places."""
+        layer: list[exp.Expr] = [self.tree]
+        for _ in range(MOST_DEPTH + 1):
+            layer = [child for node in layer for child in node.iter_expressions()]
+        if layer:
+            self.refuse(self.tree, "sql", "The question is too deep", "ask for less at once")
 
     def _check_parts(self, node: exp.Expr) -> None:
         allowed = ALLOWED[type(node)].split()
