@@ -11,6 +11,7 @@ from sqlglot import exp
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.conditions import Conditions
 from glovebox.planner.extremes import least_of
+from glovebox.planner.finished import HAVING_LIMIT
 from glovebox.protocols.having import Bound
 
 CLAUSE = "rules.dominance_percent"
@@ -46,4 +47,9 @@ def _bound(totals: Totals, node: exp.AggFunc, percent: int) -> Bound:
     total = totals.column("total", outer or node)
     least = least_of(totals, "greatest", exp.Max(this=node.this.copy()), value, filters)  # of minus the values
     units = 10 ** max(0, least.scale - total.scale), 10 ** max(0, total.scale - least.scale)
-    return Bound(((total.total, percent * units[0]), (least.total, 100 * units[1])), 0)
+    bound = Bound(((total.total, percent * units[0]), (least.total, 100 * units[1])), 0)
+    if bound.most([max(-one.low, one.high) for one in totals.totals]) >= HAVING_LIMIT:
+        refuse(
+            node, CLAUSE, "This total could be too large to compare a person's part with", "a column of a smaller range"
+        )
+    return bound
