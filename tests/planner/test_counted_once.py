@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovebox.contract.model import parse_contract
+from glovebox.node.steps import role_names
+from glovebox.planner.explain import explanation, in_words
 from glovebox.planner.plan import Spines, Stacked
 from glovebox.planner.question import plan_question
 
@@ -83,3 +85,29 @@ def test_a_threshold_is_held_against_people():
     approved = "[[question]]\nname = 'q'\nsql = 'SELECT SUM(x) FROM s'\n"
     contract = parse_contract((HEAD + STACK + APART + rules + approved).encode())
     assert isinstance(plan_question(contract, "q", {}, 0).source, Spines)
+
+
+def test_explain_names_every_look_up_and_who_must_not_collude():
+    plan = plan_question(CONTRACT, "SELECT c, COUNT(DISTINCT id) FROM s GROUP BY c", {}, 0)
+    told, words = explanation(plan, CONTRACT), in_words(plan, CONTRACT)
+    assert told["spines"] == [
+        {"query": "p0", "tables": []},
+        {"query": "p1", "tables": ["p0"], "helper": "p2"},
+        {"query": "p2", "tables": ["p0", "p1"], "helper": "p1"},
+    ]
+    assert told["must_not_collude"] == [["p0", "p1"], ["p0", "p2"], ["p1", "p2"]]
+    assert told["bytes"] > 0
+    assert "the lines of p0 count as they are" in words
+    assert "one line an id and c" in words
+    assert dict(role_names(plan)) == {0: "table,table", 1: "query,helper", 2: "helper,query"}
+
+
+def test_noise_hides_a_person_at_every_owner():
+    rules = LAWS.replace('exact = "everyone may see single persons"\n', "").replace("= 1\n", "= 5\n")
+    stack = STACK.replace("rows_per_id = 99", "rows_per_id = 4")
+    budget = "[privacy]\nepsilon_total = '6.0'\nepsilon_per_question = '0.5'\n"
+    contract = parse_contract((HEAD + stack + APART + rules + budget).encode())
+    plan = plan_question(contract, "SELECT COUNT(DISTINCT id) AS n, COUNT(*) AS r, SUM(x) AS s FROM s", {}, 0)
+    persons = {output.name: plan.noise.persons[output.total] for output in plan.outputs}
+    assert persons == {"n": 1, "r": 12, "s": 108}
+    assert isinstance(plan.source, Spines)
