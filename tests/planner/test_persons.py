@@ -73,6 +73,19 @@ def test_who_is_anywhere_at_all(one, other):
 
 
 @FEW
+@given(rows(), rows(), rows(), st.sampled_from([
+    "COUNT(DISTINCT h) >= 2", "n > 1 AND SUM(x) FILTER (WHERE c = 'u') > 2", "bool_or(f)", "MAX(y) < 5 OR COUNT(*) = 1",
+    "COUNT(*) BETWEEN 2 AND 3 AND MIN(x) IS NOT NULL",
+]))  # fmt: skip
+def test_having_chooses_persons(one, other, third, having):
+    check(
+        f"SELECT COUNT(*) AS n, SUM(n) AS r FROM (SELECT id, COUNT(*) AS n FROM ({ALL}) u WHERE id IS NOT NULL "
+        f"GROUP BY id HAVING {having}) p WHERE n < 5",
+        (one, other, third),
+    )
+
+
+@FEW
 @given(rows(unique=True), rows(unique=True), st.sampled_from(["a.id IS NULL", "b.f", "b.id IS NOT NULL AND a.s > 0"]))
 def test_persons_of_two_owners_side_by_side(one, other, key):
     check(

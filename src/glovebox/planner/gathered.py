@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glovebox.schema.columns import Column
+from glovebox.schema.expressions import Expression
 from glovebox.schema.local import LocalQuery, Measure
 
 PERSON_HERE = Measure("people", None, 0, 0, 1)
@@ -32,7 +33,11 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Persons:
-    """Who is at one owner at least. queries: each owner's own part, a line a person, without measures."""
+    """Who is at one owner at least. queries: each owner's own part, a line a person, without measures.
+
+    where: what a person's columns must meet (HAVING).
+    """
 
     queries: tuple[LocalQuery, ...]
     columns: tuple[Gathered, ...]
+    where: Expression | None = None

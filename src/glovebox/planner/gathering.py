@@ -59,8 +59,7 @@ def _person_side(statement: Statement, contract: Contract, node: exp.Subquery, g
     """The side that such a sub-query is. given: typed parameters of the question."""
     gathering = Gathering(statement, contract, node.this, given)
     gathering.check_joined()
-    persons = Persons(gathering.queries(), tuple(gathering.columns()))
-    return _side(gathering.side, persons, node.alias)
+    return gathering.side_of_persons(node.alias)
 
 
 def _full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
@@ -74,6 +73,9 @@ def _full_side(statement: Statement, contract: Contract, given: Mapping[str, Typ
     if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(_makes_persons, nodes)):
         return None
     sides = [Gathering(statement, contract, node.this, given) for node in nodes]
+    for side in sides:
+        if having := side.select.args.get("having"):
+            statement.refuse(having, "sql", "HAVING has no place in a side of a FULL JOIN yet", "WHERE, or FILTER")
     names = [node.alias.lower() for node in nodes]
     _check_full(statement, contract, joins[0], sides, names)
     columns = [Gathered(Column(sides[0].ids.name, "id", sides[0].ids.form, unique=True, required=True), "id")]
@@ -146,7 +148,7 @@ class Gathering:
         self, statement: Statement, contract: Contract, select: exp.Select, given: Mapping[str, Typed]
     ) -> None:
         self.statement, self.contract, self.select = statement, contract, select
-        for part in ("joins", "having", "order"):
+        for part in ("joins", "order", "limit"):
             if select.args.get(part):
                 self._no(select, f"{part.upper()} has no place where rows become persons", PERSON)
         source = select.args["from_"].this
@@ -210,6 +212,26 @@ class Gathering:
             replace(branch_query(self.contract, branch, (), lines, where, ()), ids=name)
             for branch, name in zip(self.side.branches, self._names(), strict=True)
         )
+
+    def side_of_persons(self, alias: str) -> Side:
+        """The table of persons; HAVING's aggregates are columns of it that nothing else can name."""
+        columns, having = self.columns(), self.select.args.get("having")
+        if having is None:
+            return _side(self.side, Persons(self.queries(), tuple(columns)), alias)
+        condition = exp.Paren(this=having.this.copy())
+        found = list(condition.find_all(*AGGREGATES))
+        for number, aggregate in enumerate(one.parent if isinstance(one.parent, exp.Filter) else one for one in found):
+            columns.append(self._column(aggregate, name := f"having {number}"))
+            aggregate.replace(exp.column(name, quoted=True))
+        side = _side(self.side, Persons(self.queries(), tuple(columns)), alias)
+        typing = Typing(Scope(self.statement, self.contract, (side,)), self.typing.parameters)
+        parts = []
+        for part in conjuncts(condition):
+            one = typing.condition(part)
+            typing.allow(part, one, "filter")
+            parts.append(one.expression)
+        where = Call("and", tuple(parts)) if len(parts) > 1 else parts[0]
+        return _side(self.side, Persons(self.queries(), tuple(columns), where), alias)
 
     def columns(self) -> list[Gathered]:
         """What a person has, by name."""

@@ -83,8 +83,8 @@ class Meeting:
 
     def totals(self, totals: Totals, bands: Sequence[Band]) -> tuple[Total, ...]:
         """What this owner's persons add: for each total one for each bucket."""
-        where = totals.where(0)
-        here = both(self.first, True if where is None else self.sharing.bit(where))
+        wheres = [where for where in (self.persons.where, totals.where(0)) if where is not None]
+        here = both(self.first, *map(self.sharing.bit, wheres))
         bits = [band.bits(self.sharing) for band in bands]
         found = []
         for total in totals.totals:
