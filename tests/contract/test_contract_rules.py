@@ -317,12 +317,12 @@ def test_two_parties_alone_choose_it_in_the_open():
 
 
 THIN = (EXAMPLES / "two-owners-thin.toml").read_text()
-PRIVACY = THIN[THIN.index("[privacy]") : THIN.index("[[question]]")]
+BUDGET = THIN[THIN.index("[privacy]") : THIN.index("[[question]]")]
 
 
 @pytest.mark.parametrize(("old", "new"), [
     ('receive            = ["retailer"]', 'receive            = ["retailer", "publisher"]'),
-    ('questions          = "any"\n\n' + PRIVACY, 'questions          = "approved"\n\n'),
+    ('questions          = "any"\n\n' + BUDGET, 'questions          = "approved"\n\n'),
 ])  # fmt: skip
 def test_the_homomorphic_mode_wants_one_receiver_and_noise(old, new):
     assert parse_contract(THIN.encode()).protocol == "two-party-homomorphic"
