@@ -81,6 +81,32 @@ def test_rows_of_a_repeated_id_are_put_together(opened, parquet_file):
     assert loaded.snapshot == table_snapshot(opened(source), table_of(False), source, SALT)
 
 
+def test_rows_of_an_id_stand_apart_in_slots(opened, parquet_file):
+    """In the order of a column, the latest first; a slot without a row is that of no rows."""
+    source = parquet_file({**DATA, "id": ["a@x.ex", "A@x.ex", "c@x.ex", None, "nobody", " a@x.ex"]})
+    asked = msgspec.structs.replace(query(ROWS, AMOUNTS), slots=4, slots_by="day", falling=True)
+    loaded = load_rows(opened(source), asked, table_of(False), source, SALT)
+    assert lines_of(loaded) == {
+        b"a@x.ex": [1, 1, 1, 0, 500_000, -200, 150, 0],
+        b"c@x.ex": [1, 0, 0, 0, 0, 0, 0, 0],
+    }
+    there = Call("not", (Call("is_null", (ColumnRef("score"),)),))
+    loaded = load_rows(opened(source), msgspec.structs.replace(asked, where=there), table_of(False), source, SALT)
+    assert list(lines_of(loaded)) == [b"a@x.ex"]
+
+
+@pytest.mark.parametrize(("columns", "alike"), [(("day",), 0), (("country",), 1)])
+def test_rows_that_are_told_apart_by_too_little_are_an_error(opened, parquet_file, columns, alike):
+    ids = ["a@x.ex", "b@x.ex", "c@x.ex", "b@x.ex", " a@x.ex", "d@x.ex"]
+    source = parquet_file({**DATA, "id": ids})
+    asked = msgspec.structs.replace(query(ROWS), slots=4, told_apart=columns)
+    if not alike:
+        load_rows(opened(source), asked, table_of(False), source, SALT)
+        return
+    with pytest.raises(DataError, match=f"told apart by country, and {alike} are alike"):
+        load_rows(opened(source), asked, table_of(False), source, SALT)
+
+
 def test_rows_of_an_id_in_several_groups_are_a_line_of_each(opened, parquet_file):
     """A key holds the group, alike at every owner; rows without an id match nothing, each group's a line."""
     ids = ["a@x.ex", "A@x.ex", "c@x.ex", None, "nobody", " a@x.ex"]

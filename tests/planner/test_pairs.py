@@ -1,6 +1,8 @@
 """Rows that meet pair by pair, and the first of them: what is refused, and that a row's text is no other question's."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
@@ -9,12 +11,20 @@ from glovebox.planner.question import plan_question
 from glovebox.planner.shape import join_shape
 from glovebox.planner.statement import Statement
 
-from .test_meaning import CONTRACT, FEW, HEAD, RULES, TABLES
+from .test_meaning import CONTRACT, FEW, HEAD, QUICK, RULES, TABLES, check, rows
 
 LAST = (
     "SELECT c, COUNT(*) AS n FROM (SELECT d.c, a.x, ROW_NUMBER() OVER (PARTITION BY a.id, a.day ORDER BY d.day DESC) "
     "AS rn FROM a JOIN d ON a.id = d.id AND d.day <= a.day) t WHERE rn = 1 GROUP BY c"
 )
+
+THREE = "FROM a JOIN d USING (id) JOIN h USING (id)"
+THREE_OWNERS = [
+    f"SELECT COUNT(*) AS n, COUNT(DISTINCT a.id) AS people, SUM(d.x * h.y) AS s {THREE} "
+    "WHERE a.day <= d.day AND h.x > a.x",
+    f"SELECT d.c, COUNT(*) AS n, SUM(a.y) AS s {THREE} WHERE a.x + 1 >= h.x GROUP BY d.c ORDER BY d.c",
+    f"SELECT COUNT(*) FILTER (WHERE a.c = h.c) AS n, AVG(a.x - d.x) AS s {THREE} WHERE d.f",
+]
 
 
 def test_the_last_event_is_one_of_each_rows_pairs():
@@ -63,3 +73,9 @@ def test_a_bound_of_many_pairs_is_still_planned():
     text = (HEAD + "".join(TABLES).replace("rows_per_id = 99", "rows_per_id = 8") + RULES).encode()
     plan = plan_question(parse_contract(text), "SELECT COUNT(*) FROM a JOIN d USING (id) WHERE a.day < d.day", {}, 0)
     assert len(join_shape(plan.source, plan.totals).totals) == 1 + 64
+
+
+@QUICK
+@given(rows(), rows(), rows(), st.sampled_from(THREE_OWNERS))
+def test_rows_of_three_owners_meet_three_by_three(a, d, h, question):
+    check(question, {0: a, 1: d, 2: h}, {"a": a, "d": d, "h": h}, FEW)
