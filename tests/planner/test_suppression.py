@@ -80,6 +80,8 @@ LABELS, PLAIN = (" UNION ALL ".join(f"SELECT {what} FROM p{number}.t WHERE b = :
 @pytest.mark.parametrize(("asked", "others", "levels"), [
     (BANDS, [f"COUNT(*) AS m FROM {PERSONS} WHERE 1 < s"], None),
     (BANDS, [f"COUNT(*) AS m FROM {PERSONS} WHERE s > 1"], Nested(((),))),
+    (BANDS, [f"COUNT(*) AS m FROM {PERSONS.replace('BY id', 'BY id HAVING COUNT(*) > 1')} WHERE s > 1"], None),
+    (BANDS, [f"COUNT(*) AS m FROM {PERSONS.replace('BY id', 'BY id HAVING SUM(n) > 1')}"], Nested(((),))),
     (BANDS, ["COUNT(DISTINCT id) AS m FROM t WHERE b = 'x'"], None),
     (BANDS.replace(" WHERE s > 1", ""), ["COUNT(DISTINCT id) AS m FROM t WHERE b = 'x'"], Nested(((),))),
     (BANDS, [f"k, COUNT(*) AS m FROM {PERSONS.replace('AS n', 'AS k')} WHERE s > 1 GROUP BY k"], Nested(((0,),))),

@@ -94,16 +94,18 @@ def _rows(scope: Scope) -> Rows:
     """What decides which rows a question counts, or whose; columns that the parts of a UNION ALL make do not."""
     selects, tree = selects_of_persons(scope), scope.statement.tree
     conditions = [_bare(part, _made(scope)) for part in _conditions(tree)]
-    conditions += [f"{n or ''}{_bare(part, {})}" for n, select in enumerate(selects) for part in _conditions(select)]
+    for n, select in enumerate(selects):
+        for part in [*_conditions(select), *_conditions(select, "having")]:
+            conditions.append(f"{n or ''}{_bare(part, {})}")
     for join in [] if selects else tree.args.get("joins") or []:
         conditions += [_bare(part, {}) for part in conjuncts(join.args.get("on"))]
     parts = [(side.kind, [(one.owner, one.index, one.where) for one in side.branches]) for side in scope.sides]
     return frozenset(map(str, parts)), frozenset(conditions)
 
 
-def _conditions(select: exp.Select) -> list[exp.Expr]:
-    where = select.args.get("where")
-    return list(conjuncts(where.this if where else None))
+def _conditions(select: exp.Select, clause: str = "where") -> list[exp.Expr]:
+    found = select.args.get(clause)
+    return list(conjuncts(found.this if found else None))
 
 
 def _made(scope: Scope) -> dict[str, exp.Expr]:
