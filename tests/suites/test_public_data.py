@@ -13,6 +13,7 @@ import pytest
 from glovebox.contract.model import parse_contract
 from glovebox.errors import Refused
 from glovebox.identity import key_text
+from glovebox.planner.plan import Spines
 from glovebox.planner.question import plan_question
 
 from ..planner.clear import answered
@@ -84,8 +85,11 @@ def test_a_question_is_answered_as_in_the_clear(fleets, dataset, number):
 
 @pytest.mark.parametrize(("dataset", "number"), ANSWERED)
 def test_a_plan_means_what_the_question_says(tmp_path, dataset, number):
-    contract, files = contract_of(dataset), dataset.files(dataset.folder, tmp_path)
-    answers = [answered(plan, contract, files, tmp_path) for plan in plans_of(dataset, number)]
+    contract, plans = contract_of(dataset), plans_of(dataset, number)
+    if any(isinstance(plan.source, Spines) for plan in plans):
+        pytest.skip("persons meet on shares: asked of running nodes above, and in tests/planner/spines.py")
+    files = dataset.files(dataset.folder, tmp_path)
+    answers = [answered(plan, contract, files, tmp_path) for plan in plans]
     assert_answered(dataset, number, answers)
 
 
