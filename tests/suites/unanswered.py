@@ -12,8 +12,6 @@ UNANSWERED: dict[str, str] = {
     "health_synthea_hospitals_insurer/h2_diabetes_by_sex": "two tables of each of several owners",
     "health_synthea_hospitals_insurer/v2_flu_vaccine": "whether a key is another owner's, as a group",
     "record_linkage_febrl4/q5_fuzzy_name_blocked": "names that are alike, not equal: shared texts are never compared",
-    "retail_online/q3_members_vs_others": "sub-queries",
-    "retail_online/q7_three_way": "sub-queries",
 }
 
 PRACTITIONERS: dict[str, str] = {

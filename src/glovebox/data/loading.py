@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from sqlglot import exp
 
 from glovebox.data.arrays import booleans, integers, validity
 from glovebox.data.database import Database, Parameters, batches, keep, rows
+from glovebox.data.derived import derived_view
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
 from glovebox.data.identifiers import DIGEST_BYTES, composed, key, key_bytes
 from glovebox.data.measures import (
@@ -113,7 +115,8 @@ def load_rows(
     if column is None or column.kind != "id":
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
-    load = _unique_rows if column.unique and not query.by_group else _repeated_rows
+    plain = column.unique and not query.by_group and query.derived is None
+    load = _unique_rows if plain else _repeated_rows
     loaded = load(database, view, query, column, source, salt, told, room)
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
@@ -189,8 +192,15 @@ def _repeated_rows(
     w = DIGEST_BYTES if query.by_group else key_bytes(column)
     every, snapshot = kept_rows(database, view, source, salt, told)
     every = without_surplus(view, every, column)
-    null_ids, formless = _left_out(database, view, query, every, id_name)
-    parameters = Parameters()
+    most, parameters = most_rows(table, column), Parameters()
+    own = query if query.derived is None else replace(query, where=query.derived.where)
+    null_ids, formless = _left_out(database, view, own, every, id_name)
+    if query.derived is not None:
+        if most and (repeated := ids_above(database, every, Parameters(), id_name, most)):
+            raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than {most} rows", step="loaded")
+        view, every = derived_view(query.derived, view, every, column, query.unmatched, parameters)
+        id_name = view.name_of(column.name)
+    grouped = query.by_group or (query.derived is not None and bool(query.groupings))
     if query.slots:
         every = _in_slots(view, every, id_name, query, condition(query, view, parameters))
         _check_told_apart(database, view, query, every, id_name, parameters)
@@ -200,7 +210,7 @@ def _repeated_rows(
         kept = [None if group is None else in_group(query, group, view, parameters) for group in groups]
     measures = [(measure, rows) for measure in query.measures for rows in kept]
     sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
-    group = group_number(query, view, parameters) if query.by_group else number(0)
+    group = group_number(query, view, parameters) if grouped else number(0)
     there = exp.true() if query.unmatched else not_(is_null(name(id_name)))
     lines = exp.select(name(id_name).as_("id"), group.as_("g"), call("count_star").as_("n"), *sums)
     lines = lines.from_(every.subquery("every")).where(condition(query, view, parameters), there)
@@ -208,9 +218,8 @@ def _repeated_rows(
     keyed = exp.select(exp.Star(), _key_of_line(query, column).as_("key")).from_(lines.subquery("lines"))
     ids = room.array((table.rows, encoded_bytes(w)), np.uint8)
     values = room.array((len(measures), table.rows), np.int64)
-    groups_of = room.array(table.rows, np.int64) if query.by_group else None
+    groups_of = room.array(table.rows, np.int64) if grouped else None
     outside = Outside(query)
-    most = most_rows(table, column)
     if query.by_group and most and ids_above(database, every, Parameters(), id_name, most):
         raise DataError(f"{table.name}.{column.name}: ids in more than {most} rows", step="loaded")
     n = above = 0

@@ -15,7 +15,7 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
-from glovebox.planner.scope import Scope, Side, scope_of, table_side
+from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
 from glovebox.planner.typing import NULL, Typed, Typing, at_scale
@@ -28,19 +28,6 @@ PERSON = "SELECT id, SUM(x) AS s FROM (… UNION ALL …) GROUP BY id"
 AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
 
 
-def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Scope:
-    """What the names of a statement stand for, sub-queries among its tables. given: typed parameters of the question.
-
-    Refused for tables, joins or sub-queries that cannot be asked.
-    """
-    full = _full_side(statement, contract, given)
-
-    def derived(node: exp.Subquery) -> Side:
-        return (_person_side if _makes_persons(node) else union_side)(statement, contract, node, given)
-
-    return Scope(statement, contract, (full,)) if full else scope_of(statement, contract, derived)
-
-
 def selects_of_persons(scope: Scope) -> list[exp.Select]:
     """The sub-queries that make persons: one, or two of a FULL JOIN, or none."""
     if scope.sides[0].persons is None:
@@ -49,20 +36,20 @@ def selects_of_persons(scope: Scope) -> list[exp.Select]:
     return [node.this for node in (tree.args["from_"].this, *(join.this for join in tree.args.get("joins") or []))]
 
 
-def _makes_persons(node: exp.Expr) -> bool:
+def makes_persons(node: exp.Expr) -> bool:
     """Whether a sub-query makes one row of many."""
     inner = node.this if isinstance(node, exp.Subquery) else None
     return isinstance(inner, exp.Select) and bool(inner.args.get("group") or inner.args.get("distinct"))
 
 
-def _person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
+def person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
     """The side that such a sub-query is. given: typed parameters of the question."""
     gathering = Gathering(statement, contract, node.this, given)
     gathering.check_joined()
     return gathering.side_of_persons(node.alias)
 
 
-def _full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
+def full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
     """The side that a FULL JOIN of two owners' persons is, if the statement reads one: who is at one at least.
 
     Its columns have the names of both sides before theirs, and so have from then on the statement's own.
@@ -70,7 +57,7 @@ def _full_side(statement: Statement, contract: Contract, given: Mapping[str, Typ
     tree = statement.tree
     joins = tree.args.get("joins") or []
     nodes = [tree.args["from_"].this, *(join.this for join in joins)] if tree.args.get("from_") else []
-    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(_makes_persons, nodes)):
+    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(makes_persons, nodes)):
         return None
     sides = [Gathering(statement, contract, node.this, given) for node in nodes]
     for side in sides:

@@ -18,7 +18,6 @@ from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.bands import band_of, keys_of
 from glovebox.planner.dominance import dominance_of
 from glovebox.planner.finished import finished, having_of, used_of
-from glovebox.planner.gathering import scope_with_persons
 from glovebox.planner.grouping import Key, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.pairs import pairs_of
@@ -27,6 +26,7 @@ from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, check_receivers
 from glovebox.planner.statement import Statement, near
+from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
 from glovebox.planner.typing import SAMPLES, Typed, Typing, number, parameter

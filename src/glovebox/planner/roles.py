@@ -153,15 +153,20 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
         slots_by=first.column if first and first.side == number and slots else "",
         falling=bool(first and first.side == number and slots and first.descending),
         told_apart=first.row if first and first.side != number and slots else None,
+        derived=side.derived,
     )
 
 
 def _in_groups(groupings: list[Grouping]) -> Iterator[Measure]:
     """Whether a row is in each group, in row-major order of the groupings' domains."""
     for labels in itertools.product(*(grouping.labels for grouping in groupings)):
-        equal = tuple(
-            Call("=", (ColumnRef(grouping.column or ""), Constant("category", label)))
-            for grouping, label in zip(groupings, labels, strict=True)
-        )
+        equal = tuple(_has(grouping, label) for grouping, label in zip(groupings, labels, strict=True))
         there = Call("and", equal) if len(equal) > 1 else equal[0]
         yield Measure("values", Call("case", (there, Constant("integer", "1"), NULL)), 0, 0, 1)
+
+
+def _has(grouping: Grouping, label: str) -> Call:
+    """Whether a row has a label."""
+    if grouping.index is not None:
+        return Call("=", (grouping.index, Constant("integer", str(grouping.labels.index(label)))))
+    return Call("=", (ColumnRef(grouping.column or ""), Constant("category", label)))

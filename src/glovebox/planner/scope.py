@@ -13,6 +13,7 @@ from glovebox.planner.gathered import Persons
 from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import ColumnRef, Expression
+from glovebox.schema.local import Derived
 
 MOST_JOINED = 3
 
@@ -36,6 +37,7 @@ class Side:
 
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
     branches: one an owner, in the contract's order. kind: how it is joined. persons: of a table that is made on shares.
+    derived: of a sub-query that its one owner computes.
     """
 
     index: int
@@ -46,6 +48,12 @@ class Side:
     kind: Literal["inner", "left", "semi", "anti"] = "inner"
     branches: tuple[Branch, ...] = ()
     persons: Persons | None = None
+    derived: Derived | None = None
+
+    def id_column(self, contract: Contract, name: str) -> Column:
+        """The id of that name: the table's, which is unique in a sub-query that has a row an id."""
+        own = self.table.column(name) if self.derived else None
+        return own or contract.column(JoinColumn(self.index, name))
 
     def of(self, owner: int) -> Side:
         """The same table at one of its owners alone."""
@@ -98,11 +106,11 @@ class Scope:
         return self.contract.parties[owners[0]].name if len(owners) == 1 else ""
 
 
-Derived = Callable[[exp.Subquery], Side]
+SubQuery = Callable[[exp.Subquery], Side]
 """Reads a sub-query that stands in place of a table."""
 
 
-def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scope:
+def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Scope:
     """Read FROM and JOIN. Refused for tables or joins that the contract does not have."""
     tree = statement.tree
     source = tree.args.get("from_")
@@ -117,7 +125,7 @@ def scope_of(statement: Statement, contract: Contract, derived: Derived) -> Scop
     scope = Scope(statement, contract, tuple(sides))
     if joins:
         for node, side in zip(nodes, sides, strict=True):
-            if isinstance(node, exp.Subquery) and len(side.branches) < 2:
+            if isinstance(node, exp.Subquery) and side.derived is None and len(side.branches) < 2:
                 statement.refuse(node, "sql", "A sub-query cannot be joined yet", "JOIN a table of the contract")
         return _stack_joined(scope, joins) if max(len(side.owners) for side in sides) > 1 else _joined(scope, joins)
     _check_stack(scope, source.this)
@@ -218,7 +226,8 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
             for side_number in named:
                 if scope.sides[side_number].index != place.table:
                     continue
-                if ids.setdefault(side_number, contract.column(place)) != contract.column(place):
+                column = scope.sides[side_number].id_column(contract, place.column)
+                if ids.setdefault(side_number, column) != column:
                     statement.refuse(join, "sql", "Three tables are joined on one id of each", _joins(scope))
     sides = tuple(
         replace(side, ids=ids[number], kind=kind if number else "inner") for number, side in enumerate(scope.sides)

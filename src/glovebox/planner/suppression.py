@@ -17,11 +17,12 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.errors import Refused
 from glovebox.planner.bands import keys_of
-from glovebox.planner.gathering import scope_with_persons, selects_of_persons
+from glovebox.planner.gathering import selects_of_persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import Statement, canonical_text, conjuncts
+from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
 from glovebox.protocols.suppression import Nesting
 from glovebox.schema.expressions import Constant
@@ -99,7 +100,14 @@ def _rows(scope: Scope) -> Rows:
             conditions.append(f"{n or ''}{_bare(part, {})}")
     for join in [] if selects else tree.args.get("joins") or []:
         conditions += [_bare(part, {}) for part in conjuncts(join.args.get("on"))]
-    parts = [(side.kind, [(one.owner, one.index, one.where) for one in side.branches]) for side in scope.sides]
+    parts = [
+        (
+            side.kind,
+            [(one.owner, one.index, one.where) for one in side.branches],
+            side.derived and (side.derived.ids, side.derived.where),
+        )
+        for side in scope.sides
+    ]
     return frozenset(map(str, parts)), frozenset(conditions)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
 
 
@@ -49,6 +50,22 @@ class Grouping(Struct, frozen=True, forbid_unknown_fields=True):
     sort: LabelSort = "label"
 
 
+class Made(Struct, frozen=True, forbid_unknown_fields=True):
+    """A column of a sub-query: what a measure over the rows of an id says, or, negative, minus that."""
+
+    column: Column
+    measure: Measure
+    negative: bool = False
+
+
+class Derived(Struct, frozen=True, forbid_unknown_fields=True):
+    """An owner's own sub-query over its table: a row for each value of an id, of the rows that pass `where`."""
+
+    ids: str
+    columns: tuple[Made, ...]
+    where: Expression | None = None
+
+
 class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One owner's local part: from its table, under a filter, to one line an id or one line a group.
 
@@ -57,6 +74,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     lines: public bound on the number of lines: what they are padded to.
     groupings: the groups are the product of their domains, in row-major order. A line an id has the group of its row;
     where `pivoted`, for an id may have rows in many, each measure becomes one for each group, over its rows alone.
+    derived: the sub-query whose rows are read in place of the table's; lines are made of its ids.
     unmatched: rows without an id are lines too, which match nothing and are nobody.
     by_group: an id with rows in several groups is a line in each, and matches others' lines of the same group only.
     slots: where not 0, each measure becomes so many, one for each row of the id, in some order; of a slot that has no
@@ -84,6 +102,8 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     def width(self) -> int:
         """How many values of a line a measure becomes."""
         return self.slots or (self.groups if self.pivoted else 1)
+
+    derived: Derived | None = None
 
     @property
     def groups(self) -> int:

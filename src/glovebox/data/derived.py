@@ -1,0 +1,48 @@
+"""An owner's sub-query: its rows put together by an id, a row an id, before anything else is computed of them."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from glovebox.data.columns import Reading
+from glovebox.data.database import Parameters
+from glovebox.data.expressions import rendered
+from glovebox.data.measures import of_id
+from glovebox.data.trees import cast, name, not_
+from glovebox.data.view import View
+from glovebox.errors import GloveboxError
+from glovebox.schema.columns import Column
+from glovebox.schema.local import Derived
+
+
+def derived_view(
+    derived: Derived, view: View, every: exp.Select, ids: Column, unmatched: bool, parameters: Parameters
+) -> tuple[View, exp.Select]:
+    """The view of a sub-query's rows, and a SELECT of them.
+
+    every: the table's rows. unmatched: those without an id too, as one row.
+    """
+    made = []
+    for index, one in enumerate(derived.columns, 1):
+        node = of_id(one.measure, view, parameters)
+        made.append((exp.paren(exp.Neg(this=exp.paren(node)), copy=False) if one.negative else node).as_(f"c{index}"))
+    id_ = name(view.name_of(ids.name))
+    select = exp.select(id_.as_("c0"), *made).from_(every.subquery("every"))
+    if derived.where is not None:
+        typed = rendered(derived.where, view, parameters)
+        if typed.sort not in {"boolean", "null"}:
+            raise GloveboxError("the plan filters by what is no condition", code="plan", step="loaded")
+        select = select.where(cast(typed.node, "BOOLEAN"))
+    if not unmatched:
+        select = select.where(not_(exp.Is(this=id_.copy(), expression=exp.null())))
+    columns = (ids, *(one.column for one in derived.columns))
+    return _view_of(view, columns, parameters), select.group_by(id_.copy())
+
+
+def _view_of(view: View, columns: tuple[Column, ...], parameters: Parameters) -> View:
+    """A view whose columns are called c0, c1, .. in their order; none of them is cleaned again."""
+    table = type(view.table)(view.table.name, view.table.owners, view.table.rows, columns)
+    readings = tuple(
+        Reading(column, index, exp.null(), None, exp.null(), (), exp.false()) for index, column in enumerate(columns)
+    )
+    return View(table, readings, exp.select(exp.Star()), parameters)

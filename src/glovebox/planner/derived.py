@@ -1,0 +1,57 @@
+"""Sub-queries over one owner's table that are joined with another's: SELECT id, SUM(x) AS s FROM t GROUP BY id.
+
+The owner puts its rows of an id together in its own database, so the sub-query is a table whose id is unique. What its
+columns may be used for, and how large they may be, follows from the contract (`gathering.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from glovebox.contract.terms import Contract
+from glovebox.planner.gathered import Gathered
+from glovebox.planner.gathering import Gathering
+from glovebox.planner.scope import Side, table_side
+from glovebox.planner.statement import Statement
+from glovebox.planner.typing import Typed
+from glovebox.schema.columns import Table
+from glovebox.schema.local import Derived, Made
+
+
+def is_own(statement: Statement, contract: Contract, node: exp.Subquery) -> bool:
+    """Whether a sub-query reads a single owner's table."""
+    source = node.this.args.get("from_") if isinstance(node.this, exp.Select) else None
+    return (
+        source is not None
+        and isinstance(source.this, exp.Table)
+        and len(table_side(statement, contract, source.this).owners) == 1
+    )
+
+
+def own_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
+    """The side that such a sub-query is. Refused for what it cannot hold."""
+    gathering = Gathering(statement, contract, node.this, given)
+    base, gathered = gathering.side, gathering.columns()
+    ids = [one.column for one in gathered if one.how == "id"]
+    if [column.name for column in ids] != [gathering.ids.name]:
+        hint = f"SELECT {gathering.ids.name}, … GROUP BY {gathering.ids.name}"
+        statement.refuse(node.this, "sql", "A sub-query that is joined selects its id once, by its own name", hint)
+    made = tuple(_made(statement, node, one) for one in gathered if one.how != "id")
+    where = gathering.where.expression if gathering.where else None
+    columns = (*ids, *(one.column for one in made))
+    table = Table(base.table.name, base.owners, base.table.rows, columns)
+    called = frozenset({node.alias.lower()} if node.alias else ())
+    derived = Derived(gathering.ids.name, made, where)
+    return Side(base.index, table, base.owners, called, branches=base.branches, derived=derived)
+
+
+def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:
+    (measure,) = one.measures
+    if measure is None or one.column.kind not in ("integer", "decimal", "boolean"):
+        sentence = "A sub-query that is joined makes counts, sums, truths, and least or greatest numbers"
+        statement.refuse(node.this, "sql", sentence, "SUM(x) AS s, COUNT(*) AS n, MAX(x) AS most")
+    if one.how == "any" and not one.column.required:
+        statement.refuse(node.this, "sql", "BOOL_OR of what may be missing cannot be joined yet", "COUNT(*) FILTER (…)")
+    return Made(one.column, measure, one.negative)

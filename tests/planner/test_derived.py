@@ -1,0 +1,83 @@
+"""Sub-queries over one owner's table, joined with another owner's: over its real rows, beside DuckDB in the clear."""
+
+import csv
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glovebox.errors import Refused
+from glovebox.planner.question import plan_question
+
+from .clear import answered
+from .test_meaning import CONTRACT, QUICK, TYPES, conditions, in_the_clear, rows, same
+
+OF_A = "(SELECT id, COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v FROM a{} GROUP BY id) q"
+COLUMNS = (
+    "COUNT(*) AS o", "SUM(q.s) AS o", "AVG(q.n) AS o", "SUM(q.n * b.x) AS o", "SUM(q.top) FILTER (WHERE b.x > 0) AS o",
+    "COUNT(*) FILTER (WHERE q.s > 3) AS o", "SUM(CASE WHEN q.n > 1 THEN q.top ELSE 0 END) AS o", "STDDEV_POP(q.s) AS o",
+    "COUNT(q.s) AS o", "COUNT(DISTINCT q.id) AS o",
+)  # fmt: skip
+KEYS = (
+    "b.c",
+    "CASE WHEN q.n > 2 THEN 'many' WHEN q.s < 0 THEN 'less' ELSE 'few' END",
+    "q.n > 1",
+    "floor(q.s / 10) * 10",
+)
+
+
+@st.composite
+def questions(draw):
+    where = draw(st.one_of(st.none(), conditions("a")))
+    after = draw(st.sampled_from(["", " WHERE q.n < 4", " WHERE q.s IS NOT NULL AND b.x > -5"]))
+    source = OF_A.format(f" WHERE {where}" if where else "")
+    join = draw(st.sampled_from(["JOIN", "JOIN", "LEFT JOIN", "ANTI JOIN"]))
+    column, key = draw(st.sampled_from(COLUMNS)), draw(st.one_of(st.none(), st.sampled_from(KEYS)))
+    if join != "JOIN" and ("b." in column or "b." in (key or "") or "b." in after):
+        join = "JOIN"
+    groups = " GROUP BY 1 ORDER BY 1" if key else ""
+    return f"SELECT {f'{key} AS k, ' if key else ''}{column} FROM {source} {join} b ON b.id = q.id{after}{groups}"
+
+
+def computed(question, tables):
+    """The answer over the rows as their owners' files. tables: rows by name."""
+    with tempfile.TemporaryDirectory() as name:
+        directory, files = Path(name), {}
+        for party, table in (("p0", "a"), ("p1", "b")):
+            files[party, table] = directory / f"{table}.csv"
+            with files[party, table].open("w", newline="") as file:
+                lines = [[row.get(column, 0) for column in (*TYPES, "z", "w")] for row in tables[table]]
+                csv.writer(file).writerows([(*TYPES, "z", "w"), *lines])
+        plan = plan_question(CONTRACT, question, {}, 0)
+        return plan, answered(plan, CONTRACT, files, directory).rows
+
+
+@QUICK
+@given(rows(), rows(unique=True), questions())
+def test_an_owners_own_sub_query_is_a_table(a, b, question):
+    plan, found = computed(question, {"a": a, "b": b})
+    wanted = in_the_clear(question, {"a": a, "b": b})
+    if plan.order:
+        there = [row[0] for row in wanted]
+        found = [row for row in found if row[0] in there]
+    assert len(found) == len(wanted)
+    for row, other in zip(found, wanted, strict=True):
+        assert all(map(same, row, other)), (row, other)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("(SELECT id AS k, COUNT(*) AS n FROM a GROUP BY id) q JOIN b ON q.k = b.id", "by its own name"),
+        ("(SELECT id, MAX(day) AS d FROM a GROUP BY id) q JOIN b USING (id)", "least or greatest numbers"),
+        ("(SELECT id, SUM(z) AS n FROM a GROUP BY id) q JOIN b USING (id)", "may not be summed"),
+        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q", "who can ask its own database"),
+        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "one owner's"),
+    ],
+)
+def test_what_a_sub_query_cannot_be_is_refused(source, sentence):
+    with pytest.raises(Refused) as refused:
+        plan_question(CONTRACT, f"SELECT {'SUM(q.n)' if ' AS n ' in source else 'COUNT(*)'} FROM {source}", {}, 0)
+    assert sentence in "".join(refused.value.detail), refused.value.lines()
