@@ -195,9 +195,9 @@ def _repeated_rows(
     most, parameters = most_rows(table, column), Parameters()
     own = query if query.derived is None else replace(query, where=query.derived.where)
     null_ids, formless = _left_out(database, view, own, every, id_name)
+    if query.by_group or query.derived is not None:
+        _check_rows_of_ids(database, view, column, every)
     if query.derived is not None:
-        if most and (repeated := ids_above(database, every, Parameters(), id_name, most)):
-            raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than {most} rows", step="loaded")
         view, every = derived_view(query.derived, view, every, column, query.unmatched, parameters)
         id_name = view.name_of(column.name)
     grouped = query.by_group or (query.derived is not None and bool(query.groupings))
@@ -220,8 +220,6 @@ def _repeated_rows(
     values = room.array((len(measures), table.rows), np.int64)
     groups_of = room.array(table.rows, np.int64) if grouped else None
     outside = Outside(query)
-    if query.by_group and most and ids_above(database, every, Parameters(), id_name, most):
-        raise DataError(f"{table.name}.{column.name}: ids in more than {most} rows", step="loaded")
     n = above = 0
     for batch in batches(database, keyed, parameters):
         span = slice(n, n + batch.num_rows)
@@ -240,8 +238,16 @@ def _repeated_rows(
     if above:
         raise DataError(f"{table.name}.{column.name}: {above} ids in more rows than rows_per_id", step="loaded")
     outside.refuse()
-    groups_of = None if groups_of is None else groups_of[:n]
-    return LoadedRows(ids[:n], values[:, :n], snapshot, null_ids, formless, groups_of, room)
+    return LoadedRows(
+        ids[:n], values[:, :n], snapshot, null_ids, formless, None if groups_of is None else groups_of[:n], room
+    )
+
+
+def _check_rows_of_ids(database: Database, view: View, column: Column, every: exp.Select) -> None:
+    """Return if no id has more rows than the contract says; raise DataError with the number that have."""
+    most = most_rows(view.table, column)
+    if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):
+        raise DataError(f"{view.table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
 
 
 def _key_of_line(query: LocalQuery, column: Column) -> Node:
