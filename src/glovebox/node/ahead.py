@@ -148,6 +148,8 @@ class Stocks:
         said = (message.contract, message.party, message.session, Needs(*message.needs))
         if said != (contract.hash, party, session, needs) or len(session) != SESSION_BYTES or not any(session):
             raise IntegrityError("the offer and its answer are of different transfers", step="ahead")
+        if needs.query_nibbles % 8 or needs.table_nibbles % 8:
+            raise IntegrityError("the offer is of no whole number of bytes of transfers", step="ahead")
 
     async def _signed(self, contract: Contract, session: bytes, me: int, worker: Worker, needs: Needs) -> Signed:
         keys = await worker.prepare(session, me)

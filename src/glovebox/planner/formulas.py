@@ -66,18 +66,23 @@ def _applied(output: Output, values: list[Fraction | None]) -> Fraction | None:
         case "abs", [one]:
             return abs(one)
         case "sqrt", [one]:
-            return Fraction(EXACT.sqrt(_decimal(one))) if one >= 0 else None
+            return Fraction(_context(one).sqrt(_decimal(one))) if one >= 0 else None
         case "round", [one]:
-            return Fraction(_decimal(one).quantize(_unit(output.digits or 0), ROUND_HALF_UP, EXACT))
+            return Fraction(_quantized(one, output.digits or 0, ROUND_HALF_UP))
     raise ValueError(f"a formula has no operator {output.operator} of {len(values)} values")
 
 
+def _context(value: Fraction) -> Context:
+    """As many digits as the value has before the point, and EXACT's after it."""
+    return Context(prec=EXACT.prec + abs(value.numerator // value.denominator).bit_length() // 3)
+
+
 def _decimal(value: Fraction) -> Decimal:
-    return EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return _context(value).divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
-def _unit(digits: int) -> Decimal:
-    return Decimal(1).scaleb(-digits)
+def _quantized(value: Fraction, digits: int, rounding: str) -> Decimal:
+    return _decimal(value).quantize(Decimal(1).scaleb(-digits), rounding, _context(value))
 
 
 def written(value: Fraction | None, output: Output) -> int | Decimal | None:
@@ -85,11 +90,11 @@ def written(value: Fraction | None, output: Output) -> int | Decimal | None:
     if value is None:
         return None
     if output.digits is not None and output.scale != 0:
-        return _decimal(value).quantize(_unit(output.digits), ROUND_HALF_UP, EXACT)
+        return _quantized(value, output.digits, ROUND_HALF_UP)
     if output.scale == 0:
         return int(value)
     if output.scale != INEXACT:
-        return _decimal(value).quantize(_unit(output.scale), ROUND_HALF_EVEN, EXACT)
+        return _quantized(value, output.scale, ROUND_HALF_EVEN)
     found = _decimal(value)
     decimals = max(LEAST_DECIMALS, LEAST_DIGITS - 1 - found.adjusted() if found else 0)
-    return found.quantize(_unit(decimals), ROUND_HALF_EVEN, EXACT)
+    return _quantized(value, decimals, ROUND_HALF_EVEN)
