@@ -1,6 +1,5 @@
 """What is written of a formula's exact value."""
 
-from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
