@@ -32,7 +32,7 @@ from .halts import (
     wait_until,
 )
 
-RULES, _, _ = EXERCISE.terms.partition("exact = ")
+RULES = EXERCISE.terms.partition("exact = ")[0].replace("groups_of_at_least = 1", "groups_of_at_least = 2")
 NOISY = dataclasses.replace(EXERCISE, terms=f'{RULES}[privacy]\nepsilon_total = "1000"\nepsilon_per_question = "1"\n')
 SAMPLE = {("finished", "right"), ("revealing", "left")}
 

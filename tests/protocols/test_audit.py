@@ -16,7 +16,7 @@ async def test_what_t_parties_see_tells_as_much_as_was_promised_and_not_more(nam
 
 @pytest.mark.parametrize("name", BUGS)
 async def test_a_planted_mistake_is_found(name):
-    assert (await with_bug(name, 6000, seed=1)).at_least > 1
+    assert (await with_bug(name, 5000, seed=1)).at_least > 1
 
 
 async def test_two_questions_that_differ_by_a_person_tell_as_much_as_both_cost():
