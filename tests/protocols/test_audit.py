@@ -21,6 +21,5 @@ async def test_a_planted_mistake_is_found(name):
 
 async def test_two_questions_that_differ_by_a_person_tell_as_much_as_both_cost():
     """Each paid: as of two answers with noise of their own, epsilon is 2."""
-    found = await with_bug("two answers are paid once", 4000, seed=2)
-    assert found.at_least <= 2
-    assert found.estimate > 1.5
+    found = await with_bug("two answers are paid once", 5000, seed=1)
+    assert 1 < found.at_least <= 2
