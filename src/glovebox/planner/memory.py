@@ -14,7 +14,8 @@ from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
 from glovebox.planner.shape import join_shape, joint_shape
-from glovebox.protocols.intersection import largest_frame, shards_of
+from glovebox.protocols.intersection import JoinShape, largest_frame, shards_of
+from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party.homomorphic import Lists
 from glovebox.runtime.links import UNSENT_BYTES
@@ -28,6 +29,7 @@ DISK_BYTES = 128 << 20  # of rows: more lie in files, from where a shard is read
 LAYING_BYTES = 48 << 20  # rows that are read and laid into their shards at once
 HASH_ROW_BYTES = 48  # two owners alone: a row's hash and shard, and what sorting them takes
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
+LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
 
 
@@ -75,7 +77,14 @@ def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
     shape = join_shape(source, totals)
     _, shard = shards_of(shape)
     links = 2 * (window_bytes(largest_frame(shape)) + UNSENT_BYTES)
-    return links + SHARD_ROW_BYTES * max(shard.layout.size, *(table.rows for table in shard.tables))
+    rows = max(shard.layout.size, *(table.rows for table in shard.tables))
+    return links + SHARD_ROW_BYTES * rows + _gate_bytes(shard) * shard.layout.size
+
+
+def _gate_bytes(shard: JoinShape) -> int:
+    """Bytes of a row of QUERY in gates: what is opened of it, as share, mask and value, what is dealt, and minima."""
+    gates = row_traffic(shard.expressed)
+    return round(2 * (gates["O"] + gates["D"])) + LEAST_BYTES * len(shard.leasts) * shard.planes
 
 
 def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
