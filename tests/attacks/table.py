@@ -57,17 +57,16 @@ def table(found: dict[str, Counter[str]]) -> str:
     for entry in entries():
         counts = sum((found.get(test, Counter()) for test in entry.tests), Counter())
         told = ", ".join(f"{counts[kind]} {kind}" for kind in ("passed", "failed", "skipped") if counts[kind])
-        names = "<br>".join(
-            f"`{test.replace('test_', '', 1) if '::' not in test else short(test)}`" for test in entry.tests
-        )
+        names = "<br>".join(f"`{short(test)}`{'' if test in found else ' (not run)'}" for test in entry.tests)
         shown, cases = (names, told or "not run") if entry.tests else (entry.why, "none")
         lines.append(f"| {entry.name} | {entry.attack} | {entry.answer} | {cases} | {shown} |")
     return "\n".join(lines) + "\n"
 
 
 def short(test: str) -> str:
-    """A test's name as a sentence would say it."""
-    return test.partition("::")[2].removeprefix("test_").replace("_", " ")
+    """A test's name as a sentence would say it, or its file."""
+    path, _, name = test.partition("::")
+    return name.removeprefix("test_").replace("_", " ") or path
 
 
 def main() -> None:

@@ -1,0 +1,15 @@
+"""The soak in short: sessions with random faults, every answer right and nothing that grows (`benchmarks/soak.py`)."""
+
+import pytest
+from benchmarks.soak import soak
+
+from glovebox.cli import fleet
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(900)
+def test_sessions_with_random_faults_are_right_and_leave_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(fleet, "START_S", 120.0)
+    running = soak(10, 3, tmp_path)
+    assert sum(running.told.values()) == 10
+    assert any(told.endswith("answered") for told in running.told)
