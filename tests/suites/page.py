@@ -9,6 +9,8 @@ place: exactly, numbers with a fraction to a millionth.
 `tests/suites/test_public_data.py` asks them. It writes this page with `--rewrite`, and fails where the page is not what
 the questions are. The sets and their rewritings stand in `tests/suites/sets/`.
 
+Beside these, `make test` compares fifty random questions of each kind with DuckDB, and `make questions` 500.
+
 {answered} of {all} are answered, {rewritten} of them in a rewriting.
 """
 
