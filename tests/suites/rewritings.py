@@ -4,6 +4,22 @@ INTEGER_DIVISION = ("H1", "H4", "F4")
 """Questions whose `/` of integers is meant to be one."""
 
 REWRITTEN: dict[str, str] = {
+    # who has a conversion is who has an id of one
+    "A3": """
+        SELECT CASE WHEN f.n = 1 THEN '1' WHEN f.n <= 3 THEN '2-3' WHEN f.n <= 7 THEN '4-7' ELSE '8+' END AS freq,
+               COUNT(*) AS users, COUNT(v.user_key) AS converters
+        FROM (SELECT user_key, COUNT(*) AS n FROM publisher.exposures
+              WHERE campaign = 'spring' GROUP BY user_key) f
+        LEFT JOIN (SELECT DISTINCT user_key FROM advertiser.conversions) v ON v.user_key = f.user_key
+        GROUP BY 1""",
+    # a sum leaves out what is not there
+    "A5": """
+        SELECT a.treat, COUNT(*) AS n, COUNT(CASE WHEN v.value > 0 THEN 1 END) AS converters,
+               COALESCE(SUM(v.value), 0) AS s1, COALESCE(SUM(v.value * v.value), 0) AS s2
+        FROM publisher.audience a
+        LEFT JOIN (SELECT user_key, SUM(amount_cents) AS value
+                   FROM advertiser.conversions GROUP BY user_key) v ON v.user_key = a.user_key
+        GROUP BY a.treat""",
     # after the first exposure to a campaign is after any of them
     "A7": """
         SELECT e.campaign, COUNT(DISTINCT v.user_key) AS buyers,

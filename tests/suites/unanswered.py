@@ -15,8 +15,6 @@ UNANSWERED: dict[str, str] = {
 }
 
 PRACTITIONERS: dict[str, str] = {
-    "A3": "one owner's rows by key, joined with another's",
-    "A5": "one owner's rows by key, joined with another's",
     "H1": "sub-queries over several owners' rows",
     "H5": "the next event of a person, at any owner",
     "H8": "persons and what they have, each pair once",
