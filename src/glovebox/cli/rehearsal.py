@@ -38,7 +38,7 @@ from glovebox.planner.cost import plan_cost
 from glovebox.planner.plan import Plan, groupings_of
 from glovebox.planner.question import plan_question
 from glovebox.planner.statement import DIALECT, Statement
-from glovebox.planner.typing import SAMPLES
+from glovebox.planner.typed import SAMPLES
 from glovebox.schema.columns import Column
 
 SEED = 1

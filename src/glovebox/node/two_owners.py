@@ -13,7 +13,7 @@ from glovebox.planner.plan import Joined, Plan
 from glovebox.planner.question import plan_question
 from glovebox.planner.shape import by_group
 from glovebox.planner.two_owners import counts_and_sums
-from glovebox.planner.typing import SAMPLES
+from glovebox.planner.typed import SAMPLES
 from glovebox.protocols.reveal import Opened
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.two_party import intersection

@@ -16,7 +16,8 @@ from glovebox.planner.domains import MISSING
 from glovebox.planner.grouping import Key, group_keys, meant
 from glovebox.planner.scope import Scope
 from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
-from glovebox.planner.typing import Typed, Typing
+from glovebox.planner.typed import Typed
+from glovebox.planner.typing import Typing
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Grouping, LabelSort
 

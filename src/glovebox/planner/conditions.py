@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from glovebox.planner.typing import NULL, Typed
+from glovebox.planner.typed import NULL, Typed
 from glovebox.protocols import expression as shared
 from glovebox.schema.expressions import Call, Expression
 

@@ -15,7 +15,7 @@ from glovebox.planner.gathered import Gathered
 from glovebox.planner.gathering import Gathering
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.statement import Statement
-from glovebox.planner.typing import Typed
+from glovebox.planner.typed import Typed
 from glovebox.schema.columns import Table
 from glovebox.schema.local import Derived, Made
 

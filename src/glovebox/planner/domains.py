@@ -13,7 +13,8 @@ from sqlglot import exp
 from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
 from glovebox.planner.scope import Scope
-from glovebox.planner.typing import Typed, Typing, year_of
+from glovebox.planner.typed import Typed
+from glovebox.planner.typing import Typing, year_of
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 from glovebox.schema.local import LabelSort
 

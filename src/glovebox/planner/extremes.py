@@ -13,7 +13,8 @@ from sqlglot import exp
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.mixed import SECOND, counted
 from glovebox.planner.plan import Output, Total
-from glovebox.planner.typing import MOST, NULL, Typed, with_article
+from glovebox.planner.typed import NULL, Typed, with_article
+from glovebox.planner.typing import MOST
 from glovebox.protocols import expression as shared
 from glovebox.schema.local import Measure
 

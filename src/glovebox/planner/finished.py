@@ -21,7 +21,8 @@ from glovebox.planner.moments import STATISTICS, statistic, with_filter
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of, rounded
 from glovebox.planner.statement import conjuncts
-from glovebox.planner.typing import COMPARISON, MOST, number
+from glovebox.planner.typed import number
+from glovebox.planner.typing import COMPARISON, MOST
 from glovebox.protocols.having import Bound
 
 OPERATORS: dict[type[exp.Expr], FormulaOperator] = {

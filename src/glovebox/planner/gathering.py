@@ -18,7 +18,8 @@ from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
-from glovebox.planner.typing import NULL, Typed, Typing, at_scale
+from glovebox.planner.typed import NULL, Typed, at_scale
+from glovebox.planner.typing import Typing
 from glovebox.schema.columns import Column, Kind, Table, Use
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import LocalQuery, Measure

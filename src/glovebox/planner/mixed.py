@@ -17,7 +17,8 @@ from typing import Literal, NoReturn
 from sqlglot import exp
 
 from glovebox.planner.scope import Scope
-from glovebox.planner.typing import ARITHMETIC, COMPARISON, NULL, Typed, Typing, at_scale, chain, number, with_article
+from glovebox.planner.typed import NULL, Typed, at_scale, number, with_article
+from glovebox.planner.typing import ARITHMETIC, COMPARISON, Typing, chain
 from glovebox.protocols import expression as shared
 from glovebox.schema.columns import Use
 from glovebox.schema.expressions import Call, Operator

@@ -13,7 +13,7 @@ from sqlglot import exp
 from glovebox.planner.aggregates import ONE, Totals
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
-from glovebox.planner.typing import NULL, Typed, with_article
+from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.schema.expressions import Call, Expression
 from glovebox.schema.local import Measure
 

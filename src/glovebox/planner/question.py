@@ -29,7 +29,8 @@ from glovebox.planner.statement import Statement, near
 from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.suppression import nested
 from glovebox.planner.two_owners import check_served
-from glovebox.planner.typing import SAMPLES, Typed, Typing, number, parameter
+from glovebox.planner.typed import SAMPLES, Typed, number, parameter
+from glovebox.planner.typing import Typing
 
 
 def check_contract_in_force(contract: Contract, today: date) -> None:

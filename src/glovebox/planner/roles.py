@@ -18,7 +18,7 @@ from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
 from glovebox.planner.shape import join_shape, joint_shape, placed
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
-from glovebox.planner.typing import NULL
+from glovebox.planner.typed import NULL
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
 from glovebox.schema.expressions import Call, ColumnRef, Constant

@@ -16,7 +16,8 @@ from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract
 from glovebox.planner.scope import Branch, Scope, Side, table_side
 from glovebox.planner.statement import Statement, conjuncts
-from glovebox.planner.typing import Typed, Typing
+from glovebox.planner.typed import Typed
+from glovebox.planner.typing import Typing
 from glovebox.schema.columns import Column, Kind, Table, Use
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import Grouping, LocalQuery, Measure

@@ -12,7 +12,7 @@ from glovebox.planner.gathering import full_side, makes_persons, person_side
 from glovebox.planner.scope import Scope, Side, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement
-from glovebox.planner.typing import Typed
+from glovebox.planner.typed import Typed
 
 
 def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Scope:

@@ -23,7 +23,8 @@ from glovebox.planner.plan import Nested, Plan, groupings_of
 from glovebox.planner.scope import Scope
 from glovebox.planner.statement import Statement, canonical_text, conjuncts
 from glovebox.planner.subqueries import scope_with_persons
-from glovebox.planner.typing import SAMPLES, Typed, Typing, parameter
+from glovebox.planner.typed import SAMPLES, Typed, parameter
+from glovebox.planner.typing import Typing
 from glovebox.protocols.suppression import Nesting
 from glovebox.schema.expressions import Constant
 

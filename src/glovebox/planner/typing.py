@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Literal
+from dataclasses import replace
+from datetime import date, timedelta
 
 from sqlglot import exp
 
-from glovebox.errors import Refused
 from glovebox.planner.scope import Scope
-from glovebox.schema.columns import Column, Use
-from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, Operator
+from glovebox.planner.typed import NULL, Sort, Typed, at_scale, moment, number, with_article
+from glovebox.schema.columns import Use
+from glovebox.schema.expressions import Call, ColumnRef, Constant, Operator
 
-Sort = Literal["number", "boolean", "category", "id", "date", "timestamp", "text", "null"]
 SORTS: dict[str, Sort] = {"integer": "number", "decimal": "number"}
 ARITHMETIC: dict[type[exp.Expr], Operator] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
 COMPARISON: dict[type[exp.Expr], Operator] = {
@@ -23,32 +20,6 @@ COMPARISON: dict[type[exp.Expr], Operator] = {
 }  # fmt: skip
 MOST = 1 << 62
 MOST_SCALE = 18
-NULL = Constant("null", "")
-SAMPLES = {
-    "date": "2026-12-31", "timestamp": "2026-12-31T00:00:00", "integer": "1", "decimal": "1.0", "boolean": "true",
-    "category": "a label",
-}  # fmt: skip
-DIGITS = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
-
-
-@dataclass(frozen=True)
-class Typed:
-    """An expression, its type, and the side whose columns it reads (None: constants only).
-
-    scale, low, high: of a number, in units of 10**-scale. nullable: it may be NULL.
-    values, conditions: the columns that are added up, and those that are compared.
-    """
-
-    expression: Expression
-    sort: Sort
-    side: int | None = None
-    scale: int = 0
-    low: int = 0
-    high: int = 0
-    nullable: bool = False
-    values: frozenset[str] = frozenset()
-    conditions: frozenset[str] = frozenset()
-    column: Column | None = None
 
 
 class Typing:
@@ -352,59 +323,7 @@ def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
         yield node
 
 
-def at_scale(typed: Typed, scale: int) -> tuple[int, int]:
-    """The range of a number in units of 10**-scale."""
-    factor = 10 ** (scale - typed.scale)
-    return typed.low * factor, typed.high * factor
-
-
-def number(text: str) -> Typed | None:
-    """An exact number as a typed constant, or None."""
-    plain = text.removeprefix("-")
-    if not DIGITS.fullmatch(plain):
-        return None
-    whole, _, decimals = plain.partition(".")
-    value = int(whole + decimals) * (-1 if text.startswith("-") else 1)
-    return Typed(Constant("decimal" if decimals else "integer", text), "number", None, len(decimals), value, value)
-
-
 def year_of(kind: str, end: int) -> int:
     """The year of a range's end, in days or seconds since 1970."""
     days = end if kind == "date" else end // 86_400
     return (date(1970, 1, 1) + timedelta(days=days)).year
-
-
-def moment(kind: str, text: str) -> Typed | None:
-    """A date or a time as a typed constant, or None."""
-    try:
-        if kind == "date":
-            return Typed(Constant("date", date.fromisoformat(text).isoformat()), "date")
-        return Typed(Constant("timestamp", datetime.fromisoformat(text).isoformat()), "timestamp")
-    except ValueError:
-        return None
-
-
-def with_article(sort: str) -> str:
-    """ "A number", "An id"."""
-    return f"{'An' if sort[0] in 'aeiou' else 'A'} {sort}"
-
-
-def parameter(name: str, kind: str, text: str) -> Typed:
-    """A parameter's text as a typed constant. Refused if it is no value of that type."""
-    found: Typed | None = None
-    match kind:
-        case "integer" | "decimal":
-            found = number(text)
-            if found and kind == "integer" and found.scale:
-                found = None
-        case "date" | "timestamp":
-            found = moment(kind, text)
-        case "boolean" if text in ("true", "false"):
-            found = Typed(Constant("boolean", text), "boolean", high=1)
-        case "category":
-            found = Typed(Constant("text", text), "text")
-    if found is None:
-        detail = (f"The parameter {name} is not {with_article(kind).lower()}.",)
-        hint = f"--parameter.{name} {SAMPLES[kind]!r}"
-        raise Refused("the question is refused", code="parameters", step="question", detail=detail, hint=hint)
-    return found
