@@ -213,9 +213,11 @@ class Run:
 
     def _differing(self, database: Database, query: LocalQuery, bound: BoundTable) -> tuple[bytes, ...]:
         """Earlier sessions that counted the same people of this table but for fewer than the threshold."""
+        few = range(1, self.plan.threshold)
+        if not few:
+            return ()
         others = [msgspec.msgpack.decode(packed, type=LocalQuery) for packed in self.job.earlier.values()]
         counts = people_between(database, bound.table, bound.source, query, others)
-        few = range(1, self.plan.threshold)
         return tuple(session for session, count in zip(self.job.earlier, counts, strict=True) if count in few)
 
     async def _link(self) -> dict[int, SessionLink]:
