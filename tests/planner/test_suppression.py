@@ -22,7 +22,7 @@ TABLE
 id = { type = "id", form = "integer" }
 a = { type = "category", values = ["u", "v"], may = ["group", "filter"] }
 b = { type = "category", values = ["x", "y", "z"], may = ["group", "filter"] }
-n = { type = "integer", range = [0, 9], may = ["sum", "filter"] }
+n = { type = "integer", range = [0, 9], may = ["sum", "filter", "group"] }
 
 [rules]
 ask = ["p0"]
@@ -49,11 +49,15 @@ def planned(*questions, **terms):
 
 BOTH, A, B = (f"{keys}, COUNT(*) AS n FROM t GROUP BY {keys}" for keys in ("b, a", "a", "b"))
 ALL = "COUNT(*) AS n, SUM(n) AS s FROM t"
+COUNTED = "COUNT(*) AS m FROM t GROUP BY 1, 2"
 
 
 @pytest.mark.parametrize(("asked", "others", "table", "levels"), [
     (ALL, [BOTH, A], APART, None),
-    (A, [B, BOTH], APART, None),
+    (A, [B, BOTH], APART, Nested(((),))),
+    (A, ["b, COUNT(*) FROM t WHERE n > 3 GROUP BY b"], APART, None),
+    (BOTH, ["b, n, COUNT(*) FROM t GROUP BY b, n"], APART, Nested(((0,),))),
+    (f"b, n > 3 AS big, {COUNTED}", [f"n > 5 AS big, {COUNTED.replace('1, 2', '1')}"], APART, Nested(())),
     (A, [ALL], APART, Nested(((),))),
     (A, [ALL], SEVERAL, Nested(((),), several=True)),
     (BOTH, [ALL, A], APART, Nested(((), (1,)))),
@@ -64,7 +68,7 @@ ALL = "COUNT(*) AS n, SUM(n) AS s FROM t"
     ("a, COUNT(*) FROM t WHERE n > 3 AND b = 'x' GROUP BY a", [f"{ALL} where t.b = 'x' and (t.n > 3)"], APART,
      Nested(((),))),
 ])  # fmt: skip
-def test_questions_that_keep_fewer_columns_of_the_same_rows_tell_totals(asked, others, table, levels):
+def test_questions_of_the_same_rows_tell_totals_by_the_columns_in_common(asked, others, table, levels):
     assert planned(asked, *others, table=table).nested == levels
 
 

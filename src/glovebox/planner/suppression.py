@@ -1,5 +1,8 @@
-"""Which totals of an answer's groups other answers give: those of the contract's questions with fewer group columns.
+"""Which totals of an answer's groups other answers give: those of the contract's questions of the same rows.
 
+An answer's groups add to totals by any of its group columns, so two answers have in common those by the columns that
+both have, and if none the total of all. Where both group by different bands of one column it is not told here which
+totals are common: then all groups of an answer show, or none.
 Only approved questions can be asked where answers are exact, so all of them are known. Two count the same rows if they
 read the same tables, joined alike, under the same conditions; how conditions are written counts, but for their order.
 """
@@ -29,7 +32,8 @@ from glovebox.protocols.suppression import Nesting
 from glovebox.schema.expressions import Constant
 
 Rows = tuple[frozenset[str], frozenset[str]]
-Columns = frozenset[tuple[str, str]]
+Column = tuple[str, str, frozenset[str]]  # the table, what a group column is made by, and of which columns
+Columns = frozenset[Column]
 
 
 def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_groups: int, name: str) -> Nested | None:
@@ -43,9 +47,11 @@ def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_grou
         return None
     asked = _asked(contract)
     own_rows, own = asked.get(name, (None, frozenset()))  # a match check has no groups
-    found = {columns for rows, columns in asked.values() if rows == own_rows and columns < own}
+    others = [columns for rows, columns in asked.values() if rows == own_rows and not own <= columns]
+    found = {columns & own for columns in others}
     if not found:
         return None
+    banded = any(_bases(own - columns) & _bases(columns - own) for columns in others)
     if contract.protocol:
         statement = scope.statement
         sentence = "Another question of the contract tells a total of these groups, so that a hidden one could be told"
@@ -55,7 +61,8 @@ def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_grou
         scope.statement.refuse(scope.statement.tree, "rules.dominance_percent", sentence, "COUNT alone in one of both")
     coarse = sorted(found, key=len)
     named = dict(zip(_named(scope, keys), places, strict=True))
-    if any(not above < below for above, below in pairwise(coarse)) or (person_groups > 1 and len(coarse) > 1):
+    crossing = any(not above < below for above, below in pairwise(coarse))
+    if banded or crossing or (person_groups > 1 and len(coarse) > 1):
         return Nested(())
     levels = tuple(tuple(sorted(named[column] for column in columns)) for columns in coarse)
     return Nested(levels, person_groups > 1)
@@ -125,7 +132,11 @@ def _made(scope: Scope) -> dict[str, exp.Expr]:
 
 
 def _bare(part: exp.Expr, made: dict[str, exp.Expr]) -> str:
-    """A part's text, whatever its columns are qualified by, with what is made in place of its name."""
+    return canonical_text(_unqualified(part, made))
+
+
+def _unqualified(part: exp.Expr, made: dict[str, exp.Expr]) -> exp.Expr:
+    """A part, whatever its columns are qualified by, with what is made in place of its name."""
 
     def unqualified(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Column):
@@ -133,15 +144,21 @@ def _bare(part: exp.Expr, made: dict[str, exp.Expr]) -> str:
         name = node.name.lower()
         return made[name].copy() if name in made else exp.column(name)
 
-    return canonical_text(part.copy().transform(unqualified))
+    return part.copy().transform(unqualified)
 
 
 def _columns(scope: Scope, keys: Sequence[Key]) -> Columns:
     return frozenset(_named(scope, keys))
 
 
-def _named(scope: Scope, keys: Sequence[Key]) -> list[tuple[str, str]]:
-    return [
-        (scope.sides[key.side].table.name, key.name if key.made is None else _bare(key.made, _made(scope)))
-        for key in keys
-    ]
+def _named(scope: Scope, keys: Sequence[Key]) -> list[Column]:
+    found = []
+    for key in keys:
+        made = exp.column(key.name) if key.made is None else _unqualified(key.made, _made(scope))
+        bases = frozenset(column.name.lower() for column in made.find_all(exp.Column))
+        found.append((scope.sides[key.side].table.name, canonical_text(made), bases))
+    return found
+
+
+def _bases(columns: Columns) -> frozenset[tuple[str, str]]:
+    return frozenset((table, base) for table, _, bases in columns for base in bases)
