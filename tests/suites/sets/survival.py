@@ -66,7 +66,7 @@ def survival(rows, days):
         logarithm += log(1 - deaths / at_risk) if leaving else 0.0
         at_risk -= leaving
         curve[day] = exp(logarithm)
-    return [[day, round(curve[day], 6)] for day in days]
+    return [[day, round(curve[max(at for at in curve if at <= day)], 6)] for day in days]
 
 
 def by_group(days):
