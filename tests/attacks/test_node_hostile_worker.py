@@ -17,6 +17,7 @@ from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 from glovebox.node.local import StatusRequest, talk
 
+from ..faults.halts import wait_until
 from .hostile import QUESTION, count, is_right, nodes, sessions
 
 pytestmark = pytest.mark.attack
@@ -67,8 +68,15 @@ def attacked(fleet, name):
         file.unlink()
 
 
+SETTLING_S = 5  # another party's node ends the session a moment later
+
+
 def revealed(fleet):
     return [count(fleet, party, table) for party in ("left", "notary") for table in ("openings", "answers")]
+
+
+def failed_at_both(fleet):
+    return [sessions(fleet, party)[0][1] for party in ("left", "notary")] == ["failed", "failed"]
 
 
 @pytest.mark.parametrize("name", BROKE + LOST + EITHER)
@@ -82,7 +90,7 @@ def test_a_hostile_worker_is_named_and_nothing_is_revealed(fleet, name):
     assert name in EITHER or ("bad_frame" in found) == (name in BROKE), error.lines()
     assert time.monotonic() - began < DEADLINE_S + 8
     assert revealed(fleet) == before
-    assert [sessions(fleet, party)[0][1] for party in ("left", "notary")] == ["failed", "failed"]
+    assert wait_until(lambda: failed_at_both(fleet), SETTLING_S)
     assert not (fleet.homes["right"].root / "ran").exists()
     assert peak.kib < MOST_KIB
 
@@ -104,7 +112,7 @@ def test_a_party_that_flips_a_bit_in_its_shares_ends_the_session_before_anything
     error = attacked(fleet, "one bit in shamir/")
     assert (error.code, error.exit_code) == ("integrity", 7), error.lines()
     assert revealed(fleet) == before
-    assert [sessions(fleet, party)[0][1] for party in ("left", "notary")] == ["failed", "failed"]
+    assert wait_until(lambda: failed_at_both(fleet), SETTLING_S)
 
 
 def test_a_party_that_blames_another_is_named_with_its_word(fleet):
