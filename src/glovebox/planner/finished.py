@@ -19,7 +19,7 @@ from sqlglot import exp
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.moments import STATISTICS, statistic, with_filter
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
-from glovebox.planner.rounding import digits_of, rounded
+from glovebox.planner.rounding import digits_of
 from glovebox.planner.statement import conjuncts
 from glovebox.planner.typed import number
 from glovebox.planner.typing import COMPARISON, MOST
@@ -42,7 +42,7 @@ def finished(totals: Totals, name: str, node: exp.Expr) -> Output:
         inner, digits = node.this, digits_of(totals.scope, node)
     inner = inner.unnest()
     if not isinstance(_without_filter(inner), (*OPERATORS, *STATISTICS, exp.Cast, exp.Round)):
-        return rounded(totals.column(name, inner), digits)
+        return replace(totals.column(name, inner), digits=digits)
     if not inner.find(exp.AggFunc):
         return totals.column(name, node)  # which refuses it
     return replace(_formula(totals, inner), name=name, digits=digits)
