@@ -14,7 +14,8 @@ from glovebox.planner.question import plan_question
 from .clear import answered
 from .test_meaning import CONTRACT, QUICK, TYPES, conditions, in_the_clear, rows, same
 
-OF_A = "(SELECT id, COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v FROM a{} GROUP BY id) q"
+MADE = "COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v"
+OF_A = (f"(SELECT id, {MADE} FROM a{{}} GROUP BY id) q", f"(SELECT id, c AS c2, {MADE} FROM a{{}} GROUP BY id, c, y) q")
 COLUMNS = (
     "COUNT(*) AS o", "SUM(q.s) AS o", "AVG(q.n) AS o", "SUM(q.n * b.x) AS o", "SUM(q.top) FILTER (WHERE b.x > 0) AS o",
     "COUNT(*) FILTER (WHERE q.s > 3) AS o", "SUM(CASE WHEN q.n > 1 THEN q.top ELSE 0 END) AS o", "STDDEV_POP(q.s) AS o",
@@ -32,9 +33,10 @@ KEYS = (
 def questions(draw):
     where = draw(st.one_of(st.none(), conditions("a")))
     after = draw(st.sampled_from(["", " WHERE q.n < 4", " WHERE q.s IS NOT NULL AND b.x > -5"]))
-    source = OF_A.format(f" WHERE {where}" if where else "")
+    source = draw(st.sampled_from(OF_A)).format(f" WHERE {where}" if where else "")
     join = draw(st.sampled_from(["JOIN", "JOIN", "LEFT JOIN", "ANTI JOIN"]))
-    column, key = draw(st.sampled_from(COLUMNS)), draw(st.one_of(st.none(), st.sampled_from(KEYS)))
+    keys = (*KEYS, "q.c2") if "c2" in source else KEYS
+    column, key = draw(st.sampled_from(COLUMNS)), draw(st.one_of(st.none(), st.sampled_from(keys)))
     if join != "JOIN" and ("b." in column or "b." in (key or "") or "b." in after):
         join = "JOIN"
     groups = " GROUP BY 1 ORDER BY 1" if key else ""
@@ -75,6 +77,8 @@ def test_an_owners_own_sub_query_is_a_table(a, b, question):
         ("(SELECT id, SUM(z) AS n FROM a GROUP BY id) q JOIN b USING (id)", "may not be summed"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q", "who can ask its own database"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "one owner's"),
+        ("(SELECT id, z, COUNT(*) AS n FROM a GROUP BY id, z) q JOIN b USING (id)", "may not be told apart by z"),
+        ("(SELECT id, x + 1 AS k FROM a GROUP BY id, x + 1) q JOIN b USING (id)", "become persons by an id"),
     ],
 )
 def test_what_a_sub_query_cannot_be_is_refused(source, sentence):

@@ -1,4 +1,4 @@
-"""An owner's sub-query: its rows put together by an id, a row an id, before anything else is computed of them."""
+"""An owner's sub-query: its rows put together by an id, and by more keys, before anything else is computed of them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def derived_view(
 
     every: the table's rows. unmatched: those without an id too, as one row.
     """
-    made = []
-    for index, one in enumerate(derived.columns, 1):
+    keys = [name(view.name_of(kept.name)) for kept in derived.keys]
+    made = [key.copy().as_(f"c{index}") for index, key in enumerate(keys, 1)]
+    for index, one in enumerate(derived.columns, 1 + len(keys)):
         node = of_id(one.measure, view, parameters)
         made.append((exp.paren(exp.Neg(this=exp.paren(node)), copy=False) if one.negative else node).as_(f"c{index}"))
     id_ = name(view.name_of(ids.name))
@@ -35,8 +36,8 @@ def derived_view(
         select = select.where(cast(typed.node, "BOOLEAN"))
     if not unmatched:
         select = select.where(not_(exp.Is(this=id_.copy(), expression=exp.null())))
-    columns = (ids, *(one.column for one in derived.columns))
-    return _view_of(view, columns, parameters), select.group_by(id_.copy())
+    columns = (ids, *(kept.column for kept in derived.keys), *(one.column for one in derived.columns))
+    return _view_of(view, columns, parameters), select.group_by(id_.copy(), *keys)
 
 
 def _view_of(view: View, columns: tuple[Column, ...], parameters: Parameters) -> View:

@@ -200,7 +200,7 @@ def _repeated_rows(
     if query.derived is not None:
         view, every = derived_view(query.derived, view, every, column, query.unmatched, parameters)
         id_name = view.name_of(column.name)
-    grouped = query.by_group or (query.derived is not None and bool(query.groupings))
+    grouped = query.by_group or (query.derived is not None and bool(query.groupings) and not query.pivoted)
     if query.slots:
         every = _in_slots(view, every, id_name, query, condition(query, view, parameters))
         _check_told_apart(database, view, query, every, id_name, parameters)

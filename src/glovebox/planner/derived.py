@@ -1,13 +1,16 @@
 """Sub-queries over one owner's table that are joined with another's: SELECT id, SUM(x) AS s FROM t GROUP BY id.
 
-The owner puts its rows of an id together in its own database, so the sub-query is a table whose id is unique. What its
-columns may be used for, and how large they may be, follows from the contract (`gathering.py`).
+The owner puts its rows of an id together in its own database, so the sub-query is a table whose id is unique, or with
+more keys one whose rows of an id are at most as many as these have values. What its columns may be used for, and how
+large they may be, follows from the contract (`gathering.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
@@ -17,7 +20,7 @@ from glovebox.planner.scope import Side, table_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
 from glovebox.schema.columns import Table
-from glovebox.schema.local import Derived, Made
+from glovebox.schema.local import Derived, Kept, Made
 
 
 def is_own(statement: Statement, contract: Contract, node: exp.Subquery) -> bool:
@@ -38,13 +41,31 @@ def own_side(statement: Statement, contract: Contract, node: exp.Subquery, given
     if [column.name for column in ids] != [gathering.ids.name]:
         hint = f"SELECT {gathering.ids.name}, … GROUP BY {gathering.ids.name}"
         statement.refuse(node.this, "sql", "A sub-query that is joined selects its id once, by its own name", hint)
-    made = tuple(_made(statement, node, one) for one in gathered if one.how != "id")
+    made = tuple(_made(statement, node, one) for one in gathered if one.how not in ("id", "key"))
     where = gathering.where.expression if gathering.where else None
-    columns = (*ids, *(one.column for one in made))
-    table = Table(base.table.name, base.owners, base.table.rows, columns)
+    columns = (*ids, *(one.column for one in gathered if one.how == "key"), *(one.column for one in made))
+    table = Table(base.table.name, base.owners, base.table.rows, columns, _rows_of_id(gathering))
     called = frozenset({node.alias.lower()} if node.alias else ())
-    derived = Derived(gathering.ids.name, made, where)
+    derived = Derived(gathering.ids.name, made, where, tuple(_keys(gathering, gathered)))
     return Side(base.index, table, base.owners, called, branches=base.branches, derived=derived)
+
+
+def _keys(gathering: Gathering, gathered: list[Gathered]) -> Iterator[Kept]:
+    """The keys beside the id: those that are selected by their names here, others by a name that no SQL can say."""
+    named = zip(gathering.select.expressions, gathered, strict=True)
+    selected = [Kept(one.column, item.unalias().name.lower()) for item, one in named if one.how == "key"]
+    yield from selected
+    for number, key in enumerate(gathering.keys):
+        if key.name not in [kept.name for kept in selected]:
+            yield Kept(replace(key, name=f"key {number}"), key.name)
+
+
+def _rows_of_id(gathering: Gathering) -> int | None:
+    """The most rows of an id: as many as its keys have values, if that is fewer than the table's rows of it."""
+    if not gathering.keys:
+        return None
+    values = [len(key.values) or gathering.most for key in gathering.keys]
+    return min(gathering.most, math.prod(values))
 
 
 def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:

@@ -20,12 +20,12 @@ Measures = tuple[Measure | None, ...]
 class Gathered:
     """A column of persons.
 
-    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; or it is the
-    person's id. there: measures of 1 where an owner has a value, without one of which it is NULL; None: never NULL.
+    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; it is the
+    person's id, or another key. there: measures of 1 where an owner has a value, without one of which it is NULL; None: never NULL.
     """
 
     column: Column
-    how: Literal["sum", "least", "any", "id"]
+    how: Literal["sum", "least", "any", "id", "key"]
     measures: Measures = ()
     there: Measures | None = None
     negative: bool = False

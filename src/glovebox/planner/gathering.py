@@ -46,6 +46,7 @@ def makes_persons(node: exp.Expr) -> bool:
 def person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
     """The side that such a sub-query is. given: typed parameters of the question."""
     gathering = Gathering(statement, contract, node.this, given)
+    gathering.check_by_id()
     gathering.check_joined()
     return gathering.side_of_persons(node.alias)
 
@@ -62,6 +63,7 @@ def full_side(statement: Statement, contract: Contract, given: Mapping[str, Type
         return None
     sides = [Gathering(statement, contract, node.this, given) for node in nodes]
     for side in sides:
+        side.check_by_id()
         if having := side.select.args.get("having"):
             statement.refuse(having, "sql", "HAVING has no place in a side of a FULL JOIN yet", "WHERE, or FILTER")
     names = [node.alias.lower() for node in nodes]
@@ -147,7 +149,7 @@ class Gathering:
         )
         self.scope = Scope(statement, contract, (self.side,))
         self.typing = Typing(self.scope, given)
-        self.ids = self._ids()
+        self.ids, self.keys = self._keys()
         self.most = rows_of_id(self.side.table, self.ids)
         where = select.args.get("where")
         self.where = self._conditions(where.this if where else None)
@@ -155,19 +157,30 @@ class Gathering:
     def _no(self, node: exp.Expr, sentence: str, hint: str = PERSON) -> NoReturn:
         self.statement.refuse(node, "sql", sentence, hint)
 
-    def _ids(self) -> Column:
-        """The id that rows are put together by."""
+    def _keys(self) -> tuple[Column, tuple[Column, ...]]:
+        """The id that rows are put together by, and what else they are."""
         group = self.select.args.get("group")
-        keys = group.expressions if group else self.select.expressions
-        if len(keys) != 1:
+        columns = []
+        for node in group.expressions if group else self.select.expressions:
+            key = node.unalias()
+            if isinstance(key, exp.Literal) and not key.is_string and 0 < int(key.this) <= len(self.select.expressions):
+                key = self.select.expressions[int(key.this) - 1].unalias()
+            if not isinstance(key, exp.Column):
+                self._no(node, "Rows become persons by an id")
+            columns.append(self.scope.find(key)[1])
+        ids = [column for column in columns if column.kind == "id"]
+        if len(ids) != 1 or len(set(columns)) < len(columns):
             self._no(group or self.select, "Rows become persons by one id")
-        key = keys[0].unalias()
-        if isinstance(key, exp.Literal) and not key.is_string and 0 < int(key.this) <= len(self.select.expressions):
-            key = self.select.expressions[int(key.this) - 1].unalias()
-        column = self.scope.find(key)[1] if isinstance(key, exp.Column) else None
-        if column is None or column.kind != "id":
-            self._no(keys[0], "Rows become persons by an id")
-        return column
+        for column in columns:
+            if column.kind != "id" and not {"group", "filter"} & set(column.may):
+                sentence, hint = f"Rows may not be told apart by {column.name}", 'a column with may = ["group"]'
+                self.statement.refuse(group or self.select, f"columns.{column.name}.may", sentence, hint)
+        return ids[0], tuple(column for column in columns if column.kind != "id")
+
+    def check_by_id(self) -> None:
+        """Return if rows are put together by the id alone."""
+        if self.keys:
+            self._no(self.select, "Rows of several owners become persons by one id")
 
     def _names(self) -> list[str]:
         """Each owner's own name of the id."""
@@ -233,8 +246,12 @@ class Gathering:
         return found
 
     def _column(self, node: exp.Expr, name: str) -> Gathered:
-        if isinstance(node, exp.Column) and self.scope.find(node)[1] == self.ids:
-            return Gathered(replace(self.ids, name=name, unique=True, required=True), "id")
+        column = self.scope.find(node)[1] if isinstance(node, exp.Column) else None
+        if column == self.ids:
+            unique = self.ids.unique or not self.keys
+            return Gathered(replace(self.ids, name=name, unique=unique, required=True), "id")
+        if column in self.keys:
+            return Gathered(replace(column, name=name), "key")
         condition, inner = None, node
         if isinstance(node, exp.Filter):
             condition, inner = self._conditions(node.expression.this), node.this

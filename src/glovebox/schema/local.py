@@ -58,12 +58,23 @@ class Made(Struct, frozen=True, forbid_unknown_fields=True):
     negative: bool = False
 
 
+class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """A column of a sub-query that is a column of its table, by that one's name: its rows are told apart by it."""
+
+    column: Column
+    name: str
+
+
 class Derived(Struct, frozen=True, forbid_unknown_fields=True):
-    """An owner's own sub-query over its table: a row for each value of an id, of the rows that pass `where`."""
+    """An owner's own sub-query over its table: a row for each value of an id, of the rows that pass `where`.
+
+    keys: a row for each value of the id and of these together.
+    """
 
     ids: str
     columns: tuple[Made, ...]
     where: Expression | None = None
+    keys: tuple[Kept, ...] = ()
 
 
 class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
