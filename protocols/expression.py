@@ -7,7 +7,7 @@ noise, and so is what is made of it, until a bit that is 0 in such rows makes it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -113,14 +113,19 @@ def kind_of(expression: Expression) -> Kind:
 
 def parts_of(expressions: Sequence[Expression]) -> list[Expression]:
     """All that the expressions are made of and they themselves, each once, parts before what is made of them."""
-    return list(dict.fromkeys(part for expression in expressions for part in _parts(expression)))
+    found: dict[Expression, None] = {}
+    for expression in expressions:
+        _add_parts(expression, found)
+    return list(found)
 
 
-def _parts(expression: Expression) -> Iterator[Expression]:
+def _add_parts(expression: Expression, found: dict[Expression, None]) -> None:
+    if expression in found:
+        return
     if isinstance(expression, Operation):
         for argument in expression.arguments:
-            yield from _parts(argument)
-    yield expression
+            _add_parts(argument, found)
+    found[expression] = None
 
 
 def _operation(operator: Operator, kinds: list[Kind], arguments: tuple[Expression, ...]) -> Kind:

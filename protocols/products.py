@@ -215,9 +215,11 @@ def _choosers(jobs: Sequence[Job]) -> list[Role]:
 def _exchanges(jobs: Sequence[Job], n: int) -> Iterator[list[int]]:
     """The numbers of the jobs in runs whose vectors fit one exchange, at least one job each."""
     exchange: list[int] = []
-    for number in range(len(jobs)):
-        if exchange and sum(jobs[one].bits // 8 * n for one in [*exchange, number]) > EXCHANGE_BYTES:
+    size = 0
+    for number, job in enumerate(jobs):
+        size += job.bits // 8 * n
+        if exchange and size > EXCHANGE_BYTES:
             yield exchange
-            exchange = []
+            exchange, size = [], job.bits // 8 * n
         exchange.append(number)
     yield exchange

@@ -159,31 +159,42 @@ def scheduled(tasks: Sequence[Task]) -> Gate[list[Any]]:
     """The results of all tasks; those under way at a time share their flights."""
     results: dict[int, Any] = {}
     under_way: dict[int, tuple[Gate[Any], Flight]] = {}
+    lacking = [len(set(task.inputs)) for task in tasks]
+    waiting: list[list[int]] = [[] for _ in tasks]  # those that a task's result is an input of
+    for number, task in enumerate(tasks):
+        for one in set(task.inputs):
+            waiting[one].append(number)
 
-    def go_on(number: int, gate: Gate[Any]) -> None:
-        try:
-            under_way[number] = gate, next(gate)
-        except StopIteration as end:
-            under_way.pop(number, None)
-            results[number] = end.value
+    def go_on(gates: list[tuple[int, Gate[Any]]]) -> None:
+        """Run gates to their next flights, and whatever can start when one of them ends."""
+        while gates:
+            number, gate = gates.pop()
+            try:
+                under_way[number] = gate, next(gate)
+                continue
+            except StopIteration as end:
+                under_way.pop(number, None)
+                results[number] = end.value
+            for later in waiting[number]:
+                lacking[later] -= 1
+                if not lacking[later]:
+                    gates.append((later, started(later)))
 
-    def start() -> None:
-        for number, task in enumerate(tasks):
-            if number not in under_way and number not in results and all(one in results for one in task.inputs):
-                go_on(number, task.start(*(results[one] for one in task.inputs)))
+    def started(number: int) -> Gate[Any]:
+        return tasks[number].start(*(results[one] for one in tasks[number].inputs))
 
-    start()
+    go_on([(number, started(number)) for number, lack in enumerate(lacking) if not lack])
     while under_way:
         asked = sorted(under_way.items())
         flights = [flight for _, (_, flight) in asked]
         wires = tuple(wire for flight in flights for wire in flight.wires)
         yield Flight(wires, tuple(dealt for flight in flights for dealt in flight.dealt))
-        for number, (gate, _) in asked:
-            go_on(number, gate)
-        start()
+        go_on([(number, gate) for number, (gate, _) in asked])
     return [results[number] for number in range(len(tasks))]
 
 
 def together(*gates: Gate[Any]) -> Gate[list[Any]]:
     """The results of independent gates, in shared flights."""
-    return scheduled([Task((), lambda gate=gate: gate) for gate in gates])
+    if len(gates) == 1:
+        return [(yield from gates[0])]
+    return (yield from scheduled([Task((), lambda gate=gate: gate) for gate in gates]))

@@ -8,7 +8,7 @@ from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.planner.explain import in_words
 from glovebox.planner.question import plan_question
-from glovebox.planner.shape import join_shape
+from glovebox.planner.shape import join_shape, totals_of_run
 from glovebox.planner.statement import Statement
 
 from .test_meaning import CONTRACT, FEW, HEAD, QUICK, RULES, TABLES, check, rows
@@ -73,6 +73,15 @@ def test_a_bound_of_many_pairs_is_still_planned():
     text = (HEAD + "".join(TABLES).replace("rows_per_id = 99", "rows_per_id = 8") + RULES).encode()
     plan = plan_question(parse_contract(text), "SELECT COUNT(*) FROM a JOIN d USING (id) WHERE a.day < d.day", {}, 0)
     assert len(join_shape(plan.source, plan.totals).totals) == 1 + 64
+
+
+@pytest.mark.parametrize(
+    "question", [LAST, *THREE_OWNERS, "SELECT e.c, COUNT(*) FROM e JOIN b USING (id) GROUP BY e.c"]
+)
+def test_totals_are_counted_without_making_them(question):
+    plan = plan_question(FEW, question, {}, 0)
+    shape = join_shape(plan.source, plan.totals)
+    assert totals_of_run(plan.source, plan.totals) == len(shape.totals) * shape.planes
 
 
 @QUICK

@@ -15,7 +15,7 @@ from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
-from glovebox.planner.shape import join_shape, joint_shape, placed
+from glovebox.planner.shape import join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
 from glovebox.planner.typed import NULL
@@ -70,8 +70,7 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     if totals.outer:  # a row of the left table that has no match is known to its owner alone
         ways = [way for way in ways if way[0].query.party == scope.sides[0].owners[0]]
     ways.sort(key=lambda way: [local.party for local in way[0].owners])
-    shapes = [join_shape(*way) for way in ways]
-    sizes = [len(shape.totals) * shape.planes for shape in shapes]
+    sizes = [totals_of_run(*way) for way in ways]
     if min(sizes) > MOST_TOTALS:
         group = scope.statement.tree.args["group"]
         sentence = f"These groups are {min(sizes)} totals of every row"
@@ -84,7 +83,15 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     if scope.contract.protocol:
         costs = {place: joint_cost(joint_shape(*ways[place])) for place in able}
         return ways[min(able, key=lambda place: sum(cost.size for cost in costs[place]))]
-    return ways[min(able, key=lambda place: join_cost(shapes[place]).size)]
+    return min((ways[place] for place in able), key=lambda way: join_cost(join_shape(*_of_few_pairs(*way))).size)
+
+
+def _of_few_pairs(source: Joined, totals: tuple[Total, ...]) -> tuple[Joined, tuple[Total, ...]]:
+    """A way as if an id had two rows at most: which way sends least is told by few pairs of rows, as by many."""
+    query, table, *more = (
+        replace(local, slots=min(local.slots, 2)) if local.slots else local for local in source.owners
+    )
+    return replace(source, query=query, table=table, second=more[0] if more else None), totals
 
 
 def _stack_joined(
@@ -107,9 +114,9 @@ def _stack_joined(
         ids = made.name if isinstance(made, ColumnRef) else None
         own = replace(own, ids=ids, pivoted=0 in totals.pivoted, unmatched=bool(totals.outer))
         joined, found = _way(totals, [own, other], (0, 1), computing)
-        shape = join_shape(joined, found)
-        if len(shape.totals) * shape.planes > MOST_TOTALS:
-            sentence = f"These groups are {len(shape.totals) * shape.planes} totals of every row"
+        size = totals_of_run(joined, found)
+        if size > MOST_TOTALS:
+            sentence = f"These groups are {size} totals of every row"
             scope.statement.refuse(tree, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
         spines.append(Spine(own, found, joined))
     return Spines((*(spine.query for spine in spines), other), tuple(spines)), tuple(totals.totals)

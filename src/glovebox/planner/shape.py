@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.planner.plan import Joined, Spine, Total
-from glovebox.planner.slots import Paired
+from glovebox.planner.slots import Paired, of_people
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
@@ -67,6 +67,13 @@ def joint_shape(source: Joined, totals: Sequence[Total]) -> JointShape:
 def paired(source: Joined) -> bool:
     """Whether rows of several owners meet pair by pair."""
     return any(local.slots for local in source.owners)
+
+
+def totals_of_run(source: Joined, totals: Sequence[Total]) -> int:
+    """How many totals a run has, over all groups of its tables, without making its shape."""
+    pairs = math.prod(local.slots or 1 for local in source.owners)
+    each = sum(1 if of_people(source, total) else pairs for total in totals)
+    return each * math.prod(pivots(source.query) if at == 0 else local.groups for at, local in enumerate(source.owners))
 
 
 def _pair_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:

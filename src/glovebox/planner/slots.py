@@ -35,6 +35,7 @@ class Paired:
         self.source, self.owners, self.people = source, source.owners, totals[0]
         self.choices: dict[Expression, int] = {}  # in their order, with their places
         self.columns: dict[Expression, int] = {}
+        self.placed: dict[tuple[Expression, Places], Expression] = {}
         self.payloads = sum(len(local.measures) * local.width for local in self.owners[1:])
         groups = [range(local.groups) if local.pivoted else range(1) for local in self.owners]
         self.parts = [
@@ -46,10 +47,9 @@ class Paired:
 
     def _rows(self, total: Total, groups: Places) -> Iterator[RowTotal]:
         """A total of the plan in some groups, as totals of the run."""
-        measures = [None if at is None else local.measures[at] for at, local in self._factors(total)]
         pairs = list(itertools.product(*(range(local.slots or 1) for local in self.owners)))
         bits = [self._bit(total, groups, pair) for pair in pairs]
-        if total.column is None and all(one is None or one.kind == "people" for one in measures):
+        if of_people(self.source, total):
             met = bits[0] if len(bits) == 1 else Operation("or", tuple(bits))
             yield RowTotal(None, None, total.bits, self.choices.setdefault(met, len(self.choices)))
             return
@@ -60,7 +60,7 @@ class Paired:
     def _bit(self, total: Total, groups: Places, pair: Places) -> Expression:
         """Whether a pair counts: its condition, the rows' groups, and measures of a row that are 0 or 1."""
         bits: list[Expression] = [self._at(self.source.choices[total.choice], pair)]
-        for side, (at, local) in enumerate(self._factors(total)):
+        for side, (at, local) in enumerate(factors(self.source, total)):
             if at is not None and local.measures[at].kind != "sum":
                 bits.append(_is_set(self._leaf(side, at, pair)))
             if local.pivoted:
@@ -91,7 +91,7 @@ class Paired:
             return None, self._column(column)
         leaves = [
             self._leaf(side, at, pair)
-            for side, (at, local) in enumerate(self._factors(total))
+            for side, (at, local) in enumerate(factors(self.source, total))
             if at is not None and local.measures[at].kind == "sum"
         ]
         value = next((leaf.index for leaf in leaves if isinstance(leaf, Value)), None)
@@ -102,6 +102,12 @@ class Paired:
 
     def _at(self, expression: Expression, pair: Places) -> Expression:
         """An expression over measures, for one slot of each owner."""
+        found = self.placed.get((expression, pair))
+        if found is None:
+            found = self.placed[expression, pair] = self._made_at(expression, pair)
+        return found
+
+    def _made_at(self, expression: Expression, pair: Places) -> Expression:
         match expression:
             case Value(index):
                 return self._leaf(0, index, pair)
@@ -119,12 +125,20 @@ class Paired:
         before = sum(len(other.measures) * other.width for other in self.owners[1:side])
         return Payload(0, before + index, bounds.low, bounds.high)
 
-    def _factors(self, total: Total) -> Iterator[tuple[int | None, LocalQuery]]:
-        return zip((total.query, total.table, total.second), self.owners, strict=False)
-
     def _column(self, column: Expression) -> int:
         """The place of a column among the payloads, behind the tables' own."""
         return self.payloads + self.columns.setdefault(column, len(self.columns))
+
+
+def factors(source: Joined, total: Total) -> Iterator[tuple[int | None, LocalQuery]]:
+    """The measure of each owner that a total multiplies, if it has one, and the owner."""
+    return zip((total.query, total.table, total.second), source.owners, strict=False)
+
+
+def of_people(source: Joined, total: Total) -> bool:
+    """Whether a total counts ids that have any pair, and not pairs."""
+    kinds = [local.measures[at].kind for at, local in factors(source, total) if at is not None]
+    return total.column is None and all(kind == "people" for kind in kinds)
 
 
 def _is_set(leaf: Expression) -> Expression:
