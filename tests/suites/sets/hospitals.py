@@ -1,6 +1,8 @@
 """Three hospitals' patients and their conditions, an immunisation registry, and an insurer."""
 
-from ..public import DataSet, Rewritten, labels, parquet, table
+import duckdb
+
+from ..public import DATA, DataSet, Rewritten, labels, parquet, table
 
 HOSPITALS = ("hospital_middlesex", "hospital_boston_south", "hospital_west_north")
 
@@ -51,7 +53,25 @@ PREDIABETES = " UNION ALL ".join(
     f"SELECT '{hospital}' AS hospital, patient_id FROM {hospital}.conditions WHERE code = '15777000'"
     for hospital in HOSPITALS
 )
+CONDITIONS = " UNION ALL ".join(f"SELECT * FROM {hospital}.conditions" for hospital in HOSPITALS)
+
+
+def with_names(rows):
+    """The name of each condition beside its code, both of a public list."""
+    files = DATA / "health_synthea_hospitals_insurer" / "*" / "conditions.parquet"
+    names = dict(duckdb.sql(f"SELECT DISTINCT code, description FROM '{files}'").fetchall())
+    return [[code, names[code], patients] for code, patients in rows]
+
+
 REWRITTEN = {
+    "h1_top_conditions": Rewritten(
+        "the codes, whose names stand in a public list",
+        (
+            f"SELECT code, COUNT(DISTINCT patient_id) AS patients FROM ({CONDITIONS}) GROUP BY code "
+            "ORDER BY patients DESC, code LIMIT 10",
+        ),
+        with_names,
+    ),
     "v3_all_with_insurer": Rewritten(
         "IN a sub-query as a LEFT JOIN and a condition on what it finds",
         (
