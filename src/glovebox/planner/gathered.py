@@ -21,7 +21,8 @@ class Gathered:
     """A column of persons.
 
     how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; it is the
-    person's id, or another key. there: measures of 1 where an owner has a value, without one of which it is NULL; None: never NULL.
+    person's id, or another key. there: measures of 1 where an owner has a value, without one of which it is NULL; None:
+    never NULL.
     """
 
     column: Column
