@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import resource
-import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
@@ -53,16 +50,13 @@ from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.context import Context, Ground
-from glovebox.runtime.engine import modulus, open_shamir
+from glovebox.runtime.engine import open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
 from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
 from glovebox.runtime.links import SessionLink
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
-LATER = ("cryptography.hazmat.backends.openssl.backend", "encodings.idna", "numpy.ma", "pyarrow.compute",
-         "sqlglot.dialects.duckdb")  # fmt: skip
-"""What libraries import when they are first used: 0.1 s of a session."""
 FAILED = "worker_failed"
 
 
@@ -357,16 +351,3 @@ class Run:
 
 async def _nothing() -> None:
     """What is loaded of a question whose answer is kept."""
-
-
-def preload() -> None:
-    """Load what the first session would wait for: modules, compiled kernels, a first database, the engine's prime."""
-    for name in LATER:
-        importlib.import_module(name)
-    kernels()
-    transfer_kernels()
-    modulus(64)
-    with tempfile.TemporaryDirectory() as folder:
-        database = open_database([], Path(folder), 64, 1)
-        database.sql("SELECT 1").to_arrow_table()
-        database.close()

@@ -31,7 +31,8 @@ from glovebox.node.channel import (
 )
 from glovebox.node.making import transfers_ahead
 from glovebox.node.process import harden, limit_memory
-from glovebox.node.run import Run, preload
+from glovebox.node.run import Run
+from glovebox.node.warming import warm
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.keys import SessionKeys
 from glovebox.runtime.linking import Arrivals
@@ -130,7 +131,7 @@ def main() -> None:
     harden()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is for the node, which ends its workers
     end = socket.socket(fileno=int(sys.argv[1]))
-    preload()
+    warm()
     gc.collect()
     gc.freeze()  # what stays for good need not be looked through in the session, which takes 70 ms
     asyncio.run(work(Channel(end)))
