@@ -17,6 +17,8 @@ move, and a round less may be metered. Shards' least numbers meet once more at t
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -142,13 +144,7 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
     number, shard = shards_of(shape)
     bound, layout = _own(ctx, shape)[0], _own(ctx, shard)[1]
     pieces = await cut(ctx, rows, bound, layout, number, shape.second is not None)
-    parts: list[U64] = []
-    for index in range(number):
-        piece = await ctx.compute(pieces.piece, index) if pieces else None
-        shares = await _shard(ctx.narrow(f"shard{index}"), shard, piece)
-        if shares is not None:
-            parts.append(shares)
-        ctx.progress(index + 1, number)
+    parts = await _every_shard(ctx, shard, pieces, number)
     sums = await _of_shards(ctx.narrow("shards"), shape, parts, number)
     if any(total.outer for total in shape.totals) and ctx.role in OTHER:
         if shape.planes > 1:
@@ -222,6 +218,29 @@ def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:
         return shape.n_query, shape.layout
     table = shape.table if ctx.role is Role.TABLE or shape.second is None else shape.second
     return table.rows, Layout(table.rows, table.groups, table.rows, 1)
+
+
+async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, number: int) -> list[U64]:
+    """Every shard's shares, none at TABLE.
+
+    QUERY and HELPER, who wait for each other, have two in hand, so that both work. TABLE sends a shard whole before
+    the next: what a peer waits for then always comes before what it does not.
+    """
+    in_hand, done = asyncio.Semaphore(1 if ctx.role is Role.TABLE else 2), itertools.count(1)
+
+    async def run(index: int) -> U64 | None:
+        async with in_hand:
+            piece = await ctx.compute(pieces.piece, index) if pieces else None
+            shares = await _shard(ctx.narrow(f"shard{index}"), shape, piece)
+            ctx.progress(next(done), number)
+            return shares
+
+    running = [asyncio.ensure_future(run(index)) for index in range(number)]
+    try:
+        return [shares for shares in await asyncio.gather(*running) if shares is not None]
+    finally:
+        for each in running:
+            each.cancel()
 
 
 async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | None:

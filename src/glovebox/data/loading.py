@@ -49,6 +49,9 @@ from glovebox.schema.local import LocalQuery
 PASSES = 3
 """Over a table that is kept: to keep it, to hash it, to group it."""
 
+AT_ONCE = 1 << 19
+"""Of more rows, ids are not compared with all others at once: that misses every cache, and shards compare theirs."""
+
 Told = Callable[[int, int], None]
 """Called with how many rows were read, of how many at most, over all passes."""
 
@@ -108,8 +111,8 @@ def load_rows(
 ) -> LoadedRows:
     """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should.
 
-    room: where the lines shall lie. Of what is not in memory, ids that repeat though unique are left to be found shard
-    by shard.
+    room: where the lines shall lie. Of many lines, or what is not in memory, ids that repeat though unique are left to
+    be found shard by shard.
     """
     column = table.column(query.ids or "")
     if column is None or column.kind != "id":
@@ -170,7 +173,7 @@ def _unique_rows(
         outside.count(values[:, span])
         n += len(keys)
         room.settle()
-    if room.in_memory and (repeated := repeated_ids(ids[:n])):
+    if n <= AT_ONCE and room.in_memory and (repeated := repeated_ids(ids[:n])):
         raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than one row, though the id is unique")
     outside.refuse()
     groups = None if groups is None else groups[:n]

@@ -160,6 +160,7 @@ class Node:
                         report.warning("a connection could not be accepted", error=problem.strerror)
                         await asyncio.sleep(ACCEPT_PAUSE_S)
                         continue
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on its own only
                     self._welcome(connection)
             finally:
                 commands.close()

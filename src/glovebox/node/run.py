@@ -61,7 +61,10 @@ FAILED = "worker_failed"
 
 
 class Run:
-    """One party's run of one job. stored: set when the node has the opening shares on disk. made: before, by both."""
+    """One party's run of one job. stored: set when the node has the opening shares on disk.
+
+    unused: a database for its local part. made: transfers that both parties made before.
+    """
 
     def __init__(
         self,
@@ -70,9 +73,10 @@ class Run:
         arrivals: Arrivals,
         channel: Channel,
         stored: asyncio.Event,
+        unused: Database,
         made: Prepared | None = None,
     ) -> None:
-        self.job, self.channel = job, channel
+        self.job, self.channel, self._database = job, channel, unused
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
         self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
@@ -191,7 +195,8 @@ class Run:
 
     def _read(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
         source = bound.source
-        database = open_database([source], Path(self.job.temporary), self.job.database_mib, LOADING_THREADS)
+        folder, memory_mib = Path(self.job.temporary), self.job.database_mib
+        database = open_database([source], folder, memory_mib, LOADING_THREADS, self._database)
         try:
             told = partial(self._does, "loading")
             loaded: LoadedRows | LoadedGroups

@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from glovebox.data.database import Database, unused
 from glovebox.errors import GloveboxError
 from glovebox.node.channel import (
     Alive,
@@ -42,9 +43,9 @@ WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
 
 
-async def work(channel: Channel) -> None:
+async def work(channel: Channel, unused: Database) -> None:
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
-    session = _Session(channel)
+    session = _Session(channel, unused)
     try:
         while True:
             packet, connection = await channel.receive()
@@ -71,8 +72,8 @@ async def work(channel: Channel) -> None:
 class _Session:
     """What a worker holds: the keys of its session, its peers' connections, and transfers made before it."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: Channel, unused: Database) -> None:
+        self.channel, self._unused = channel, unused
         self.working: asyncio.Task[None] | None = None
         self.stored = asyncio.Event()
         self._keys: SessionKeys | None = None
@@ -96,7 +97,8 @@ class _Session:
     async def run(self, job: Job) -> None:
         """Run the job; transfers that it does not use are used by nobody."""
         made, self._made = self._made, None
-        run = Run(job, self._known_keys(), self.sockets, self.channel, self.stored, made if job.ahead else None)
+        made = made if job.ahead else None
+        run = Run(job, self._known_keys(), self.sockets, self.channel, self.stored, self._unused, made)
         async with _beating(self.channel, lambda: run.doing, job.deadline_s):
             try:
                 await run.to_the_end()
@@ -134,7 +136,7 @@ def main() -> None:
     warm()
     gc.collect()
     gc.freeze()  # what stays for good need not be looked through in the session, which takes 70 ms
-    asyncio.run(work(Channel(end)))
+    asyncio.run(work(Channel(end), unused()))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them
 
 
