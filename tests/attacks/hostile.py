@@ -22,14 +22,18 @@ from glovebox.cli.fleet import Fleet, anew
 from glovebox.cli.workloads import pair
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import PeerLost
+from glovebox.node.attendance import MOST_EXPIRES_S
 from glovebox.node.contracts import read_contract
 from glovebox.node.control import ControlLink, open_control
+from glovebox.node.local import Status, StatusRequest, talk
 from glovebox.node.messages import SESSION_BYTES, Acceptance, Proposal, Signed, open_signed, signed
+from glovebox.node.progress import Running
 from glovebox.planner.answer import read_answer
 from glovebox.planner.plan import PLAN_FORMAT, plan_hash
 from glovebox.planner.question import plan_question
 from glovebox.runtime.keys import SessionKeys
 
+from ..waiting import PATIENCE_S
 from .plain_mpyc import Touch
 
 ROWS = 200
@@ -68,6 +72,14 @@ def sessions(fleet: Fleet, party: str) -> list[tuple[bytes, str, str]]:
         return database.execute("SELECT session, state, reason FROM sessions ORDER BY began DESC").fetchall()
 
 
+async def places(fleet: Fleet, party: str) -> tuple[Running, ...]:
+    """The sessions that have a place at a node."""
+    async for reply in talk(fleet.homes[party], StatusRequest()):
+        if isinstance(reply, Status):
+            return reply.sessions
+    raise AssertionError("no status")
+
+
 def count(fleet: Fleet, party: str, table: str) -> int:
     """How many openings or answers a node holds."""
     with closing(sqlite3.connect(f"file:{fleet.homes[party].state_file}?mode=ro", uri=True)) as database:
@@ -88,12 +100,12 @@ def claim(folder: Path) -> bytes:
 def connect(fleet: Fleet, party: str, first: bytes = b"") -> socket.socket:
     """A connection to a node, with first words."""
     host, _, port = fleet.addresses[party].partition(":")
-    connection = socket.create_connection((host, int(port)), timeout=5)
+    connection = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
     connection.sendall(first)
     return connection
 
 
-def is_closed(connection: socket.socket, seconds: float = 5) -> bool:
+def is_closed(connection: socket.socket, seconds: float = PATIENCE_S) -> bool:
     """Whether the other side closes within a time, and says no byte of data before."""
     connection.settimeout(seconds)
     try:
@@ -114,12 +126,14 @@ class Hostile:
 
     async def link(self, to: str) -> ControlLink:
         """A control link to a node."""
-        return await open_control(self.key, self.fleet.keys[to], to, self.fleet.addresses[to], 5.0)
+        return await open_control(self.key, self.fleet.keys[to], to, self.fleet.addresses[to], PATIENCE_S)
 
     def proposal(self, **changes) -> Proposal:
         """A good proposal of QUESTION in a fresh session, but for these changes."""
         session = secrets.token_bytes(SESSION_BYTES)
-        return replace(Proposal(self.contract.hash, anew(QUESTION), {}, session, self.number, 20, False), **changes)
+        return replace(
+            Proposal(self.contract.hash, anew(QUESTION), {}, session, self.number, MOST_EXPIRES_S, False), **changes
+        )
 
     def sign(self, message) -> Signed:
         """A message under this party's signature."""
@@ -147,10 +161,10 @@ class Hostile:
 async def propose(link: ControlLink, envelope: Signed) -> Signed:
     """Propose; the node's reply."""
     await link.send(envelope)
-    return await link.receive(10)
+    return await link.receive(PATIENCE_S)
 
 
-async def reply_to(link: ControlLink, data: bytes, seconds: float = 10) -> Signed | None:
+async def reply_to(link: ControlLink, data: bytes, seconds: float = PATIENCE_S) -> Signed | None:
     """What a node answers to these bytes on a control link; None if it closes."""
     link._writer.write(data)
     try:

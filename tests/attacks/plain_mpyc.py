@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..waiting import PATIENCE_S, wait_until
+
 PREFACE = """
 import asyncio, os, pickle, signal, sys
 from pathlib import Path
@@ -75,22 +77,17 @@ def parties(
             process.communicate()
 
 
-def wait_for(path: Path, seconds: float = 20) -> bool:
+def wait_for(path: Path, seconds: float = PATIENCE_S) -> bool:
     """Whether a file appears in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if path.exists():
-            return True
-        time.sleep(0.02)
-    return False
+    return wait_until(path.exists, seconds)
 
 
-def connected(port: int, seconds: float = 20) -> socket.socket:
+def connected(port: int, seconds: float = PATIENCE_S) -> socket.socket:
     """A connection to a port as soon as somebody listens there."""
     end = time.monotonic() + seconds
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=5)
+            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         except OSError:
             if time.monotonic() > end:
                 raise

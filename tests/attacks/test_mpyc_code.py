@@ -10,6 +10,7 @@ import pytest
 from glovebox.errors import BadFrame, PeerError
 from glovebox.runtime.world import World, frames_of
 
+from ..waiting import PATIENCE_S
 from .plain_mpyc import Touch, parties
 
 pytestmark = pytest.mark.attack
@@ -58,7 +59,7 @@ mpc.run(main())
 def test_plain_mpyc_runs_a_peers_code_and_nobody_notices(tmp_path, request, option, places):
     program = EVIL_PARTY.format(tests=str(request.config.rootpath))
     with parties(tmp_path, program, options=(option,)) as running:
-        out = running[0].communicate(timeout=30)[0]
+        out = running[0].communicate(timeout=PATIENCE_S)[0]
     assert out.strip().endswith("[1, 4]")
     assert {path.name for path in tmp_path.iterdir()} & set(PLACES) == set(places)
 

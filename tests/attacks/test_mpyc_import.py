@@ -27,7 +27,6 @@ def run(imported: str, state: str, arguments: list[str], **environment: str) -> 
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=30,
         check=True,
     )
     return done.stdout.splitlines()[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from glovebox.runtime.links import UNSENT_BYTES
 from glovebox.runtime.mailbox import WINDOW_BYTES
 
 from ..runtime.pairs import linked_pair
+from ..waiting import PATIENCE_S, wait_until
 from .plain_mpyc import base_port, connected, parties, resident_mib, wait_for
 from .tls_mesh import mesh
 
@@ -64,10 +64,7 @@ def test_a_stranger_fills_plain_mpycs_receiver(tmp_path, flood):
         stranger.sendall(bytes(18))
         for piece in flood:
             stranger.sendall(piece)
-        end = time.monotonic() + 10
-        while resident_mib(running[1]) < before + 80 and time.monotonic() < end:
-            time.sleep(0.05)
-        assert resident_mib(running[1]) > before + 80
+        assert wait_until(lambda: resident_mib(running[1]) > before + 80)
         stranger.close()
 
 
@@ -92,7 +89,7 @@ async def test_glovebox_ends_a_session_for_frames_that_nobody_waits_for():
                 await right.send(f"other{i}", bytes(MIB))
                 await asyncio.sleep(0)
         with pytest.raises(BadFrame, match="more than 67108864 bytes"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await waiting
 
 
@@ -102,6 +99,6 @@ async def test_glovebox_refuses_a_large_frame_at_its_header():
         runtime, array = engines[0].runtime, engines[0].integers(64).array
         ((a,),) = runtime.input([array(np.array([1], dtype=object))], senders=[2])
         with pytest.raises(BadFrame) as caught:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await engines[0].shares(a)
         assert caught.value.party == "third"

@@ -16,6 +16,7 @@ from glovebox.runtime import engine
 from glovebox.runtime.coroutines import running
 from glovebox.runtime.world import World
 
+from ..waiting import PATIENCE_S
 from .plain_mpyc import parties
 
 pytestmark = pytest.mark.attack
@@ -67,7 +68,7 @@ def candidates(p: int, own: int, points: list[tuple[int, int]]) -> set[int]:
 
 def test_plain_mpyc_lets_one_party_find_the_others_secret(tmp_path):
     with parties(tmp_path, CURIOUS.replace("SECRETS", str(SECRETS))) as running:
-        out = running[0].communicate(timeout=30)[0]
+        out = running[0].communicate(timeout=PATIENCE_S)[0]
     p, own, points = json.loads(out)
     for i, secret in enumerate(SECRETS):
         assert secret in candidates(p, own[i], [(x, share[i]) for x, share in points])

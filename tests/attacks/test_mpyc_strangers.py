@@ -6,7 +6,6 @@ import asyncio
 import pickle
 import ssl
 import struct
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,7 +128,6 @@ async def test_glovebox_computes_with_the_true_party_whoever_comes_first(tmp_pat
         writer.write(claim(tmp_path, 1))
         await writer.drain()
 
-    start = time.monotonic()
     async with mesh(before=strangers) as (engines, _):
 
         async def product(shamir):
@@ -140,7 +138,6 @@ async def test_glovebox_computes_with_the_true_party_whoever_comes_first(tmp_pat
         shares = await asyncio.gather(*map(product, engines))
         p = engines[0].integers(64).field.modulus
         assert recombined(dict(enumerate(shares)), p, 1, "test") == [36, 49]
-    assert time.monotonic() - start < 5
     assert not list(tmp_path.iterdir())
     for one in told:
         one.cancel() if isinstance(one, asyncio.Task) else one.close()

@@ -22,6 +22,8 @@ from glovebox.errors import GloveboxError
 from glovebox.node.local import Status, StatusRequest, talk
 from glovebox.node.state import ENDED
 
+from ..waiting import wait_until
+
 HELD = [sys.executable, str(Path(__file__).parent / "held_node.py")]
 EXERCISE = pair(128)
 QUESTION = EXERCISE.questions[0].asked
@@ -30,8 +32,6 @@ EVENTS = (
     "proposed", "accepted", "started", "linked", "loaded", "encoded", "matched", "finished", "revealing", "answered",
     "endorsing", "signed",
 )  # fmt: skip
-STARTED_S = 20.0
-SETTLED_S = 10.0
 
 
 @contextmanager
@@ -71,16 +71,6 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def wait_until(holds: Callable[[], object], seconds: float) -> bool:
-    """Wait until something holds; whether it does by then."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @dataclass
@@ -127,12 +117,12 @@ def halted(fleet: Fleet, party: str, event: str, statement: str = "") -> Halt:
     (home / "held").unlink(missing_ok=True)
     (home / "hold").write_text(event)
     asking = Asking(fleet, statement or anew(QUESTION))
-    wait_until(lambda: (home / "held").exists() or not asking.thread.is_alive(), STARTED_S)
+    wait_until(lambda: (home / "held").exists() or not asking.thread.is_alive())
     if not (home / "held").exists():
         (home / "hold").unlink()
         raise AssertionError(f"{party} did not come to {event}: {asking}")
     if EVENTS.index("started") <= EVENTS.index(event) <= EVENTS.index("answered"):
-        wait_until(lambda: (event, party) in asking.seen, STARTED_S)
+        wait_until(lambda: (event, party) in asking.seen)
     return Halt(asking, worker, before, (home / "hold").unlink)
 
 
@@ -177,9 +167,9 @@ def status(fleet: Fleet, party: str) -> Status:
 def assert_settled(fleet: Fleet, gone: set[int]) -> None:
     """Every node that runs has no session left but one spare, its sessions have ended; these processes are gone."""
     for party in fleet.processes:
-        assert wait_until(lambda party=party: not status(fleet, party).sessions, SETTLED_S), party
-        assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1, SETTLED_S), party
+        assert wait_until(lambda party=party: not status(fleet, party).sessions), party
+        assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1), party
         assert set(kept(fleet, party).states.values()) <= set(ENDED), party
         verify_log(fleet.homes[party].log_file, fleet.keys[party])
         assert not list(fleet.homes[party].temporary.iterdir()), party
-    assert wait_until(lambda: not any(runs(pid) for pid in gone), SETTLED_S), gone
+    assert wait_until(lambda: not any(runs(pid) for pid in gone)), gone

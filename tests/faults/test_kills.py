@@ -16,6 +16,7 @@ import pytest
 from glovebox.cli.fleet import anew
 from glovebox.planner.answer import read_answer
 
+from ..waiting import PATIENCE_S, wait_until
 from .halts import (
     ASKER,
     EVENTS,
@@ -29,11 +30,7 @@ from .halts import (
     said,
     start_missing,
     status,
-    wait_until,
 )
-
-WITHIN_S = 5.0
-"""A bound that people rely on (who waits for a dead peer must be told), not a measure of speed: it takes 0.1 s."""
 
 SAMPLE = {
     ("started", "right", "node"), ("linked", "notary", "worker"), ("matched", "right", "worker"),
@@ -65,13 +62,13 @@ def fleet(tmp_path_factory):
 def test_a_kill_is_told_and_survived(fleet, record_property, event, party, process):
     halt = halted(fleet, party, event)
     node = fleet.processes[party]
-    killed, killed_at = time.monotonic(), time.time()
+    killed = time.monotonic()
     os.kill(halt.worker if process == "worker" else node.pid, signal.SIGKILL)
     if process == "node":
         node.wait()
         del fleet.processes[party]
     halt.release()
-    halt.asking.thread.join(60)
+    halt.asking.thread.join(PATIENCE_S)
     error, seconds = halt.asking.error, halt.asking.at - killed
     told = f"{error.exit_code} {error.code:<12}{error.party or '-':<8}{error.step or '-':<10}" if error else "answered"
     record_property("fault", f"{EVENTS.index(event):>2} {event:<10}{party:<8}{process:<8}{told} {seconds:.2f} s")
@@ -81,13 +78,13 @@ def test_a_kill_is_told_and_survived(fleet, record_property, event, party, proce
         assert needless(event, party, process)
     else:
         assert error.exit_code == 5
-        assert seconds < WITHIN_S
+        assert "nothing came" not in " ".join(error.lines()).lower()  # told by the death itself, not by a deadline
         if (party, process) == (ASKER, "node"):
             assert error.summary == "this party's node ended before it answered"
         else:
             assert error.party == party
             assert is_near(error.step, event)
-        assert_others_say_so(fleet, halt, party, event, killed_at)
+        assert_others_say_so(fleet, halt, party, event)
     assert_nothing_revealed(fleet, halt, event, party)
     assert_settled(fleet, {halt.worker})
     if process == "node":
@@ -108,19 +105,18 @@ def is_near(step, event):
     return step in EVENTS[max(0, place - 1) : place + 2] or (event == "endorsing" and step == "signed")
 
 
-def assert_others_say_so(fleet, halt, party, event, killed_at):
-    """Every other node's log names the party and a step, in time."""
+def assert_others_say_so(fleet, halt, party, event):
+    """Every other node's log names the party and a step."""
     for other in set(PARTIES) - {party}:
         if event in ("proposed", "accepted") and kept(fleet, other).states == halt.before[other].states:
             continue  # it had not heard of the question
-        assert wait_until(lambda other=other: said(fleet, other, halt.before[other]), WITHIN_S), other
+        assert wait_until(lambda other=other: said(fleet, other, halt.before[other])), other
         (entry,) = said(fleet, other, halt.before[other])
         if entry.event != "signed":
             assert entry.what["party"] == party, (other, entry)
             assert entry.what["step"], (other, entry)
         else:
             assert EVENTS.index(event) >= EVENTS.index("answered"), (other, entry)
-        assert entry.at - killed_at < WITHIN_S, (other, entry)
 
 
 def assert_nothing_revealed(fleet, halt, event, party):
@@ -153,7 +149,7 @@ def test_the_command_line_says_who_was_lost(fleet):
     (home / "hold").write_text("encoded")
 
     def kill():
-        assert wait_until((home / "held").exists, 20)
+        assert wait_until((home / "held").exists)
         fleet.processes["notary"].kill()
         fleet.processes.pop("notary").wait()
         (home / "hold").unlink()

@@ -18,6 +18,7 @@ from glovebox.contract.terms import MICRO
 from glovebox.node.contracts import read_contract
 from glovebox.node.ledger import Ledger
 
+from ..waiting import PATIENCE_S, wait_until
 from .halts import (
     ASKER,
     EVENTS,
@@ -29,7 +30,6 @@ from .halts import (
     halted,
     held_fleet,
     start_missing,
-    wait_until,
 )
 
 RULES = EXERCISE.terms.partition("exact = ")[0].replace("groups_of_at_least = 1", "groups_of_at_least = 2")
@@ -81,7 +81,7 @@ def test_a_kill_never_makes_an_answer_cheaper(fleet, record_property, event, par
     os.kill(node.pid, signal.SIGKILL)
     node.wait()
     halt.release()
-    halt.asking.thread.join(60)
+    halt.asking.thread.join(PATIENCE_S)
     fleet.start(party, HELD)
     assert_settled(fleet, {halt.worker})
 
@@ -94,9 +94,9 @@ def test_a_kill_never_makes_an_answer_cheaper(fleet, record_property, event, par
     assert len(begun) <= 1
     first, second = (fleet.ask(ASKER, statement) for _ in range(2))
     assert bytes(first.answer) == bytes(second.answer)
+    assert wait_until(lambda: len({spent(fleet, each)[0] for each in PARTIES}) == 1)
     after = {each: spent(fleet, each)[0] for each in PARTIES}
     runs = {session for each in PARTIES for session in openings(fleet, each) - before[each][1]}
-    assert wait_until(lambda: len(set(after.values())) == 1, 1), after
     assert after[ASKER] >= known + len(runs) * MICRO  # never fewer spends than runs with an opening
     assert after[ASKER] <= known + 2 * MICRO
     if computed:  # the answer was on its way: that one is given, and nothing is computed

@@ -24,8 +24,8 @@ from glovebox.node.home import Home
 from glovebox.node.local import Answered, Ask, Progress, talk
 from glovebox.node.state import State
 
-START_S = 30.0
-STOP_S = 10.0
+START_S = 120.0
+STOP_S = 30.0
 
 
 class Fleet:

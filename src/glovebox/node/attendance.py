@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 PROPOSAL_S = 10.0
 RECEIPT_S = 20.0
-BLAME_S = 1.0  # how long the asker may take to say who was at fault; it waits for us no less (coordinator.py)
 MOST_EXPIRES_S = 60
 
 report = structlog.get_logger()
@@ -131,13 +131,22 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
         with contextlib.suppress(PeerLost):  # the run does not depend on being followed
             await tell(Event(participant.session, participant.me, name))
 
+    said = False
+
+    async def failed(error: GloveboxError) -> None:
+        nonlocal said
+        if not said:
+            said = True
+            with contextlib.suppress(PeerLost):
+                await tell(participant.failed(error))
+
     following: asyncio.Future[Signed] | None = None
     try:
         opening = open_signed(await link.receive(min(expires_s, MOST_EXPIRES_S)), key, Start, Cancel)
         if not isinstance(opening, Start):
             raise _cancelled(opening, participant)
         following = asyncio.ensure_future(link.receive())
-        ended = await _until_ended(participant, opening, reached, following)
+        ended = await _until_ended(participant, opening, reached, failed, following)
         with contextlib.suppress(PeerLost):
             await tell(ended)
         receipt = _receipt(await _in_time(following, participant), participant)
@@ -148,10 +157,9 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
         error = told(problem)
         if isinstance(error, PeerLost) and error.step == "control":
             error.step = participant.step
-        with contextlib.suppress(PeerLost):
-            await tell(participant.failed(error))
-            if participant.took and not participant.revealing:
-                await hear_void(link, following, participant)
+        await failed(error)
+        if participant.took and not participant.revealing:
+            await hear_void(link, following, participant)
         raise
     finally:
         if following:
@@ -172,17 +180,26 @@ async def _in_time(following: asyncio.Future[Signed], participant: Participant) 
 
 
 async def _until_ended(
-    participant: Participant, start: Start, reached: Tell, following: asyncio.Future[Signed]
+    participant: Participant,
+    start: Start,
+    reached: Tell,
+    failed: Callable[[GloveboxError], Awaitable[None]],
+    following: asyncio.Future[Signed],
 ) -> Ended:
-    """Run; the asker's cancel, or the loss of its link, ends the session, at once unless it has begun to reveal."""
+    """Run; the asker's cancel, or the loss of its link, ends the session, at once unless it has begun to reveal.
+
+    Of a lost peer this party says what it saw at once, and then hears the asker: who left is often not who was lost
+    first, and the asker hears everybody. It waits for the asker for as long as for any party that is silent.
+    """
     running = asyncio.ensure_future(participant.run(start, reached))
     both: list[asyncio.Future[Any]] = [running, following]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if not running.done() and participant.revealing:  # the others may have all they need
         await asyncio.wait([running], timeout=participant.node.settings.deadline_s)
-    elif _lost_a_peer(running):  # the asker hears everybody, and knows better who was lost first; or is lost itself
-        await asyncio.wait([following], timeout=BLAME_S)
-    if running.done() and not (_lost_a_peer(running) and following.done()):
+    elif lost := _lost_peer(running):
+        await failed(lost)
+        await asyncio.wait([following], timeout=participant.node.settings.deadline_s)
+    if running.done() and not (_lost_peer(running) and following.done()):
         return running.result()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -190,10 +207,10 @@ async def _until_ended(
     raise _cancelled(open_signed(following.result(), asker.key, Cancel), participant)
 
 
-def _lost_a_peer(running: asyncio.Future[Ended]) -> bool:
-    """Whether a run ended because a peer was lost, or because another peer says that one was."""
+def _lost_peer(running: asyncio.Future[Ended]) -> GloveboxError | None:
+    """The error of a run that ended because a peer was lost, or because another peer says that one was."""
     error = running.exception() if running.done() else None
-    return isinstance(error, GloveboxError) and error.code in (PeerLost.code, BLAMED)
+    return error if isinstance(error, GloveboxError) and error.code in (PeerLost.code, BLAMED) else None
 
 
 def _receipt(envelope: Signed, participant: Participant) -> Receipt:

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 
 EXPIRES_S = 30
 REPLY_S = 20.0
-BLAME_S = 2.0
-"""When somebody blames a party: how long that party, or the loss of its node, may take to say so itself (two beats)."""
+BLAME_S = 5.0
+"""When a peer was lost: how long the others may take to say what they saw. Their workers lose this one's links at once,
+so only a node that stands still, or lies, takes it all; one that knows the cause ends the waiting."""
 
 ENDING_S = 20.0
 """How long after this node the others may end: they wait for each other's goodbye."""
@@ -312,9 +313,9 @@ async def _wait_ended(tasks: Collection[asyncio.Task[Ended]], first: list[asynci
         _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     if pending and not _errors(tasks):
         _, pending = await asyncio.wait(pending, timeout=ENDING_S, return_when=asyncio.FIRST_EXCEPTION)
-    errors = _errors(tasks)
-    if pending and errors and min(map(rank, errors)) > 1:
-        _, pending = await asyncio.wait(pending, timeout=BLAME_S)
+    deadline = time.monotonic() + BLAME_S
+    while pending and min(map(rank, _errors(tasks)), default=0) > 1 and (left := deadline - time.monotonic()) > 0:
+        _, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
