@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from glovebox.contract.anonymity import band_labels
 from glovebox.data.database import Parameters, batches, open_database, rows
-from glovebox.data.loading import load_groups, table_snapshot
+from glovebox.data.loading import load_groups
+from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import check_table
 from glovebox.data.sources import source_at
 from glovebox.data.trees import name

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from glovebox.data import sqlite
-from glovebox.data.loading import table_snapshot
+from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import check_table
 from glovebox.data.sources import Source, source_at
 from glovebox.errors import DataError, UsageError

@@ -8,7 +8,8 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from glovebox.data.loading import load_groups, table_snapshot
+from glovebox.data.loading import load_groups
+from glovebox.data.passes import table_snapshot
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import Call, ColumnRef, Constant

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glovebox.data.loading import load_rows, table_snapshot
+from glovebox.data.loading import load_rows
+from glovebox.data.passes import table_snapshot
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import Call, ColumnRef, Constant

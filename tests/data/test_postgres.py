@@ -7,7 +7,7 @@ import traceback
 import pytest
 from msgspec.structs import replace
 
-from glovebox.data.loading import table_snapshot
+from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import check_table
 from glovebox.data.sources import Source, source_at
 from glovebox.errors import DataError, GloveboxError, UsageError

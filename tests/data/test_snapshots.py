@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glovebox.data.loading import table_snapshot
+from glovebox.data.passes import table_snapshot
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.errors import DataError
 from glovebox.schema.columns import Column, Table

@@ -9,8 +9,6 @@ what is hashed is what is counted. No floating point anywhere.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from glovebox.data.arrays import booleans, integers, validity
-from glovebox.data.database import Database, Parameters, batches, keep, rows
+from glovebox.data.database import Database, Parameters, batches, rows
 from glovebox.data.derived import derived_view
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
 from glovebox.data.identifiers import DIGEST_BYTES, composed, key, key_bytes
@@ -36,7 +34,8 @@ from glovebox.data.measures import (
     of_row,
     total_units,
 )
-from glovebox.data.quality import check_table, ids_above, most_rows, refuse_faults
+from glovebox.data.passes import PASSES, Told, hashed, kept_rows, untold, without_surplus
+from glovebox.data.quality import ids_above, most_rows
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
@@ -46,18 +45,8 @@ from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.local import LocalQuery
 
-PASSES = 3
-"""Over a table that is kept: to keep it, to hash it, to group it."""
-
 AT_ONCE = 1 << 19
 """Of more rows, ids are not compared with all others at once: that misses every cache, and shards compare theirs."""
-
-Told = Callable[[int, int], None]
-"""Called with how many rows were read, of how many at most, over all passes."""
-
-
-def _untold(done: int, of: int) -> None:
-    """Progress that nobody follows."""
 
 
 class LoadedRows(Struct, frozen=True):
@@ -91,22 +80,13 @@ class LoadedGroups(Struct, frozen=True):
         return f"<LoadedGroups: {self.values.shape[0]} measures of {self.values.shape[1]} groups>"
 
 
-def table_snapshot(database: Database, table: Table, source: Source, salt: bytes) -> bytes:
-    """The snapshot of a table's file, 32 bytes. Raises DataError for a table that is not as the contract says."""
-    view = view_of(database, table, source)
-    snapshot = SnapshotHash(salt, table)
-    for _ in hashed(database, view, source, view.checked(), view.parameters, snapshot):
-        pass
-    return snapshot.digest()
-
-
 def load_rows(
     database: Database,
     query: LocalQuery,
     table: Table,
     source: Source,
     salt: bytes,
-    told: Told = _untold,
+    told: Told = untold,
     room: Room = MEMORY,
 ) -> LoadedRows:
     """One line for each id with a row that passes the filter. Raises DataError for a table that is not as it should.
@@ -313,59 +293,8 @@ def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Sele
     return int(nulls or 0), int(without or 0)  # over no rows, count_if is NULL
 
 
-def hashed(
-    database: Database,
-    view: View,
-    source: Source,
-    select: exp.Select,
-    parameters: Parameters,
-    snapshot: SnapshotHash,
-) -> Iterator[pa.RecordBatch]:
-    """The batches of a SELECT that has all of `view.checked()`'s columns, each taken into the snapshot.
-
-    Raises DataError at the first row with a fault, and at the first above the contract's bound, with all counts.
-    """
-    total = 0
-    with closing(batches(database, select, parameters)) as stream:
-        for batch in stream:
-            snapshot.update([batch.column(reading.name) for reading in view.readings])
-            total += batch.num_rows
-            if total > view.table.rows or booleans(batch.column("faulty")).any():
-                break
-            yield batch
-        else:
-            return
-    refuse_faults(check_table(database, view.table, source))
-    raise DataError(f"the file of {view.table.name} changed while it was read", step="loaded")
-
-
-def kept_rows(database: Database, view: View, source: Source, salt: bytes, told: Told) -> tuple[exp.Select, bytes]:
-    """A SELECT from a temporary table of the cleaned rows, and their snapshot. Raises DataError as `hashed` does."""
-    every = keep(database, view.checked(), view.parameters)
-    snapshot, most = SnapshotHash(salt, view.table), view.table.rows
-    read_rows = most  # the first pass, which DuckDB makes at once
-    for batch in hashed(database, view, source, every, Parameters(), snapshot):
-        told(read_rows := read_rows + batch.num_rows, PASSES * most)
-    return every, snapshot.digest()
-
-
-def without_surplus(view: View, every: exp.Select, column: Column) -> exp.Select:
-    """The rows, but of an id at most rows_per_id where the contract has the rest dropped; ids that are NULL stay.
-
-    The first count, in the order of their values, column by column: whoever reads the same rows keeps the same.
-    """
-    if not view.table.surplus_dropped or column.unique:
-        return every
-    id_ = name(view.name_of(column.name))
-    order = exp.Order(expressions=[exp.Ordered(this=name(reading.name)) for reading in view.readings])
-    place = exp.Window(this=exp.RowNumber(), partition_by=[id_.copy()], order=order).as_("place", quoted=True)
-    numbered = exp.select(exp.Star(), place).from_(every.subquery("every"))
-    within = compare(exp.LTE, name("place"), number(view.table.rows_per_id or view.table.rows))
-    return exp.select(exp.Star()).from_(numbered.subquery("numbered")).where(exp.or_(is_null(id_), within))
-
-
 def load_groups(
-    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = _untold
+    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = untold
 ) -> LoadedGroups:
     """The totals of one owner. Raises DataError for a table that is not as the contract says."""
     view = view_of(database, table, source)

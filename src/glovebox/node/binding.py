@@ -15,7 +15,7 @@ from pathlib import Path
 from glovebox.contract.model import Contract
 from glovebox.data.database import Database, open_database
 from glovebox.data.hints import Hint, match_hints
-from glovebox.data.loading import table_snapshot
+from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import Report, check_table, refuse_faults
 from glovebox.data.sources import Source
 from glovebox.errors import DataError, Refused, UsageError

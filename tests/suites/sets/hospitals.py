@@ -81,7 +81,7 @@ REWRITTEN = {
             "GROUP BY hospital ORDER BY hospital",
         ),
         sorted,
-    )
+    ),
 }
 
 HOSPITALS_AND_INSURER = DataSet(
