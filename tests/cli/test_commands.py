@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from glovebox.cli.fleet import free_ports
+
 ROOT = Path(__file__).parents[2]
 PARTIES = ("retailer", "publisher", "notary")
 HEAVY = ("numpy", "duckdb", "pyarrow", "numba", "mpyc", "sqlglot", "pydantic", "cryptography")
@@ -74,7 +76,7 @@ def parties(tmp_path_factory):
     homes = {party: place / party for party in PARTIES}
     cards = []
     for party, home in homes.items():
-        good("identity", "--new", party, "--listen", f"127.0.0.1:{free_port()}", home=home)
+        good("identity", "--new", party, "--listen", f"127.0.0.1:{free_ports(1)[0]}", home=home)
         cards.append(good("identity", home=home))
     contract = place / "spring.toml"
     contract.write_text(HEAD + "".join(cards) + TERMS)
@@ -98,16 +100,8 @@ def parties(tmp_path_factory):
     yield place, homes
     for node in nodes:
         node.terminate()
-        assert node.wait(10) == 0
+        assert node.wait(60) == 0
         node.stdout.close()
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_an_answer_is_printed_kept_and_verified(parties):

@@ -49,7 +49,7 @@ def test_the_readme_sets_three_organisations_up(tmp_path):
     finally:
         for node in nodes:
             node.terminate()
-            node.wait(10)
+            node.wait(60)
             node.stdout.close()
 
 

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from adbc_driver_postgresql import dbapi
 
+from glovebox.cli.fleet import free_ports
 from glovebox.data.sources import Server
 
 NOBODY = 65534  # PostgreSQL refuses to run as root
@@ -64,7 +64,7 @@ def postgres_server() -> Iterator[RunningServer]:
              "--locale=C", "--encoding=UTF8", "--no-sync"],
             check=True, cwd="/", stdout=subprocess.DEVNULL, **as_user,
         )  # fmt: skip
-        port = free_port()
+        (port,) = free_ports(1)
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1",
              "-c", "unix_socket_directories=", "-c", "fsync=off"],
@@ -77,12 +77,12 @@ def postgres_server() -> Iterator[RunningServer]:
     finally:
         if process:
             process.send_signal(signal.SIGINT)  # a fast shutdown: sessions end, nothing is waited for
-            process.wait(20)
+            process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_until_ready(running: RunningServer, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             return running.admin("SELECT 1")
@@ -90,9 +90,3 @@ def wait_until_ready(running: RunningServer, process: subprocess.Popen[bytes]) -
             if process.poll() is not None or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

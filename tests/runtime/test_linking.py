@@ -103,7 +103,7 @@ async def test_a_party_that_is_lost_while_others_are_awaited_ends_the_wait():
         started = time.monotonic()
         with pytest.raises(PeerLost, match="right ended the session") as caught:
             await first
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
         assert caught.value.party == "right"
 
 
@@ -141,7 +141,7 @@ async def test_outsiders_change_nothing():
             await asyncio.sleep(0.2)
             started = time.monotonic()
             links = [await session.open(0), *[await task for task in waiting]]
-            assert time.monotonic() - started < 1  # a silent one in party 0's name holds no place
+            assert time.monotonic() - started < 4  # a silent one in party 0's name holds no place
             await all_can_talk(links, "a")
         await all_can_talk(links, "b")
 
@@ -218,7 +218,7 @@ async def test_two_transcripts_never_meet():
     async with Session(2) as session:
         started = time.monotonic()
         results = await asyncio.gather(session.open(0), session.open(1, transcript=b"\1" * 32), return_exceptions=True)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
         assert [(type(r), r.summary) for r in results] == [
             (BadFrame, "right greets for another session"),
             (BadFrame, "left greets for another session"),
