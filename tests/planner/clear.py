@@ -14,6 +14,7 @@ from glovebox.data.loading import load_groups, load_rows
 from glovebox.data.sources import source_at
 from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import Joined, local_queries
+from glovebox.planner.ranked import ranked_of
 from glovebox.planner.shape import by_group, join_shape, paired, pivots
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
 
@@ -62,7 +63,18 @@ def opened_part(part, totals):
 
 
 def stacked_totals(plan, loaded):
-    return [sum(own.values[total.query] for own in loaded) for total in plan.totals]
+    totals = [sum(own.values[total.query] for own in loaded) for total in plan.totals]
+    for number, one in enumerate(ranked_of(plan)):
+        counts = sum(own.counts[number] for own in loaded)
+        for place, ranks in zip(one.places, one.asked, strict=True):
+            totals[place] = sum(one.low + places_at(rank, counts) for rank in ranks)
+    return totals
+
+
+def places_at(rank, counts):
+    """The place of the value at a rank, in each group."""
+    ascending = counts.cumsum(axis=1)
+    return (rank.of * ascending - rank.share * ascending[:, -1:] + rank.plus < 0).sum(axis=1)
 
 
 def joined_totals(plan, loaded):

@@ -20,11 +20,11 @@ EPOCH = date(1970, 1, 1)
 
 USES: dict[Kind, tuple[Use, ...]] = {
     "id": (),
-    "integer": ("sum", "avg", "min", "max", "group", "filter", "compare"),
-    "decimal": ("sum", "avg", "min", "max", "group", "filter", "compare"),
+    "integer": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
+    "decimal": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
     "boolean": ("group", "filter", "compare"),
     "category": ("group", "filter", "compare"),
-    "date": ("min", "max", "group", "filter", "compare"),
+    "date": ("min", "max", "quantile", "group", "filter", "compare"),
     "timestamp": ("min", "max", "group", "filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
@@ -48,8 +48,8 @@ def read_column(name: str, part: ColumnPart, path: Path) -> Column:
     low, high = _range(kind, precision, scale, part.range, (*path, "range"))
     check_clip(part, path)
     check_round(kind, part, low, path)
-    if low is None and {"sum", "avg", "min", "max"} & set(part.may):
-        use = "summed" if {"sum", "avg"} & set(part.may) else "asked for its least or greatest"
+    if low is None and {"sum", "avg", "min", "max", "quantile"} & set(part.may):
+        use = "summed" if {"sum", "avg"} & set(part.may) else "asked for its least, its greatest or a quantile"
         sentence = f"{name} may be {use} and has no range"
         raise Fault("contract_range", path, sentence, "write range = [lowest, highest], both allowed")
     labels = (*(band_labels(bands, scale) if bands else ()), *(part.values or ()))

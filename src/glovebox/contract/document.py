@@ -43,7 +43,7 @@ class ColumnPart(Part):
     required: bool = False
     values: Annotated[list[str], Field(min_length=1, max_length=4096)] | None = None
     range: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
-    may: list[Literal["sum", "avg", "min", "max", "group", "filter", "compare"]] = []
+    may: list[Literal["sum", "avg", "min", "max", "quantile", "group", "filter", "compare"]] = []
     round: Literal["hour", "day", "week", "month", "quarter", "year"] | None = None
     bands: Annotated[list[int | str], Field(min_length=2, max_length=1000)] | None = None
     clip: Literal[True] | None = None

@@ -86,7 +86,7 @@ def _column(column: Column) -> str:
     uses = {
         "sum": "summed", "avg": "averaged", "min": "told as the least of a group, which is one person's",
         "max": "told as the greatest of a group, which is one person's", "group": "grouped by", "filter": "filtered by",
-        "compare": "compared",
+        "compare": "compared", "quantile": "told as a quantile of a group, as its median, which is one person's",
     }  # fmt: skip
     may = ", ".join(uses[use] for use in column.may)
     if column.kind == "id":

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from glovebox.data.arrays import booleans, integers, validity
+from glovebox.data.counts import value_counts
 from glovebox.data.database import Database, Parameters, batches, rows
 from glovebox.data.derived import derived_view
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
@@ -71,10 +72,13 @@ class LoadedRows(Struct, frozen=True):
 
 class LoadedGroups(Struct, frozen=True):
     """One line a group. values: (measures, groups) int64, groups in row-major order of the groupings' domains, zero
-    where a group has no rows; snapshot: 32 bytes."""
+    where a group has no rows; snapshot: 32 bytes. counts: of each measure of kind counts, in their order, how often
+    each value is there, (groups, values) int64; their lines of `values` are zero.
+    """
 
     values: NDArray[np.int64]
     snapshot: bytes
+    counts: tuple[NDArray[np.int64], ...] = ()
 
     def __repr__(self) -> str:
         return f"<LoadedGroups: {self.values.shape[0]} measures of {self.values.shape[1]} groups>"
@@ -307,7 +311,8 @@ def load_groups(
             raise DataError(f"{table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
     parameters = Parameters()
     group = group_number(query, view, parameters)
-    totals = [of_group(measure, view, parameters) for measure in query.measures]
+    places = [place for place, measure in enumerate(query.measures) if measure.kind != "counts"]
+    totals = [of_group(query.measures[place], view, parameters) for place in places]
     select = exp.select(group.as_("number"), *totals).from_(every.subquery("every"))
     select = select.where(condition(query, view, parameters))
     if query.groupings:
@@ -316,9 +321,12 @@ def load_groups(
     for group_of, *line in rows(database, select, parameters):
         if group_of is None or not 0 <= group_of < query.groups:
             raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
-        for index, (measure, total) in enumerate(zip(query.measures, line, strict=True)):
-            values[index, group_of] = total_units(measure, total)
-    return LoadedGroups(values, snapshot)
+        for index, total in zip(places, line, strict=True):
+            values[index, group_of] = total_units(query.measures[index], total)
+    counted = (measure for measure in query.measures if measure.kind == "counts")
+    return LoadedGroups(
+        values, snapshot, tuple(value_counts(database, view, query, measure, every) for measure in counted)
+    )
 
 
 def _computed(extra: dict[str, Node], node: Node) -> str:

@@ -34,7 +34,7 @@ def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
     """A measure of a single row; None where that is 1 for each."""
     if measure.kind == "rows" or (measure.kind == "people" and measure.expression is None):
         return None
-    if measure.kind in ("sum", "least"):
+    if measure.kind in ("sum", "least", "counts"):
         return measured(_expression(measure), measure.scale, view, parameters)
     return present(_expression(measure), view, parameters)
 
@@ -94,7 +94,7 @@ def of_group(measure: Measure, view: View, parameters: Parameters) -> Node:
 def line_units(measure: Measure, column: pa.Array[Any]) -> NDArray[np.int64]:
     """A measure's column as integers, in units of its scale if it has one; where NULL zero, of a least its `high`."""
     scale = column.type.scale if pa.types.is_decimal(column.type) else 0
-    if measure.kind in ("sum", "least") and scale != measure.scale:
+    if measure.kind in ("sum", "least", "counts") and scale != measure.scale:
         raise GloveboxError("a number came with other decimals than the plan has", code="plan", step="loaded")
     values, valid = integers(column)
     return values if measure.kind != "least" or valid is None else np.where(valid, values, measure.high)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
@@ -23,6 +22,7 @@ from glovebox.node import homomorphic, two_owners
 from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
+from glovebox.node.quantiles import sums_and_quantiles
 from glovebox.node.spines import spine_totals
 from glovebox.node.steps import (
     finishing_of,
@@ -47,7 +47,6 @@ from glovebox.protocols.reveal import (
     shares_for_opening,
 )
 from glovebox.protocols.shards import Rows
-from glovebox.protocols.stacking import stacked_totals
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.context import Context, Ground
 from glovebox.runtime.engine import open_shamir
@@ -335,12 +334,9 @@ class Run:
             case Spines():
                 await self._reached("encoded")
                 return await spine_totals(ctx, plan, own)
-            case stacked:
-                owners = tuple(query.party for query in stacked.owners)
-                shape = (len(rings), finishing.groups)
-                mine = None if own is None else np.stack([own.values[total.query] for total in plan.totals])
+            case Stacked():
                 await self._reached("encoded")
-                return await stacked_totals(ctx.narrow("stacking"), finishing.bits, shape, owners, mine)
+                return await sums_and_quantiles(ctx, plan, own)
 
     async def _receive(self, opened: Any) -> None:
         answer = answer_of(self.plan, opened.shown, opened.parts)

@@ -7,6 +7,7 @@ import math
 from glovebox.planner.answer import parts_of
 from glovebox.planner.plan import Joined, Plan, groupings_of, joins_of, members
 from glovebox.planner.privacy import decays
+from glovebox.planner.ranked import ranked_frame, ranked_of
 from glovebox.planner.shape import join_shape as shape_of
 from glovebox.planner.shape import joint_shape
 from glovebox.planner.suppression import nesting_of
@@ -21,7 +22,12 @@ from glovebox.runtime.context import Role
 
 
 def row_roles(plan: Plan) -> dict[Role, int]:
-    """Who plays which role in the row engine, if it runs once; several spines give the roles anew."""
+    """Who plays which role in the row engine, if it runs once; several spines give the roles anew.
+
+    Quantiles of a stacked table are found by the first three who compute.
+    """
+    if ranked_of(plan):
+        return dict(zip((Role.QUERY, Role.TABLE, Role.HELPER), plan.computing, strict=False))
     return roles_of(plan.source) if isinstance(plan.source, Joined) else {}
 
 
@@ -33,7 +39,7 @@ def roles_of(joined: Joined) -> dict[Role, int]:
 
 def role_names(plan: Plan) -> list[tuple[int, str]]:
     """Each member of the session and its role, of several joins one for each, as the transcript binds them."""
-    runs = [roles_of(joined) for joined, _ in joins_of(plan)]
+    runs = [roles_of(joined) for joined, _ in joins_of(plan)] or [row_roles(plan)]
     roles = {
         party: ",".join(role.value for run in runs for role, playing in run.items() if playing == party)
         for party in members(plan)
@@ -106,4 +112,4 @@ def largest_frame(plan: Plan) -> int:
     if is_alone(plan):
         return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
     rows = (largest_row_frame(shape_of(*run)) for run in joins_of(plan))
-    return max(*rows, finishing_of(plan).largest_frame, 0)
+    return max(*rows, ranked_frame(plan), finishing_of(plan).largest_frame)

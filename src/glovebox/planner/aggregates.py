@@ -22,6 +22,7 @@ from glovebox.planner.nulls import of_nulls
 from glovebox.planner.pairs import Pairs
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
+from glovebox.planner.quantiles import QUANTILES, quantile
 from glovebox.planner.scope import Scope
 from glovebox.planner.slots import THERE
 from glovebox.planner.statement import conjuncts
@@ -101,7 +102,9 @@ class Totals:
                 return self._average(name, inner, filters)
             case exp.Min() | exp.Max():
                 return extreme(self, name, inner, filters)
-        hint = "COUNT, SUM, AVG, MIN or MAX, or a column of GROUP BY"
+        if isinstance(inner, QUANTILES):
+            return quantile(self, name, inner, filters)
+        hint = "COUNT, SUM, AVG, MIN, MAX or MEDIAN, or a column of GROUP BY"
         return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
     def conditions(self, node: exp.Expr | None) -> Conditions:
@@ -269,7 +272,7 @@ class Totals:
             return Output(name, "count", total=self.total(self.people(filters), node, filters.mixed))
         one = self.typing.typed(inside)
         self.typing.allow_conditions(inside, one)
-        return Output(name, "count", total=self.total(self._present(one, filters), node, filters.mixed))
+        return Output(name, "count", total=self.total(self.present(one, filters), node, filters.mixed))
 
     def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
         """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""
@@ -293,7 +296,7 @@ class Totals:
             )
         return column == found.ids if self.joined else column.name in ids_called(self.scope)
 
-    def _present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
+    def present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
         """The number of rows where an expression is not NULL, times the rows of the other side."""
         self.refuse_value_of_nothing(self.scope.statement.tree, one)
         measures = self.rows_of(filters)

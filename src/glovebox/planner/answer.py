@@ -69,6 +69,10 @@ def _parts(output: Output) -> tuple[Part, ...]:
             return (quotient, Part("null", over=over))
         case "extreme":
             return (Part("total", total=output.total),)
+        case "quantile":
+            return (Part("total", total=output.total), Part("null", over=over))
+        case "between":
+            return tuple(Part("total", total=total) for total in (output.total, output.upper, over))
         case "band":
             return (Part("band", output.total, edges=output.edges),)
         case "formula":
@@ -125,6 +129,8 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[Cell, ...], vis
         return None
     if output.kind == "formula":
         return written(value_of(output, opened), output)
+    if output.kind in ("quantile", "between"):
+        return _quantile(output, value_of(output, opened))
     first, *others = (opened[part] for part in _parts(output))
     match output.kind:
         case "count":
@@ -138,6 +144,17 @@ def _cell(output: Output, opened: dict[Part, int], labels: tuple[Cell, ...], vis
         case "quotient":
             return None if others[0] else _rounded(_scaled(first, output.scale + QUOTIENT_DECIMALS), output.digits)
     return None if others[0] <= 0 else _divided(first, others[0], output.scale, output.digits)
+
+
+def _quantile(output: Output, value: Fraction | None) -> Cell:
+    """A number of the column's scale; of an integer column one with decimals where it may lie between two."""
+    if value is None:
+        return None
+    if output.scale or (output.kind == "quantile" and output.high == 1):
+        return _extreme(output, int(value * 10**output.scale))
+    decimals = AVERAGE_DECIMALS if output.kind == "between" else 1
+    exact = EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return _rounded(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, EXACT), output.digits)
 
 
 def _extreme(output: Output, units: int) -> Cell:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
 from glovebox.planner.plan import Joined, Plan, Total, groupings_of, joins_of, local_queries
+from glovebox.planner.ranked import ranked_cost
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols import intersection, least
 from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
@@ -96,7 +97,7 @@ def plan_cost(plan: Plan) -> Cost:
     if isinstance(plan.source, Joined) and plan.source.helper is None:
         ahead, asked = joint_cost(joint_shape(plan.source, plan.totals))
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
-    costs = [join_cost(join_shape(*run)) for run in joins_of(plan)]
+    costs = [join_cost(join_shape(*run)) for run in joins_of(plan)] or [Cost(*ranked_cost(plan))]
     return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))
 
 

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from glovebox.contract.taking_part import LEAST
 from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.memory import need_of
 from glovebox.planner.plan import Joined, Plan, Spine, Spines, groupings_of, joins_of, members, owners
+from glovebox.planner.ranked import ranked_of
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
@@ -55,6 +57,8 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         told["roles"] = {}
         told["groups"] = plan.source.owners[0].lines
         told["must_not_collude"] = [f"any {(len(plan.computing) - 1) // 2 + 1} of {', '.join(told['computing'])}"]
+        if ranked_of(plan) and len(plan.computing) > LEAST + 1:
+            told["must_not_collude"].append(f"any 2 of {', '.join(told['computing'][:LEAST])}")
     return told
 
 
@@ -95,7 +99,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
         lines += [
             *(_local(local, names) for local in plan.source.owners),
             f"the totals of {plan.source.owners[0].lines} groups are added and finished on shares by all of them",
-            f"nobody learns another's totals, unless {told['must_not_collude'][0]} put theirs together",
+            *_quantiles(plan, told),
+            f"nobody learns another's totals, unless {' or '.join(told['must_not_collude'])} put theirs together",
         ]
     lines += [
         *(_noise(plan, told) if plan.noise else _exact(plan)),
@@ -180,12 +185,22 @@ def _formulas(plan: Plan) -> list[str]:
     return lines
 
 
+def _quantiles(plan: Plan, told: dict[str, Any]) -> list[str]:
+    """Who finds quantiles, and among how many counts."""
+    counts = ", ".join(f"{one.sizes.values:,}" for one in ranked_of(plan))
+    who = ", ".join(told["computing"][:LEAST])
+    return [f"{who} find quantiles on shares, among counts of {counts} values a group"] if counts else []
+
+
 def _exact(plan: Plan) -> list[str]:
-    extremes = ", ".join(output.name for output in plan.outputs if output.kind == "extreme")
+    leaves = {output.name: {leaf.kind for leaf in output.leaves()} for output in plan.outputs}
+    extremes = ", ".join(name for name, kinds in leaves.items() if kinds & {"extreme", "quantile", "between"})
+    between = ", ".join(name for name, kinds in leaves.items() if "between" in kinds)
     return [
         f"groups of fewer than {plan.threshold} people are suppressed before anything opens",
         *_beside(plan),
         *([f"{extremes}: each is the value of one person of its group"] if extremes else []),
+        *([f"{between}: the two numbers open that it lies between, and how many numbers there are"] if between else []),
         *_within(plan),
     ]
 

@@ -29,6 +29,7 @@ OPERATORS: dict[type[exp.Expr], FormulaOperator] = {
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Neg: "negate", exp.Sqrt: "sqrt", exp.Abs: "abs",
     exp.Nullif: "nullif", exp.Coalesce: "coalesce",
 }  # fmt: skip
+INEXACT_KINDS = ("average", "quotient", "quantile", "between")
 FLOATS = (exp.DType.DOUBLE, exp.DType.FLOAT)
 HAVING_LIMIT = 1 << 59
 """Under which a condition of HAVING keeps what it compares: numbers of 61 bits are compared (`threshold.py`), and noise
@@ -85,7 +86,7 @@ def _formula(totals: Totals, node: exp.Expr) -> Output:
 
 def _exact(operator: FormulaOperator, arguments: tuple[Output, ...]) -> Output:
     """A formula with the scale of its value, if that is an exact decimal."""
-    scales = [argument.scale if argument.kind not in ("average", "quotient") else INEXACT for argument in arguments]
+    scales = [argument.scale if argument.kind not in INEXACT_KINDS else INEXACT for argument in arguments]
     scale = INEXACT
     if INEXACT not in scales and operator not in ("/", "sqrt"):
         scale = sum(scales) if operator == "*" else max(scales)

@@ -36,12 +36,26 @@ def value_of(output: Output, opened: Mapping[Part, int]) -> Fraction | None:
         case "extreme":
             found = opened[Part("total", total=output.total)]
             return None if found == output.high else (-found if output.negative else found) * unit
+        case "quantile" | "between":
+            return _quantile(output, opened)
         case "quotient":
             over = output.over or 0
             found = opened[Part("quotient", output.total, over, output.low, output.high)]
             return None if opened[Part("null", over=over)] else found * unit / MICRO
     values = [value_of(argument, opened) for argument in output.arguments]
     return _applied(output, values)
+
+
+def _quantile(output: Output, opened: Mapping[Part, int]) -> Fraction | None:
+    over, found = output.over or 0, Fraction(opened[Part("total", total=output.total)])
+    if output.kind == "quantile":
+        units = None if opened[Part("null", over=over)] else found / output.high
+    else:
+        count, upper = opened[Part("total", total=over)], opened[Part("total", total=output.upper)]
+        units = found + (upper - found) * (Fraction((count - 1) * output.low, output.high) % 1) if count else None
+    if units is None or not output.scale:
+        return units
+    return Fraction(int(units), 10**output.scale)  # cut off toward zero
 
 
 def _applied(output: Output, values: list[Fraction | None]) -> Fraction | None:

@@ -13,6 +13,7 @@ from glovebox.data.encoding import encoded_bytes
 from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
+from glovebox.planner.ranked import ranked_bytes
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols.intersection import JoinShape, largest_frame, shards_of
 from glovebox.protocols.rows import traffic as row_traffic
@@ -60,7 +61,7 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
     """What a party's worker needs."""
     query = local_query(plan, party)
     if isinstance(plan.source, Stacked) or party not in plan.computing:
-        return Need(0, 0)
+        return Need(ranked_bytes(plan) if party in plan.computing else 0, 0)
     runs = joins_of(plan)  # one after the other
     matching = max((_alone(*run) if run[0].helper is None else _helped(*run) for run in runs), default=0)
     if query is None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from glovebox.protocols.expression import Expression, Match
 from glovebox.protocols.having import Bound
+from glovebox.protocols.quantile import Rank
 from glovebox.schema.local import Grouping, LocalQuery
 
 PLAN_FORMAT = 1
@@ -35,6 +36,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     that is summed in place of a measure of each. outer: "left", with the query's rows that have no match, as if each
     counted 1 there; "anti", those alone. least: not the sum is wanted but the least of one number, the column or a
     measure of kind least; `high` stands for the least of nothing. Other measures then say with 1 which lines count.
+    ranks: not the sum is wanted but, added, the numbers at these ranks of a measure of kind counts; most: how many
+    numbers of a group there are at most.
     """
 
     query: int | None
@@ -47,6 +50,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     second: int | None = None
     outer: Literal["", "left", "anti"] = ""
     least: bool = False
+    ranks: tuple[Rank, ...] = ()
+    most: int = 0
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
@@ -117,6 +122,10 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     band      how many of `edges` total `total` reaches; nothing else of it is opened
     extreme   total `total` / 10**scale, or minus that if it is `negative`; NULL where the total is `high`. A number, or
               days or microseconds since 1970 that show as a date or a time
+    quantile  total `total` / 10**scale, the middle of the `high` numbers that it adds; NULL where total `over` is 0. Of
+              a decimal it has as many digits, the rest cut off, as in DuckDB. May be a date, as an extreme
+    between   from total `total` on to total `upper`, the part of the way that (n - 1) low / high has after the point,
+              n being total `over`, which is opened too; else as a quantile
     formula   `operator` of `arguments`, which are outputs too; all that they are made of is opened. NULL where an
               argument is, but for coalesce, and for what has no value: a division by zero, a root of less than zero
     constant  of a formula: `low` / 10**scale
@@ -126,10 +135,13 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    kind: Literal["group", "count", "sum", "average", "quotient", "band", "extreme", "formula", "constant"]
+    kind: Literal[
+        "group", "count", "sum", "average", "quotient", "band", "extreme", "quantile", "between", "formula", "constant"
+    ]
     index: int = 0
     total: int = 0
     over: int | None = None
+    upper: int = 0
     scale: int = 0
     low: int = 0
     high: int = 0

@@ -15,6 +15,7 @@ from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
+from glovebox.planner.quantiles import check_counts, refuse_quantiles
 from glovebox.planner.shape import join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
@@ -38,8 +39,11 @@ def source_of(
         return _joined(totals, keys, computing)
     if totals.scope.sides[0].persons:
         return met(totals, keys, computing)
-    queries = tuple(branch_queries(totals, keys, math.prod(len(key.groupings[0].labels) for key in keys)))
+    groups = math.prod(len(key.groupings[0].labels) for key in keys)
+    queries = tuple(branch_queries(totals, keys, groups))
+    check_counts(totals, totals.scope.statement.tree, groups, totals.measures[0])
     if met_at_several(totals, outputs):
+        refuse_quantiles(totals)
         return counted_once(totals, keys, queries, computing), tuple(totals.totals)
     return Stacked(queries), tuple(totals.totals)
 

@@ -23,7 +23,7 @@ from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, s
 from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 WHOLE = "SELECT a part's columns FROM owner.table WHERE …"
-USES: tuple[Use, ...] = ("sum", "avg", "group", "filter", "compare")
+USES: tuple[Use, ...] = ("sum", "avg", "quantile", "group", "filter", "compare")
 LIKE = ("kind", "form", "max_bytes", "country", "scale", "values", "round", "bands", "parts")
 """What two columns have in common that can stand in one: all but their ranges, and what else bounds them."""
 

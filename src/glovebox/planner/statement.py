@@ -33,6 +33,8 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Where: "this", exp.Group: "expressions", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
     exp.Count: "this big_int", exp.Distinct: "expressions", exp.Sum: "this", exp.Avg: "this",
     exp.Min: "this", exp.Max: "this", exp.Filter: BINARY,
+    exp.Median: "this", exp.Quantile: "this quantile", exp.PercentileCont: BINARY, exp.PercentileDisc: BINARY,
+    exp.WithinGroup: BINARY,
     exp.Round: "this decimals", exp.Literal: "this is_string", exp.Boolean: "this", exp.Null: "",
     exp.Placeholder: "this", exp.Cast: "this to", exp.DataType: "this nested", exp.Paren: "this", exp.Neg: "this",
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,

@@ -10,7 +10,7 @@ Kind = Literal["id", "integer", "decimal", "boolean", "category", "date", "times
 Form = Literal["exact", "text", "email", "phone", "integer", "composed"]
 """`composed`: made of other columns of the table; no source has it and no contract states it."""
 Period = Literal["hour", "day", "week", "month", "quarter", "year"]
-Use = Literal["sum", "avg", "min", "max", "group", "filter", "compare"]
+Use = Literal["sum", "avg", "min", "max", "quantile", "group", "filter", "compare"]
 
 
 class Column(Struct, frozen=True, forbid_unknown_fields=True):

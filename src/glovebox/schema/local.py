@@ -20,11 +20,14 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
             the number of such distinct ids, or of rows where a row is a person
     sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
     least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL
+    counts  not one integer: how many rows there are of each value from low to high, of the expression times 10**scale,
+            NULLs left out; of a group alone
 
-    low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows.
+    low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows; of counts
+    those of a value.
     """
 
-    kind: Literal["rows", "values", "people", "sum", "least"]
+    kind: Literal["rows", "values", "people", "sum", "least", "counts"]
     expression: Expression | None = None
     scale: int = 0
     low: int = 0

@@ -13,7 +13,8 @@ def tables(folder):
     people = """
 gender = { type = "category", values = ["female", "male"], may = ["group", "filter"] }
 birth_date = { type = "date", range = [1900-01-01, 2009-12-31], required = true, may = ["group", "filter"] }"""
-    load = 'viral_load = { type = "integer", range = [0, 1000000], required = true, may = ["sum", "avg", "filter"] }'
+    may = 'may = ["sum", "avg", "quantile", "filter"]'
+    load = f'viral_load = {{ type = "integer", range = [0, 1000000], required = true, {may} }}'
     stacked = 'same_person_at_several = "no"\n'
     return (
         table("clinic", "patients", 8_000, unique + people)

@@ -1,0 +1,127 @@
+"""MEDIAN, QUANTILE_CONT, QUANTILE_DISC: ranks among all owners' numbers of a group, found on shares.
+
+A rank is a bound on counts (`protocols/quantile.py`): of N numbers, counted from 0, the one at place floor(y) is the
+first value with more than y numbers up to it, the one at place ceil(y) the first with y + 1 at least. QUANTILE_CONT of
+a share a / d is at y = (N - 1) a / d, and lies between these two. QUANTILE_DISC is at place ceil(N a / d) - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from glovebox.planner.conditions import Conditions, where
+from glovebox.planner.extremes import UNITS
+from glovebox.planner.mixed import counted
+from glovebox.planner.plan import Output, Total
+from glovebox.planner.typed import Typed, with_article
+from glovebox.protocols.quantile import Counts, Rank
+from glovebox.schema.expressions import Constant
+from glovebox.schema.local import Measure
+
+if TYPE_CHECKING:
+    from glovebox.planner.aggregates import Totals
+
+QUANTILES = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup)
+MOST_COUNTS = 1 << 22
+"""Groups times values of a column: each costs 16 to 40 bytes on the links, and some 100 of memory at two parties."""
+MOST_DECIMALS = 6
+
+
+def quantile(totals: Totals, name: str, node: exp.Expr, filters: Conditions) -> Output:
+    """The output of a median or another quantile. Refused where noise should hide it, or nothing bounds its values."""
+    refuse = totals.scope.statement.refuse
+    if totals.noisy:
+        sentence = "A quantile is one person's value, which no noise hides"
+        refuse(node, "privacy", sentence, "COUNT(*) FILTER (WHERE a column is beyond some value)")
+    value, share, between = _parts(totals, node)
+    if totals.joined or totals.scope.sides[0].persons:
+        refuse(node, "sql", "Quantiles are of one table, which may be stacked", "MEDIAN over one table, or AVG")
+    one = totals.typing.typed(value)
+    sorts = ("number",) if between else ("number", "date")
+    if one.sort not in sorts:
+        hint = "QUANTILE_DISC" if one.sort == "date" else "a number or a date"
+        refuse(node, "sql", f"{with_article(one.sort)} has no such quantile", hint)
+    totals.typing.allow(node, one, "quantile")
+    return _output(totals, name, node, one, share, between, filters)
+
+
+def _parts(totals: Totals, node: exp.Expr) -> tuple[exp.Expr, Fraction, bool]:
+    """What the quantile is of, its share, and whether it may lie between two numbers."""
+    refuse = totals.scope.statement.refuse
+    match node:
+        case exp.Median():
+            return node.this, Fraction(1, 2), True
+        case exp.Quantile():
+            return node.this, _share(totals, node.args["quantile"]), False
+        case exp.WithinGroup(this=exp.PercentileCont() | exp.PercentileDisc() as inner) if not inner.expression:
+            (ordered,) = node.expression.expressions if len(node.expression.expressions) == 1 else (None,)
+            if ordered is None or ordered.args.get("nulls_first"):
+                refuse(node, "sql", "A quantile is by one value", "WITHIN GROUP (ORDER BY x)")
+            share = _share(totals, inner.this)
+            falling, between = bool(ordered.args.get("desc")), isinstance(inner, exp.PercentileCont)
+            if falling and not between:
+                refuse(node, "sql", "QUANTILE_DISC goes by rising values", f"{1 - share} of ORDER BY without DESC")
+            return ordered.this, 1 - share if falling else share, between
+        case exp.PercentileCont() | exp.PercentileDisc() if node.expression:
+            return node.this, _share(totals, node.expression), isinstance(node, exp.PercentileCont)
+    return refuse(node, "sql", "This is no quantile", "MEDIAN(x), QUANTILE_CONT(x, 0.9) or QUANTILE_DISC(x, 0.9)")
+
+
+def _share(totals: Totals, node: exp.Expr) -> Fraction:
+    one = totals.typing.typed(node)
+    fits = one.sort == "number" and isinstance(one.expression, Constant) and one.scale <= MOST_DECIMALS
+    if not fits or not 0 <= one.low <= 10**one.scale:
+        sentence = f"A quantile is of a constant from 0 to 1, of at most {MOST_DECIMALS} decimals"
+        totals.scope.statement.refuse(node, "sql", sentence, "QUANTILE_CONT(x, 0.9)")
+    return Fraction(one.low, 10**one.scale)
+
+
+def _output(
+    totals: Totals, name: str, node: exp.Expr, one: Typed, share: Fraction, between: bool, filters: Conditions
+) -> Output:
+    a, d = share.as_integer_ratio()
+    below, above = Rank(d, a, a - 1), Rank(d, a, a - d)
+    number = counted(one, "days", 1) if one.sort == "date" else one
+    over = totals.total(totals.present(one, filters), node, filters.mixed)
+    measure = Measure("counts", where(filters.own.get(0), number.expression), number.scale, number.low, number.high)
+    check_counts(totals, node, 1, (measure,))
+
+    def total(*ranks: Rank) -> int:
+        return totals.keep(_total(totals, measure, ranks, totals.totals[over].high), 0)
+
+    if not between or d == 1:
+        discrete = Rank(d, a, 0) if a else Rank(1, 0, -1)
+        return Output(name, "quantile", total=total(discrete), over=over, scale=one.scale, high=1, unit=UNITS[one.sort])
+    if d == 2:
+        return Output(name, "quantile", total=total(below, above), over=over, scale=one.scale, high=2)
+    return Output(name, "between", total=total(below), over=over, upper=total(above), scale=one.scale, low=a, high=d)
+
+
+def _total(totals: Totals, measure: Measure, ranks: tuple[Rank, ...], most: int) -> Total:
+    values = Counts(1, measure.high - measure.low + 1, most)
+    low, high = len(ranks) * measure.low, len(ranks) * (measure.low + values.highest)
+    return Total(totals.place(0, measure), None, 64, min(0, low), max(0, high), ranks=ranks, most=most)
+
+
+def check_counts(totals: Totals, node: exp.Expr, groups: int, measures: Sequence[Measure]) -> None:
+    """Refuse what has too many values to count each, in each group."""
+    for measure in measures:
+        values = measure.high - measure.low + 1
+        if measure.kind != "counts" or values * groups <= MOST_COUNTS:
+            continue
+        step = Fraction(10 ** len(str(values * groups // MOST_COUNTS)), 10**measure.scale)
+        of = f"{values} values" if groups == 1 else f"{groups} groups of {values} values"
+        hint = f"that of FLOOR(x / {float(step):g}), or a column of a smaller range"
+        totals.scope.statement.refuse(node, "columns", f"{of} are too many to count each", hint)
+
+
+def refuse_quantiles(totals: Totals) -> None:
+    """Refuse quantiles where people at several owners are counted once."""
+    for node in totals.scope.statement.tree.find_all(*QUANTILES):
+        hint = 'same_person_at_several = "no" in the contract, or MEDIAN over one owner\'s table'
+        sentence = "Quantiles of people who may be at several owners cannot be asked yet"
+        totals.scope.statement.refuse(node, "table", sentence, hint)
