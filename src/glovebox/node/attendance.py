@@ -24,6 +24,7 @@ from glovebox.node.messages import (
     Message,
     Proposal,
     Receipt,
+    Records,
     Signed,
     Start,
     claimed,
@@ -34,6 +35,7 @@ from glovebox.node.messages import (
     words,
 )
 from glovebox.node.participant import Participant, Tell
+from glovebox.node.records import give_records
 from glovebox.node.voiding import hear_void
 from glovebox.runtime.links import BLAMED
 
@@ -51,7 +53,7 @@ async def attend(node: Node, link: ControlLink) -> None:
     """Serve one control link. Errors go to the asker, signed, and into the log; the node goes on."""
     try:
         envelope = await link.receive(PROPOSAL_S)
-        first: Struct = claimed(envelope, Proposal, Ahead, Greeting)
+        first: Struct = claimed(envelope, Proposal, Ahead, Greeting, Records)
     except GloveboxError as problem:
         report.warning("a control link brought no proposal", code=problem.code)
         return
@@ -59,6 +61,9 @@ async def attend(node: Node, link: ControlLink) -> None:
         case Greeting():
             with contextlib.suppress(PeerLost):
                 await link.send(signed(node.key, 0, greeting(node.home, link.peer)))
+        case Records() as wanted:
+            with contextlib.suppress(GloveboxError):  # it has all, or has no part in them
+                await give_records(node, link, envelope, wanted)
         case Ahead() as offer:
             await _attend_ahead(node, link, envelope, offer)
         case Proposal() as proposal:

@@ -78,6 +78,15 @@ async def ask(node: Node, contract: Contract, question: Question, emit: Emit, wa
     emit: called with (event, party name) of every party; watch: each second with this party's own part of the session.
     """
     began = time.monotonic()
+    if question.dry_run:  # takes no place
+        return await _ask_in_turn(node, contract, question, began, emit, watch)
+    async with node.turns.turn(question.wait_s, lambda: emit("waiting", node.name)):
+        return await _ask_in_turn(node, contract, question, began, emit, watch)
+
+
+async def _ask_in_turn(
+    node: Node, contract: Contract, question: Question, began: float, emit: Emit, watch: Watch
+) -> Outcome:
     while True:
         attempt = Attempt(node, contract, question, emit, watch)
         node.asking[attempt.session] = asking = asyncio.ensure_future(attempt.run())

@@ -194,6 +194,21 @@ class Endorsement(Struct, frozen=True, tag="endorsement", forbid_unknown_fields=
     head: Signed | None = None
 
 
+class Records(Struct, frozen=True, tag="records", forbid_unknown_fields=True):
+    """A party of a contract asks for the receipts that another one keeps. since: how many it looked through before."""
+
+    contract: bytes
+    since: Amount
+
+
+class Kept(Struct, frozen=True, tag="kept", forbid_unknown_fields=True):
+    """Signed receipts of a contract; until: how many the sender has looked through, as many as `since` at the end."""
+
+    contract: bytes
+    receipts: tuple[str, ...]
+    until: Amount
+
+
 class Signed(Struct, frozen=True, forbid_unknown_fields=True):
     """A message and its sender's signature."""
 
@@ -217,6 +232,8 @@ Message = (
     | Void
     | Receipt
     | Endorsement
+    | Records
+    | Kept
 )
 Some = TypeVar("Some", bound=Struct)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

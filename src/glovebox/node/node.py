@@ -28,12 +28,15 @@ from glovebox.node.contracts import load_contract
 from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home
 from glovebox.node.ledger import Ledger
+from glovebox.node.line import Line, Turns
 from glovebox.node.local import serve_local
 from glovebox.node.messages import told
 from glovebox.node.metrics import serve_metrics
 from glovebox.node.participant import Participant
+from glovebox.node.records import keep_records
 from glovebox.node.state import State
 from glovebox.node.workers import Spares
+from glovebox.planner.plan import session_parties
 from glovebox.runtime.preamble import CONTROL, read_preamble
 
 UNKNOWN_CONNECTIONS = 64
@@ -66,6 +69,8 @@ class Node:
         self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
         self.spares = Spares()
+        self.lacks_receipt = asyncio.Event()  # a session ended here without one
+        self.line, self.turns = Line(), Turns(self.settings.sessions)
         self.stocks = Stocks(self)
         self.participants: dict[bytes, Participant] = {}
         self.asking: dict[bytes, asyncio.Task[Any]] = {}  # the sessions that were asked for here
@@ -106,7 +111,9 @@ class Node:
         if any(one.question == participant.question for one in running):
             raise Busy(f"{self.name} is answering this very question", party=self.name, hint="ask again in a moment")
         held = [one for one in running if one.asker_key == participant.asker_key and not one.acceptances]
-        if len(running) >= self.settings.sessions or len(held) >= HELD_OF_ONE:
+        free = self.settings.sessions - len(running)
+        first = session_parties(participant.plan)[0] == participant.me
+        if len(held) >= HELD_OF_ONE or not (self.line.admits(participant.asker_key, free) if first else free > 0):
             raise Busy(
                 f"{self.name} runs {len(running)} sessions already", party=self.name, hint="ask again in a moment"
             )
@@ -121,6 +128,8 @@ class Node:
         except (OSError, sqlite3.OperationalError) as problem:  # at the next start it is noted as cut off
             report.error(told(problem).summary, session=participant.session.hex())
         finally:
+            if self.state.state_of(participant.session) == "unsigned":
+                self.lacks_receipt.set()
             del self.participants[participant.session]
             self.spares.refill()
 
@@ -149,7 +158,7 @@ class Node:
             watched = await serve_metrics(self, self.settings.metrics) if self.settings.metrics else None
             self.spares.refill()
             self.log.write("serving")
-            keeping = asyncio.create_task(self.stocks.keep())
+            keeping = [asyncio.create_task(self.stocks.keep()), asyncio.create_task(keep_records(self))]
             if started:
                 started.set()
             try:
@@ -166,7 +175,7 @@ class Node:
                 commands.close()
                 if watched:
                     watched.close()
-                tasks = [keeping, *self._tasks, *self.asking.values()]
+                tasks = [*keeping, *self._tasks, *self.asking.values()]
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,7 +14,8 @@ import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
-from glovebox.errors import Cancelled, GloveboxError, IntegrityError, PeerError, Refused
+from glovebox.errors import Cancelled, GloveboxError, IntegrityError, PeerError
+from glovebox.node.acceptances import open_start
 from glovebox.node.budget import (
     check_budget,
     compare_ledgers,
@@ -37,8 +38,6 @@ from glovebox.node.messages import (
     Signed,
     Start,
     Void,
-    open_signed,
-    words,
 )
 from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
 from glovebox.node.steps import is_alone, is_homomorphic
@@ -171,22 +170,7 @@ class Participant:
 
         Where every computing party keeps its opening shares of one and the same session, nothing is spent or computed.
         """
-        if start.session != self.session:
-            raise IntegrityError("the start of another session was sent for this one", step="started")
-        if [envelope.party for envelope in start.acceptances] != session_parties(self.plan):
-            raise IntegrityError("the start lacks an acceptance, or has them out of order", step="started")
-        acceptances = {}
-        for envelope in start.acceptances:
-            acceptance = open_signed(envelope, self._key_of(envelope.party), Acceptance)
-            if acceptance.session != self.session or acceptance.party != envelope.party:
-                raise IntegrityError("an acceptance of another session was sent for this one", step="started")
-            if acceptance.plan_format != PLAN_FORMAT or acceptance.plan != plan_hash(self.plan):
-                raise self._differs(acceptance, "plan_differs", "the plan of {} differs from this node's")
-            if acceptance.recipe != recipe_digest():
-                sentence = "{} brings ids to other forms than this node, so that the same id might not match"
-                raise self._differs(acceptance, "recipe_differs", sentence)
-            acceptances[acceptance.party] = acceptance
-        self.acceptances = acceptances
+        self.acceptances = acceptances = open_start(self.contract, self.plan, self.session, start)
         self._run = run_id(self.contract, self.proposal, self.acceptances)
         if self.cost:
             compare_ledgers(self.node, self.contract, self.session, acceptances)
@@ -221,17 +205,6 @@ class Participant:
                 raise IntegrityError("what is kept of this question is of another run", step="started")
         self.node.state.move(self.session, "repeating", run=self._run)
         self.node.log.write("repeating", session=self.session.hex(), run=self._run.hex(), earlier=earlier.hex())
-
-    def _differs(self, acceptance: Acceptance, code: str, sentence: str) -> Refused:
-        """The refusal of a party whose program is another than this one's."""
-        name = self.contract.parties[acceptance.party].name
-        return Refused(
-            sentence.format(name),
-            code=code,
-            step="started",
-            detail=(f"{name} runs version {words(acceptance.version)}, this node {glovebox.__version__}",),
-            hint="the same version at every party",
-        )
 
     async def run(self, start: Start, tell: Tell, beat: Callable[[], None] = lambda: None) -> Ended:
         """Run the session to its end. tell: called with each event that this party reaches; beat: each second."""
@@ -390,8 +363,3 @@ class Participant:
             self._uses_stock(),
             compared_with(self.node.state, self.contract, self.plan, self.me),
         )
-
-    def _key_of(self, party: int) -> bytes:
-        if not 0 <= party < len(self.contract.parties):
-            raise IntegrityError("a message names a party that the contract does not have")
-        return self.contract.parties[party].key

@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS disclosures (
     columns TEXT NOT NULL, receivers TEXT NOT NULL, statement TEXT NOT NULL, query BLOB NOT NULL,
     close TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS looked_through (
+    contract BLOB NOT NULL, party INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (contract, party)) STRICT;
 """
 
 ENDED = ("signed", "unsigned", "failed", "released")
@@ -242,3 +244,21 @@ class State:
     def receipts(self) -> list[tuple[bytes, str]]:
         """Every signed receipt with its session."""
         return self._db.execute("SELECT session, text FROM receipts ORDER BY rowid").fetchall()
+
+    def receipts_after(self, number: int, most: int) -> list[tuple[int, str]]:
+        """The next receipts in the order in which they were kept, each with its number."""
+        return self._db.execute(
+            "SELECT rowid, text FROM receipts WHERE rowid > ? ORDER BY rowid LIMIT ?", (number, most)
+        ).fetchall()
+
+    def looked_through(self, contract: bytes, party: int) -> int:
+        """Up to which number another party's receipts of a contract were looked through."""
+        row = self._db.execute(
+            "SELECT number FROM looked_through WHERE contract = ? AND party = ?", (contract, party)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def look_through(self, contract: bytes, party: int, number: int) -> None:
+        """Note up to which number another party's receipts of a contract were looked through."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO looked_through VALUES (?, ?, ?)", (contract, party, number))

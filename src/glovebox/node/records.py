@@ -1,0 +1,125 @@
+"""The signed record for those who were not there: a receipt reaches every party of its contract at the next contact.
+
+A party that was lost while a receipt was signed, or that took no part in the session, asks the other nodes for what it
+lacks: at its start, again while one is not reached, and every hour; soon after a session that ended here unsigned. A
+receipt proves itself, whoever brings it: all parties of its session signed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+import structlog
+
+from glovebox.audit.receipts import fields_of
+from glovebox.contract.terms import Contract
+from glovebox.errors import GloveboxError, IntegrityError
+from glovebox.node.control import ControlLink, open_control
+from glovebox.node.evidence import verify_receipt_of
+from glovebox.node.greeting import shared_contracts
+from glovebox.node.messages import SESSION_BYTES, Kept, Records, Signed, open_signed, signed
+
+if TYPE_CHECKING:
+    from glovebox.node.node import Node
+
+FIRST_S, EVERY_S = 5.0, 3600.0
+"""Who was not reached is tried again after five seconds, and then after ever longer pauses up to an hour."""
+
+ANSWER_S = 10.0
+MOST_ROWS, MOST_BYTES = 256, 2 << 20  # of one reply, which must fit in a control message
+MOST_REPLIES = 1000  # of one contact
+
+report = structlog.get_logger()
+
+
+async def keep_records(node: Node) -> None:
+    """Fetch what this node lacks from the others, until cancelled."""
+    pause = FIRST_S
+    while True:
+        reached = [await _is_fetched(node, contract, party) for contract, party in _others(node)]
+        pause = EVERY_S if all(reached) else min(4 * pause, EVERY_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await node.lacks_receipt.wait()
+                pause = FIRST_S
+                await asyncio.sleep(pause)  # the others may be about to keep it
+        node.lacks_receipt.clear()
+
+
+def _others(node: Node) -> list[tuple[Contract, int]]:
+    """Every contract of this party with every other party of it."""
+    found = []
+    for contract in shared_contracts(node.home, node.public):
+        keys = [party.key for party in contract.parties]
+        found += [(contract, party) for party, key in enumerate(keys) if key != node.public]
+    return found
+
+
+async def _is_fetched(node: Node, contract: Contract, party: int) -> bool:
+    """Fetch from one party what it keeps and this one lacks; whether it was reached and answered as it should."""
+    stated = contract.parties[party]
+    try:
+        link = await open_control(node.key, stated.key, stated.name, stated.address, node.settings.deadline_s)
+    except GloveboxError:
+        return False
+    try:
+        await _fetch(node, contract, party, link)
+    except (GloveboxError, OSError, sqlite3.OperationalError) as problem:
+        report.info("no records came", party=stated.name, reason=type(problem).__name__)
+        return False
+    finally:
+        await link.close()
+    return True
+
+
+async def _fetch(node: Node, contract: Contract, party: int, link: ControlLink) -> None:
+    me, key = node.number_in(contract), contract.parties[party].key
+    since = node.state.looked_through(contract.hash, party)
+    for _ in range(MOST_REPLIES):
+        await link.send(signed(node.key, me, Records(contract.hash, since)))
+        kept = open_signed(await link.receive(ANSWER_S), key, Kept)
+        for text in kept.receipts:
+            take_record(node, contract, text)
+        if kept.until <= since:
+            return
+        since = kept.until
+        node.state.look_through(contract.hash, party, since)
+
+
+def take_record(node: Node, contract: Contract, text: str) -> None:
+    """Keep a receipt that this node lacks, and log it. IntegrityError if not all of its parties signed it."""
+    fields = verify_receipt_of(contract, text)
+    session = bytes.fromhex(fields.get("session", ""))
+    signers = {*fields["computed by"].split(", "), *fields["receivers"].split(", "), fields["asker"]}
+    if len(session) != SESSION_BYTES or len(signers) < min(3, len(contract.parties)):
+        raise IntegrityError("this receipt is of no session", step="records")
+    if node.state.receipt(session) is None:
+        node.state.store_receipt(session, text)
+        node.log.write("delivered", session=session.hex())
+
+
+async def give_records(node: Node, link: ControlLink, envelope: Signed, wanted: Records) -> None:
+    """Answer a party of a contract that asks for records, as long as it asks."""
+    contract = node.contract(wanted.contract)
+    if link.peer not in (party.key for party in contract.parties):
+        raise IntegrityError("records are for parties of their contract", step="records")
+    me = node.number_in(contract)
+    for _ in range(MOST_REPLIES):
+        wanted = open_signed(envelope, link.peer, Records)
+        await link.send(signed(node.key, me, _kept(node, contract, wanted.since)))
+        envelope = await link.receive(ANSWER_S)
+
+
+def _kept(node: Node, contract: Contract, since: int) -> Kept:
+    found: list[str] = []
+    until = since
+    for number, text in node.state.receipts_after(since, MOST_ROWS):
+        if sum(map(len, found)) + len(text) > MOST_BYTES and found:
+            break
+        until = number
+        if fields_of(text.partition("\n\n")[0])["contract"].endswith(f"sha256:{contract.hash.hex()}"):
+            found.append(text)
+    return Kept(contract.hash, tuple(found), until)
