@@ -70,5 +70,5 @@ def written(place, cards):
     """The three cards in one contract file."""
     if not (place / "campaign.toml").exists():
         head, _, rest = CAMPAIGN.terms.partition("[[table]]")
-        text = head + "".join(cards[party].partition("\n\n#")[0] + "\n" for party in CAMPAIGN.parties)
+        text = head + "".join(cards[party] for party in CAMPAIGN.parties)
         (place / "campaign.toml").write_text(text + "\n[[table]]" + rest)

@@ -42,6 +42,7 @@ def identity(
 ) -> None:
     """Show this node's public card: name, key and address, as they go into a contract."""
     import re
+    import sys
 
     from glovebox.identity import key_text, public_bytes
 
@@ -59,7 +60,9 @@ def identity(
         return
     print("[[party]]", *(f'{name:<7} = "{value}"' for name, value in card.items()), sep="\n")
     if new is not None:
-        print(f"\n# The secret key is {place.key_file}. Back it up offline: a lost key needs a new contract.")
+        print(
+            f"The secret key is {place.key_file}. Back it up offline: a lost key needs a new contract.", file=sys.stderr
+        )
 
 
 def serve(*, home: HomeOption = None) -> None:
