@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from glovebox.planner.formulas import value_of, written
+from glovebox.planner.formulas import EXACT, value_of, written
 from glovebox.planner.plan import Output, Plan, groupings_of
 from glovebox.planner.privacy import MISSES, error_bars
 from glovebox.protocols.finishing import Part
@@ -31,7 +31,6 @@ from glovebox.schema.local import Grouping
 
 AVERAGE_DECIMALS = 10
 QUOTIENT_DECIMALS = 6  # of the unit that is averaged (quotient.py)
-EXACT = Context(prec=100)  # 19 digits before the point, and after it more than tell any quotient of totals from a half
 
 Cell = str | int | Decimal | None
 

@@ -13,7 +13,7 @@ from glovebox.planner.plan import INEXACT, Output
 from glovebox.protocols.finishing import Part
 from glovebox.protocols.quotient import MICRO
 
-EXACT = Context(prec=100)
+EXACT = Context(prec=100)  # 19 digits before the point, and after it more than tell any quotient of totals from a half
 LEAST_DECIMALS = 10
 LEAST_DIGITS = 16
 """An inexact value has at least so many decimals and so many digits: more than a float tells."""

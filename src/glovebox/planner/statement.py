@@ -17,6 +17,7 @@ from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
 MOST_NODES = 4_000
+MOST_DIGITS = 38  # of a number, as many as DuckDB's longest has
 MOST_DEPTH = 64  # of the tree: whoever walks it by recursion stays far below Python's limit
 DIALECT = "duckdb"
 
@@ -82,6 +83,8 @@ class Statement:
             if count > MOST_NODES or depth > MOST_DEPTH:
                 self.refuse(node, "sql", "The question is too long or too deep", "ask for less at once")
             self._check_parts(node)
+            if isinstance(node, exp.Literal) and not node.is_string:
+                self._check_number(node)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
@@ -107,6 +110,11 @@ class Statement:
             if part not in allowed and value not in (None, False, "", []):
                 where = value if isinstance(value, exp.Expr) else node
                 self._not_served(where, part, part.rstrip("_").replace("_", " ").upper())
+
+    def _check_number(self, node: exp.Literal) -> None:
+        """Refuse a number of more digits than whoever reads it as one may take."""
+        if len(str(node.this)) > MOST_DIGITS + 1:
+            self.refuse(node, "sql", "This number is too long", f"at most {MOST_DIGITS} digits")
 
     def _not_served(self, node: exp.Expr, key: str, called: str) -> NoReturn:
         key = key.rstrip("_")
