@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.planner.question import plan_question
 
-from .test_counted_once import CONTRACT, OWNERS, check, union
-from .test_meaning import conditions, rows
+from .test_counted_once import APART, CONTRACT, LAWS, OWNERS, STACK, check, union
+from .test_meaning import HEAD, conditions, rows
 from .test_stacks import FEW
 
 ALL = " UNION ALL ".join(f"SELECT '{owner}' AS h, * FROM {owner}.s " for owner in OWNERS)
@@ -138,3 +139,22 @@ def test_groups_of_what_a_person_comes_to_need_its_columns_to_be_filters():
         persons = f"SELECT id, SUM(w) AS s FROM ({ALL}) u GROUP BY id"
         plan_question(CONTRACT, f"SELECT s, COUNT(*) FROM ({persons}) p GROUP BY s", {}, 0)
     assert "s may not be grouped by" in refused.value.detail[-1]
+
+
+@pytest.mark.parametrize(("may", "wrong"), [
+    ('["group"]', {"WHERE m > 1": "m may not be filtered by"}),
+    ('["filter"]', {"GROUP BY m": "m may not be grouped by"}),
+    ('["sum"]', {"WHERE m > 1": "w may not be filtered by", "GROUP BY m": "w may not be filtered by"}),
+    ('["filter", "group"]', {}),
+])  # fmt: skip
+def test_a_persons_least_may_be_used_as_its_column_may(may, wrong):
+    text = (HEAD + STACK + APART + LAWS).replace('may = ["sum"] }', f"may = {may} }}")
+    persons = f"(SELECT id, MIN(w) AS m FROM ({ALL}) u GROUP BY id) p"
+    for asked in ("WHERE m > 1", "GROUP BY m"):
+        question = f"SELECT COUNT(*) FROM {persons} {asked}"
+        if asked not in wrong:
+            plan_question(parse_contract(text.encode()), question, {}, 0)
+            continue
+        with pytest.raises(GloveboxError) as refused:
+            plan_question(parse_contract(text.encode()), question, {}, 0)
+        assert wrong[asked] in refused.value.detail[-1]

@@ -15,6 +15,7 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
+from glovebox.planner.nulls import holds_null
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
@@ -288,7 +289,7 @@ class Gathering:
         """Whether a value may be NULL; a category never is, for what is missing there is "other" or refused."""
         columns = [self.side.table.column(name) for name in one.values | one.conditions]
         missing = any(column is None or (column.kind != "category" and not column.required) for column in columns)
-        return one.nullable and (missing or _holds_null(one.expression))
+        return one.nullable and (missing or holds_null(one.expression))
 
     def _measures(self, measure: Measure) -> Measures:
         """The measure of every owner, of columns of its own."""
@@ -305,9 +306,11 @@ class Gathering:
         return Column(name, kind, required=not nullable, scale=read.scale if read else 0, low=low, high=high, may=may)
 
     def _may(self, names: frozenset[str], use: Use) -> bool:
+        return self._has(names, "filter" if use == "group" else use)  # groups of what is made tell as conditions on it
+
+    def _has(self, names: frozenset[str], use: Use) -> bool:
         columns = [self.side.table.column(name) for name in names]
-        wanted: Use = "filter" if use == "group" else use  # groups of what is made tell as much as conditions on it
-        return all(column is not None and wanted in column.may for column in columns)
+        return all(column is not None and use in column.may for column in columns)
 
     def _counted(self, name: str, condition: Typed | None, counted: Typed | None) -> Gathered:
         kind = "values" if condition or counted else "rows"
@@ -361,7 +364,9 @@ class Gathering:
     def _least(self, node: exp.Min | exp.Max, name: str, condition: Typed | None) -> Gathered:
         """MIN, or MAX as minus the least of minus: of numbers, days, and labels in their order as texts."""
         one = self.typing.typed(node.this)
-        self.typing.allow(node, one, "filter")
+        grouped = self._has(one.values, "group") and self._has(one.conditions, "filter")
+        if not grouped:
+            self.typing.allow(node, one, "filter")
         nullable, negative = condition is not None or self._nullable(one), isinstance(node, exp.Max)
         labels: tuple[str, ...] = ()
         if one.sort == "category" and one.column:
@@ -385,15 +390,11 @@ class Gathering:
         measure = Measure("least", _where(condition, signed), one.scale, ends[0], ends[1] + 1)
         kinds: dict[str, Kind] = {"category": "category", "date": "date"}
         kind: Kind = kinds.get(one.sort, "decimal" if one.scale else "integer")
-        column = replace(self._made(name, kind, (low, high), one, nullable), values=labels)
+        made = self._made(name, kind, (low, high), one, nullable)
+        may = tuple(use for use in made.may if use != "group" and self._has(one.values, "filter"))
+        column = replace(made, values=labels, may=(*may, "group") if grouped else may)  # of a row's own value
         return Gathered(column, "least", self._measures(measure), () if nullable else None, negative)
 
 
 def _where(condition: Typed | None, expression: Expression) -> Expression:
     return Call("case", (condition.expression, expression, NULL)) if condition else expression
-
-
-def _holds_null(expression: Expression) -> bool:
-    if isinstance(expression, Call):
-        return any(_holds_null(argument) for argument in expression.arguments)
-    return expression == NULL

@@ -1,7 +1,8 @@
-"""What an expression is where every column is NULL, as in a row that an outer join found no match for."""
+"""NULL in expressions: where it stands, and what one is where every column is it, as in a row without a match."""
 
 from __future__ import annotations
 
+from glovebox.planner.typed import NULL
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 
 
@@ -28,3 +29,10 @@ def of_nulls(expression: Expression) -> object:
         case "not" if values[0] is not None:
             return not values[0]
     return None if None in values else "a value"
+
+
+def holds_null(expression: Expression) -> bool:
+    """Whether NULL itself stands in an expression."""
+    if isinstance(expression, Call):
+        return any(holds_null(argument) for argument in expression.arguments)
+    return expression == NULL
