@@ -116,8 +116,11 @@ def test_groups_of_persons_of_either_side(one, other):
 @pytest.mark.parametrize(
     ("persons", "sentence"),
     [
-        (f"SELECT id, x, COUNT(*) AS n FROM ({ALL}) u GROUP BY id, x", "Rows become persons by one id"),
-        (f"SELECT c, COUNT(*) AS n FROM ({ALL}) u GROUP BY c", "Rows become persons by an id"),
+        (
+            f"SELECT id, x, COUNT(*) AS n FROM ({ALL}) u GROUP BY id, x",
+            "Rows of several owners become persons by one id",
+        ),
+        (f"SELECT c, COUNT(*) AS n FROM ({ALL}) u GROUP BY c", "Rows become persons by one id"),
         (f"SELECT id, COUNT(x) AS n, COUNT(*) FROM ({ALL}) u GROUP BY id", "needs a name"),
         (f"SELECT id, x AS n FROM ({ALL}) u GROUP BY id", "counts, sums, MIN, MAX and bool_or"),
         (f"SELECT id, COUNT(DISTINCT c) AS n FROM ({ALL}) u GROUP BY id", "only owners can be counted as distinct"),
