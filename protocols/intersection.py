@@ -4,15 +4,16 @@ Functionality  total[k, g, j] = sum over ids in all tables of value[k] payload[k
 Parties        QUERY and TABLE own rows, and HELPER if there is a second table; QUERY and HELPER get fresh shares
 Security       semi-honest, one corrupt party; AES and HMAC; 2^-40 (false match) + 2^-40 (no table, aborts)
 Leakage        rows of QUERY and of the tables (padded), numbers of groups, expressions, the shape of the totals, to all
-Rounds         8 + E + F + Z + Y + L + 2 T + U; one less for each further shard; Y, X: 1 with groups of QUERY, a table
-Bytes          a + 39.375 A n + 5 A n U + n O + p + m + l + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
+Rounds         8 + E + F + Z + Y + L + J + 2 T + U; one less for a further shard; Y, X: 1 with groups of QUERY, a table
+Bytes          a + 39.375 A n + 5 A n U + n O + p + m + l + j + 16 C k + 4 G + 16 T; of a shard, n rows of QUERY
 Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG19, MRR20]; psi.md 2 to 13
 
 See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`, l and L of `least`, where a
 total is one; C columns of k blocks to pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where
 two tables' matches stand apart, else 1. Z is X if QUERY sends choices and nothing is lifted; else a chain of frames
 that begins a step later, at HELPER, ends no later than without groups. With matches apart QUERY need not wait for the
-move, and a round less may be metered. Shards' least numbers meet once more at the end.
+move, and a round less may be metered. Shards' least numbers meet once more at the end. j and J are of `tally` and of
+`quantile`, where numbers at ranks are wanted; all shards' counts are added before ranks are looked for.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import asyncio
 import itertools
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra import okvs
-from glovebox.protocols import alignment, least, planes, shards, totals
+from glovebox.protocols import alignment, least, planes, shards, tally, totals
 from glovebox.protocols.alignment import OwnRows, TableSize, aligned
 from glovebox.protocols.expression import Expression, Match
 from glovebox.protocols.least import Blocks, Least, least_numbers, least_of_parts
@@ -37,6 +39,7 @@ from glovebox.protocols.products import OTHER
 from glovebox.protocols.rows import Aligned, expressed
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.shards import Layout, Piece, Pieces, Rows, cut
+from glovebox.protocols.tally import Wanted, numbers_at_ranks, value_counts, wanted_of
 from glovebox.protocols.totals import Shares, Total, matched_totals
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Role
@@ -104,7 +107,7 @@ class JoinShape:
     @property
     def sums(self) -> tuple[Total, ...]:
         """The totals that are sums."""
-        return tuple(total for total in self.totals if total.least is None)
+        return tuple(total for total in self.totals if total.least is None and total.ranked is None)
 
     @property
     def leasts(self) -> tuple[Least, ...]:
@@ -112,6 +115,11 @@ class JoinShape:
         return tuple(
             Least(total.value, total.payload, *total.least, total.choice) for total in self.totals if total.least
         )
+
+    @property
+    def ranked(self) -> tuple[Wanted, ...]:
+        """What is counted for numbers at ranks."""
+        return wanted_of(self.totals)
 
     @property
     def blocks(self) -> Blocks:
@@ -182,6 +190,8 @@ def traffic(shape: JoinShape) -> dict[str, float]:
         "E": of_totals["E"] + of_totals["W"],
         "L": _line("Rounds", least.__doc__, of_least) if of_least else 0,
         "l": _line("Bytes", least.__doc__, of_least) if of_least else 0,
+        "J": sum(tally.rounds_and_bytes(one, shard.blocks)[0] for one in shape.ranked),
+        "j": sum(tally.rounds_and_bytes(one, shard.blocks)[1] for one in shape.ranked),
         "T": shape.second is not None,
         "U": shard.wide,
         "A": shard.tags,
@@ -209,7 +219,8 @@ def largest_frame(shape: JoinShape) -> int:
     corrections = int(totals.traffic(shape.sums, n, shard.planes, blocks)["C"])
     picked = 8 * len(shape.sums) * shard.planes * blocks
     of_least = least.largest_frame(shape.leasts, shard.blocks) if shape.leasts else 0
-    return max(math.ceil(n * row), *tables, corrections, picked, of_least)
+    of_ranks = [tally.largest_frame(one, shard.blocks) for one in shape.ranked]
+    return max(math.ceil(n * row), *tables, corrections, picked, of_least, *of_ranks)
 
 
 def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:
@@ -220,7 +231,7 @@ def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:
     return table.rows, Layout(table.rows, table.groups, table.rows, 1)
 
 
-async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, number: int) -> list[U64]:
+async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, number: int) -> list[Part]:
     """Every shard's shares, none at TABLE.
 
     QUERY and HELPER, who wait for each other, have two in hand, so that both work. TABLE sends a shard whole before
@@ -228,7 +239,7 @@ async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, nu
     """
     in_hand, done = asyncio.Semaphore(1 if ctx.role is Role.TABLE else 2), itertools.count(1)
 
-    async def run(index: int) -> U64 | None:
+    async def run(index: int) -> Part | None:
         async with in_hand:
             piece = await ctx.compute(pieces.piece, index) if pieces else None
             shares = await _shard(ctx.narrow(f"shard{index}"), shape, piece)
@@ -243,7 +254,14 @@ async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, nu
             each.cancel()
 
 
-async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | None:
+class Part(NamedTuple):
+    """A shard's shares: totals, numbers at ranks being zero, and what was counted for these."""
+
+    totals: U64
+    counts: list[U64]
+
+
+async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> Part | None:
     """One run of the protocol: alignment, equality, expressions, groups of a table, totals, groups of QUERY."""
     n, layout = shape.layout.size, shape.layout
     own = OwnRows(piece.ids, piece.values, piece.groups) if piece else None
@@ -260,10 +278,16 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> U64 | N
     sums = await matched_totals(ctx.narrow("totals"), shape.sums, shares, n, layout.blocks, shape.planes)
     if shape.query_groups > 1:
         sums = await _by_group(ctx.narrow("pick"), shape, sums, ends)
-    if not shape.leasts:
-        return None if sums is None else _by_query(shape, sums)
-    lowest = await least_numbers(ctx.narrow("least"), shape.leasts, shares, ends, shape.blocks)
-    return None if sums is None or lowest is None else _by_query(shape, _in_order(shape, sums, lowest))
+    lowest = None if sums is None else sums[:0]
+    if shape.leasts:
+        lowest = await least_numbers(ctx.narrow("least"), shape.leasts, shares, ends, shape.blocks)
+    counts = [
+        await value_counts(ctx.narrow(f"tally{number}"), one.tally, shares, ends, shape.blocks)
+        for number, one in enumerate(shape.ranked)
+    ]
+    if sums is None or lowest is None:
+        return None
+    return Part(_by_query(shape, _in_order(shape, sums, lowest)), [one for one in counts if one is not None])
 
 
 async def _matches(ctx: Context, words: U64 | None, shape: JoinShape) -> U8 | None:
@@ -306,11 +330,11 @@ async def _by_group(ctx: Context, shape: JoinShape, sums: U64 | None, ends: NDAr
 
 
 def _in_order(shape: JoinShape, sums: U64, lowest: U64) -> U64:
-    """Sums and least numbers, each in the place of its total."""
-    order = [place for place, total in enumerate(shape.totals) if total.least is None]
-    order += [place for place, total in enumerate(shape.totals) if total.least]
-    both: U64 = np.concatenate([sums, lowest])
-    return both[np.argsort(order)]
+    """Sums and least numbers, each in the place of its total; zeros for numbers at ranks."""
+    every: U64 = np.zeros((len(shape.totals), *sums.shape[1:]), np.uint64)
+    every[[place for place, total in enumerate(shape.totals) if total in shape.sums]] = sums
+    every[[place for place, total in enumerate(shape.totals) if total.least]] = lowest
+    return every
 
 
 def _by_query(shape: JoinShape, by_plane: U64) -> U64:
@@ -318,17 +342,22 @@ def _by_query(shape: JoinShape, by_plane: U64) -> U64:
     return by_plane.transpose(0, 2, 1).reshape(len(shape.totals), shape.groups)
 
 
-async def _of_shards(ctx: Context, shape: JoinShape, parts: list[U64], number: int) -> U64:
-    """The shards' sums added up, and the least of their least numbers."""
+async def _of_shards(ctx: Context, shape: JoinShape, parts: list[Part], number: int) -> U64:
+    """The shards' sums added up, the least of their least numbers, and numbers at ranks of all that they counted."""
     sums = np.zeros((len(shape.totals), shape.groups), np.uint64)
     for part in parts:
-        sums += part
+        sums += part.totals
     if shape.leasts and number > 1:
         places = [place for place, total in enumerate(shape.totals) if total.least]
-        of_shards = [part[places] for part in parts]
+        of_shards = [part.totals[places] for part in parts]
         lowest = await least_of_parts(ctx, shape.leasts, of_shards or None, shards_met(shape, number))
         if lowest is not None:
             sums[places] = lowest
+    for index, one in enumerate(shape.ranked):
+        counts = [part.counts[index] for part in parts]
+        found = await numbers_at_ranks(ctx.narrow(f"ranks{index}"), one, shape.blocks, counts)
+        if found is not None:
+            sums[list(one.places)] = found
     return sums
 
 

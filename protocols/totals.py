@@ -27,6 +27,7 @@ from glovebox.algebra.ring import RINGS, Ring, block_sums, kept, signed
 from glovebox.protocols import lifting, products
 from glovebox.protocols.lifting import Lift, lifted
 from glovebox.protocols.products import Job
+from glovebox.protocols.quantile import Rank
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
@@ -37,6 +38,19 @@ LIFTED_ROWS = 1 << 15
 """From so many rows on the bytes of vectors count for more than two rounds."""
 
 
+class Ranked(NamedTuple):
+    """Numbers at ranks, added (`quantile.py`), of so many values of QUERY in a row; the payload says how often.
+
+    low, none: a value is at least `low` and less than `none`, which is no value. most: of so many numbers at most.
+    """
+
+    values: tuple[int, ...]
+    low: int
+    none: int
+    ranks: tuple[Rank, ...]
+    most: int
+
+
 class Total(NamedTuple):
     """What is summed where a bit is set: a value of QUERY times a payload of TABLE, None counts as 1.
 
@@ -45,7 +59,7 @@ class Total(NamedTuple):
     depends on a match is summed here, times 1 or -1; QUERY adds the sum of all its rows.
     low, high: the least and the most that a row adds, 0 at least and at most; both 0 where that is not known.
     least: not the sum but the least is wanted, of numbers from the first to one less than the second, which stands for
-    the least of nothing; see `least.py`.
+    the least of nothing; see `least.py`. ranked: nor that, but numbers at ranks.
     """
 
     value: int | None
@@ -56,6 +70,7 @@ class Total(NamedTuple):
     low: int = 0
     high: int = 0
     least: tuple[int, int] | None = None
+    ranked: Ranked | None = None
 
     @property
     def bounds(self) -> tuple[int, int]:

@@ -47,7 +47,10 @@ def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | Non
     else:
         function = {"people": "bool_or", "values": "count_if", "sum": "sum", "least": "min"}[measure.kind]
         over = call(function, exp.true() if value is None else value)
-    return over if rows is None else exp.Filter(this=over, expression=exp.Where(this=rows.copy()))
+    if measure.after and value is not None:
+        over = call("min", value, number(measure.after + 1))
+    kept = over if rows is None else exp.Filter(this=over, expression=exp.Where(this=rows.copy()))
+    return call("list_extract", kept, number(measure.after + 1)) if measure.after else kept
 
 
 def group_number(query: LocalQuery, view: View, parameters: Parameters) -> Node:

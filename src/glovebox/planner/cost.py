@@ -13,7 +13,7 @@ from glovebox.contract.terms import Contract
 from glovebox.planner.plan import Joined, Plan, Total, groupings_of, joins_of, local_queries
 from glovebox.planner.ranked import ranked_cost
 from glovebox.planner.shape import join_shape, joint_shape
-from glovebox.protocols import intersection, least
+from glovebox.protocols import intersection, least, quantile
 from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
 from glovebox.protocols.two_party import homomorphic, prepared
 from glovebox.protocols.two_party import intersection as joint
@@ -69,6 +69,10 @@ def join_cost(shape: JoinShape) -> Cost:
     if shape.leasts and shards > 1:
         met = least.traffic_of_parts(shape.leasts, shards_met(shape, shards))
         size, rounds = size + met["e"], rounds + round(met["R"])
+    for one in shape.ranked:  # which are looked for once, in what all shards counted
+        card, sizes = terms(quantile.__doc__ or ""), quantile.traffic(one.ranks, one.sizes(shape.blocks))
+        size -= (shards - 1) * value_of(card["Bytes"], sizes)
+        rounds -= (shards - 1) * round(value_of(card["Rounds"], sizes))
     return Cost(round(size), rounds)
 
 

@@ -15,6 +15,7 @@ from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
 from glovebox.planner.ranked import ranked_bytes
 from glovebox.planner.shape import join_shape, joint_shape
+from glovebox.protocols import tally
 from glovebox.protocols.intersection import JoinShape, largest_frame, shards_of
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.two_party import intersection as joint
@@ -30,6 +31,7 @@ DISK_BYTES = 128 << 20  # of rows: more lie in files, from where a shard is read
 LAYING_BYTES = 48 << 20  # rows that are read and laid into their shards at once
 HASH_ROW_BYTES = 48  # two owners alone: a row's hash and shard, and what sorting them takes
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
+RANKED_BYTES = 80  # of a count, and of a value of a row: as it is ordered, added up, and searched
 LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
 
@@ -85,7 +87,9 @@ def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
 def _gate_bytes(shard: JoinShape) -> int:
     """Bytes of a row of QUERY in gates: what is opened of it, as share, mask and value, what is dealt, and minima."""
     gates = row_traffic(shard.expressed)
-    return round(2 * (gates["O"] + gates["D"])) + LEAST_BYTES * len(shard.leasts) * shard.planes
+    counted = sum(RANKED_BYTES * shard.planes * tally.traffic(one.tally, shard.blocks)["e"] for one in shard.ranked)
+    least = LEAST_BYTES * len(shard.leasts) * shard.planes
+    return round(2 * (gates["O"] + gates["D"]) + counted / shard.layout.size) + least
 
 
 def _alone(source: Joined, totals: tuple[Total, ...]) -> int:

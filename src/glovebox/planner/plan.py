@@ -36,8 +36,9 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     that is summed in place of a measure of each. outer: "left", with the query's rows that have no match, as if each
     counted 1 there; "anti", those alone. least: not the sum is wanted but the least of one number, the column or a
     measure of kind least; `high` stands for the least of nothing. Other measures then say with 1 which lines count.
-    ranks: not the sum is wanted but, added, the numbers at these ranks of a measure of kind counts; most: how many
-    numbers of a group there are at most.
+    ranks: not the sum is wanted but, added, the numbers at these ranks: of a measure of kind counts, or, joined, of the
+    values that measures of kind least in the places `slots` say of a line of the query. most: how many numbers of a
+    group there are at most. side: of which of the question's tables the values are.
     """
 
     query: int | None
@@ -52,6 +53,8 @@ class Total(Struct, frozen=True, forbid_unknown_fields=True):
     least: bool = False
     ranks: tuple[Rank, ...] = ()
     most: int = 0
+    slots: tuple[int, ...] = ()
+    side: int = 0
 
 
 class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):

@@ -8,9 +8,11 @@ a share a / d is at y = (N - 1) a / d, and lies between these two. QUANTILE_DISC
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
@@ -29,6 +31,7 @@ QUANTILES = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc, e
 MOST_COUNTS = 1 << 22
 """Groups times values of a column: each costs 16 to 40 bytes on the links, and some 100 of memory at two parties."""
 MOST_DECIMALS = 6
+MOST_ROWS_OF_ID = 64
 
 
 def quantile(totals: Totals, name: str, node: exp.Expr, filters: Conditions) -> Output:
@@ -38,8 +41,7 @@ def quantile(totals: Totals, name: str, node: exp.Expr, filters: Conditions) -> 
         sentence = "A quantile is one person's value, which no noise hides"
         refuse(node, "privacy", sentence, "COUNT(*) FILTER (WHERE a column is beyond some value)")
     value, share, between = _parts(totals, node)
-    if totals.joined or totals.scope.sides[0].persons:
-        refuse(node, "sql", "Quantiles are of one table, which may be stacked", "MEDIAN over one table, or AVG")
+    _check_source(totals, node, value)
     one = totals.typing.typed(value)
     sorts = ("number",) if between else ("number", "date")
     if one.sort not in sorts:
@@ -86,12 +88,17 @@ def _output(
     a, d = share.as_integer_ratio()
     below, above = Rank(d, a, a - 1), Rank(d, a, a - d)
     number = counted(one, "days", 1) if one.sort == "date" else one
+    kept = replace(number, expression=where(filters.own.get(one.side or 0), number.expression))
     over = totals.total(totals.present(one, filters), node, filters.mixed)
-    measure = Measure("counts", where(filters.own.get(0), number.expression), number.scale, number.low, number.high)
+    measure = Measure("counts", kept.expression, kept.scale, kept.low, kept.high)
     check_counts(totals, node, 1, (measure,))
 
     def total(*ranks: Rank) -> int:
-        return totals.keep(_total(totals, measure, ranks, totals.totals[over].high), 0)
+        most = totals.totals[over].high
+        made = _matched(totals, kept, filters) if totals.joined else Total(totals.place(0, measure), None, 64, 0, 0)
+        highest = kept.low + Counts(1, kept.high - kept.low + 1, most).highest
+        low, high = min(0, len(ranks) * kept.low), max(0, len(ranks) * highest)
+        return totals.keep(structs.replace(made, low=low, high=high, ranks=ranks, most=most), 0)
 
     if not between or d == 1:
         discrete = Rank(d, a, 0) if a else Rank(1, 0, -1)
@@ -101,10 +108,36 @@ def _output(
     return Output(name, "between", total=total(below), over=over, upper=total(above), scale=one.scale, low=a, high=d)
 
 
-def _total(totals: Totals, measure: Measure, ranks: tuple[Rank, ...], most: int) -> Total:
-    values = Counts(1, measure.high - measure.low + 1, most)
-    low, high = len(ranks) * measure.low, len(ranks) * (measure.low + values.highest)
-    return Total(totals.place(0, measure), None, 64, min(0, low), max(0, high), ranks=ranks, most=most)
+def _matched(totals: Totals, one: Typed, filters: Conditions) -> Total:
+    """A total of a join: the values of an id's rows, which count as often as there are rows of the other sides."""
+    side = one.side or 0
+    measures = totals.rows_of(filters)
+    least = Measure("least", one.expression, one.scale, one.low, one.high + 1)
+    slots = tuple(totals.place(side, structs.replace(least, after=slot)) for slot in range(totals.bound(side)))
+    places = [None if each is None else totals.place(at, each) for at, each in enumerate(measures)]
+    places[side] = None
+    query, table, second = (*places, None, None, None)[:3]
+    return Total(query, table, 64, 0, 0, totals.choice(filters.mixed), second=second, slots=slots, side=side)
+
+
+def _check_source(totals: Totals, node: exp.Expr, value: exp.Expr) -> None:
+    """Refuse quantiles of what is no stacked table and no join of rows that have the value."""
+    refuse = totals.scope.statement.refuse
+    if totals.scope.sides[0].persons:
+        refuse(node, "sql", "Quantiles of people's totals cannot be asked yet", "MEDIAN over one table, or AVG")
+    if not totals.joined:
+        return
+    if totals.scope.contract.protocol:
+        refuse(node, "protocol", "Quantiles cannot be asked of two owners alone yet", "a contract with a neutral party")
+    if totals.outer:
+        refuse(node, "sql", "Rows without a match cannot count in a quantile yet", "JOIN, for rows that match")
+    if totals.pairs.slots or totals.mixing.is_mixed(value):
+        hint = "one owner's column, without a condition on both owners' columns of rows whose ids repeat"
+        refuse(node, "sql", "Quantiles of pairs of rows cannot be asked yet", hint)
+    side = totals.typing.typed(value).side or 0
+    if totals.bound(side) > MOST_ROWS_OF_ID:
+        sentence = f"An id may have {totals.bound(side)} rows here, and {MOST_ROWS_OF_ID} at most can be ordered"
+        refuse(node, "table", sentence, "a smaller rows_per_id, or the quantile of a sub-query's sum by id")
 
 
 def check_counts(totals: Totals, node: exp.Expr, groups: int, measures: Sequence[Measure]) -> None:
@@ -120,8 +153,23 @@ def check_counts(totals: Totals, node: exp.Expr, groups: int, measures: Sequence
 
 
 def refuse_quantiles(totals: Totals) -> None:
-    """Refuse quantiles where people at several owners are counted once."""
+    """Refuse quantiles where people of several owners meet, and where owners' tables meet another's in turn."""
     for node in totals.scope.statement.tree.find_all(*QUANTILES):
-        hint = 'same_person_at_several = "no" in the contract, or MEDIAN over one owner\'s table'
-        sentence = "Quantiles of people who may be at several owners cannot be asked yet"
+        hint = 'MEDIAN over the stacked table alone, with same_person_at_several = "no", or over one owner\'s table'
+        sentence = "Quantiles of people who may be at several owners, or of a stack that is joined, cannot be asked yet"
         totals.scope.statement.refuse(node, "table", sentence, hint)
+
+
+def refuse_unordered(totals: Totals, groups: int) -> None:
+    """Refuse quantiles of columns of two owners at once, and of too many values."""
+    for total in totals.totals:
+        if total.ranks:
+            check_counts(totals, totals.scope.statement.tree, groups, _counted(totals, total))
+    if len({total.side for total in totals.totals if total.ranks}) > 1:
+        sentence = "Quantiles of two owners' columns cannot be asked at once"
+        totals.scope.statement.refuse(totals.scope.statement.tree, "sql", sentence, "a question for each owner's")
+
+
+def _counted(totals: Totals, total: Total) -> list[Measure]:
+    least = totals.measures[total.side][total.slots[0]]
+    return [structs.replace(least, kind="counts", high=least.high - 1)]

@@ -15,7 +15,7 @@ from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
-from glovebox.planner.quantiles import check_counts, refuse_quantiles
+from glovebox.planner.quantiles import check_counts, refuse_quantiles, refuse_unordered
 from glovebox.planner.shape import join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
@@ -71,6 +71,9 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     if not ways:
         group, sentence = scope.statement.tree.args["group"], "Three owners' columns cannot all make groups"
         scope.statement.refuse(group, "sql", sentence, "GROUP BY columns of two of them")
+    refuse_unordered(totals, math.prod(len(key.groupings[0].labels) for key in keys))
+    if ranked := [total.side for total in totals.totals if total.ranks]:  # whoever has values puts them in order
+        ways = [way for way in ways if way[0].query.party == scope.sides[ranked[0]].owners[0]]
     if totals.outer:  # a row of the left table that has no match is known to its owner alone
         ways = [way for way in ways if way[0].query.party == scope.sides[0].owners[0]]
     ways.sort(key=lambda way: [local.party for local in way[0].owners])
@@ -106,6 +109,7 @@ def _stack_joined(
     if scope.contract.protocol or totals.noisy or met_at_several(totals, outputs):
         sentence = "People who may be at several owners, or get noise, cannot be joined with another owner's yet"
         scope.statement.refuse(tree, "table", sentence, "totals of rows, of a table whose people are at one owner each")
+    refuse_quantiles(totals)
     other, spines = _local(totals, keys, 1), []
     stack = scope.sides[0]
     for number, branch in enumerate(stack.branches):

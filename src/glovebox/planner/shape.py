@@ -14,6 +14,7 @@ from glovebox.planner.slots import Paired, of_people
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
+from glovebox.protocols.totals import Ranked as RowRanked
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.schema.local import LocalQuery
@@ -43,6 +44,12 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
                 found.append(_least(total, places, counts, choices, source))
                 continue
             payload = _payload(total, places[1:], counts, columns, source)
+            if total.ranks:
+                values = tuple(slot * pivots(source.query) + groups[0] for slot in total.slots)
+                measure = source.query.measures[total.slots[0]]
+                ranked = RowRanked(values, measure.low, measure.high, total.ranks, total.most)
+                found.append(RowTotal(None, payload, 64, total.choice, ranked=ranked))
+                continue
             found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer, *_bounds(total, source)))
     return JoinShape(
         source.query.lines,

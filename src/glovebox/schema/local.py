@@ -19,7 +19,8 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     people  1 for an id with at least one row where the expression (none: always) is not NULL, else 0; for a group,
             the number of such distinct ids, or of rows where a row is a person
     sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
-    least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL
+    least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL. Or
+            the next after `after` others, where there are so many
     counts  not one integer: how many rows there are of each value from low to high, of the expression times 10**scale,
             NULLs left out; of a group alone
 
@@ -32,6 +33,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     scale: int = 0
     low: int = 0
     high: int = 0
+    after: int = 0
 
 
 LabelSort = Literal["label", "number", "boolean"]
