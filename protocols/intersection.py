@@ -332,8 +332,9 @@ async def _by_group(ctx: Context, shape: JoinShape, sums: U64 | None, ends: NDAr
 def _in_order(shape: JoinShape, sums: U64, lowest: U64) -> U64:
     """Sums and least numbers, each in the place of its total; zeros for numbers at ranks."""
     every: U64 = np.zeros((len(shape.totals), *sums.shape[1:]), np.uint64)
-    every[[place for place, total in enumerate(shape.totals) if total in shape.sums]] = sums
-    every[[place for place, total in enumerate(shape.totals) if total.least]] = lowest
+    kinds = [(total.least is not None, total.ranked is not None) for total in shape.totals]
+    every[[place for place, kind in enumerate(kinds) if kind == (False, False)]] = sums
+    every[[place for place, kind in enumerate(kinds) if kind == (True, False)]] = lowest
     return every
 
 
