@@ -20,6 +20,7 @@ from glovebox.node.control import accept_control
 from glovebox.node.local import Ask, talk
 from glovebox.node.messages import Ended, Event, Failed, Proposal, Refusal, Signed, Start, claimed, encode, signed
 from glovebox.runtime.preamble import read_preamble
+from glovebox.runtime.tls import control_context
 
 from ..waiting import PATIENCE_S, wait_until
 from .hostile import HEADER, QUESTION, Hostile, count, evil, framed, is_right, nodes, packed, sessions
@@ -42,7 +43,8 @@ async def played(fleet, play):
 
     async def serve(connection):
         await read_preamble(connection)
-        link = await accept_control(hostile.key, [fleet.keys["left"], fleet.keys["notary"]], connection, PATIENCE_S)
+        context = control_context(hostile.key, [fleet.keys["left"], fleet.keys["notary"]], server=True)
+        link = await accept_control(context, connection, PATIENCE_S)
         try:
             await play(link, hostile)
             await asyncio.sleep(PATIENCE_S)

@@ -33,8 +33,8 @@ def contract(old="", new=""):
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_next_version_differs_in_nothing_but_its_number(path):
     first = parse_contract(path.read_bytes())
-    second = parse_contract(successor(first))
-    third = parse_contract(successor(second))
+    second = parse_contract(successor(first, {}))
+    third = parse_contract(successor(second, {}))
     for old, new in ((first, second), (second, third)):
         assert new.version == old.version + 1
         assert new.supersedes == old.hash
@@ -49,14 +49,14 @@ def test_the_next_version_differs_in_nothing_but_its_number(path):
 
 def test_only_the_next_in_the_chain_is_added():
     first = contract()
-    second = parse_contract(successor(first))
-    third = parse_contract(successor(second))
+    second = parse_contract(successor(first, {}))
+    third = parse_contract(successor(second, {}))
     check_succession(first, [])
     check_succession(second, [])
     check_succession(second, [first])
     check_succession(first, [first])
     check_succession(third, [first, second])
-    other = parse_contract(successor(first).replace(b"buy more?", b"buy less?", 1))
+    other = parse_contract(successor(first, {}).replace(b"buy more?", b"buy less?", 1))
     for new, held, code in (
         (first, [first, second], "contract_old"),
         (other, [second], "contract_old"),

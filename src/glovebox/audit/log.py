@@ -16,10 +16,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from glovebox.errors import IntegrityError
-from glovebox.identity import sign, signature_bytes, signature_text, verify_signature
+from glovebox.identity import key_bytes, key_text, public_bytes, sign, signature_bytes, signature_text, verify_signature
 
 START = bytes(32)
 DOMAIN = "log"
+ROTATED, ROTATION = "rotated", "rotation"  # the entry at which the key changes; the domain of the new key's signature
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +73,21 @@ class Log:
         os.close(self._file)
 
 
+def rotation(old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> dict[str, str]:
+    """What the entry `rotated` says, which the old key signs: both keys, and the new one's signature under the old."""
+    return {
+        "old": key_text(public_bytes(old)),
+        "new": key_text(public_bytes(new)),
+        "signature": signature_text(sign(new, ROTATION, public_bytes(old))),
+    }
+
+
+def log_keys(lines: list[tuple[Entry, bytes]], key: bytes) -> set[bytes]:
+    """The keys of a log that `read_log` found good: the given one, and those before and after it."""
+    rotated = [entry.what for entry, _ in lines if entry.event == ROTATED]
+    return {key, *(key_bytes(what[name]) for what in rotated for name in ("old", "new"))}
+
+
 def verify_log(path: Path, key: bytes) -> int:
     """Check every entry of a log file against the chain and the party's public key; return how many there are.
 
@@ -81,9 +97,14 @@ def verify_log(path: Path, key: bytes) -> int:
 
 
 def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
-    """Every entry of a log file, checked as `verify_log` does, with the head of the log after it."""
+    """Every entry of a log file, checked as `verify_log` does, with the head of the log after it.
+
+    The party may have changed its key: the log then goes on under the next one, with an entry that both signed, and is
+    as good under any of them.
+    """
     found: list[tuple[Entry, bytes]] = []
     head = START
+    signer, keys = None, set[bytes]()
     *lines, torn = path.read_bytes().split(b"\n")
     for number, line in enumerate([*lines, torn] if torn else lines, 1):
         try:
@@ -93,14 +114,39 @@ def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
             if msgspec.json.encode(entry) != line:
                 raise IntegrityError("the line is not as it was written")
             unsigned = msgspec.json.encode(msgspec.structs.replace(entry, signature=""))
-            verify_signature(key, DOMAIN, unsigned, signature_bytes(entry.signature))
+            signer = signer or _first_key(lines, key)
+            keys.add(signer)
+            verify_signature(signer, DOMAIN, unsigned, signature_bytes(entry.signature))
+            if entry.event == ROTATED:
+                signer = _next_key(entry, signer)
         except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
             raise IntegrityError(
                 f"line {number} of {path.name} does not hold: it was changed or moved", step=f"line {number}"
             ) from problem
         head = hashlib.sha256(line).digest()
         found.append((entry, head))
+    if keys and key not in keys | {signer}:
+        raise IntegrityError(f"{path.name} is the log of another key", step="line 1")
     return found
+
+
+def _first_key(lines: list[bytes], key: bytes) -> bytes:
+    """The key that a log began with: what its first rotation says, which that very key must have signed."""
+    for line in lines:
+        if b'"rotated"' in line:
+            entry = msgspec.json.decode(line, type=Entry)
+            if entry.event == ROTATED:
+                return key_bytes(entry.what.get("old", ""))
+    return key
+
+
+def _next_key(entry: Entry, signer: bytes) -> bytes:
+    """The key that signs what follows, which must have signed that it does."""
+    new = key_bytes(entry.what.get("new", ""))
+    if key_bytes(entry.what.get("old", "")) != signer:
+        raise IntegrityError("the chain is broken")
+    verify_signature(new, ROTATION, signer, signature_bytes(entry.what.get("signature", "")))
+    return new
 
 
 def _end_of(path: Path, file: int) -> tuple[int, bytes]:

@@ -108,12 +108,13 @@ def supersede(
 ) -> None:
     """Write the next version of a contract that this node holds, to be edited and then signed by all again."""
     from glovebox.contract.succession import successor
-    from glovebox.node.contracts import find_contract
+    from glovebox.node.contracts import find_contract, successors
 
-    old = find_contract(home_of(home), contract)
+    place = home_of(home)
+    old = find_contract(place, contract)
     target = out or Path(f"{old.name}-v{old.version + 1}.toml")
     with target.open("xb") as file:
-        file.write(successor(old))
+        file.write(successor(old, successors(place, old)))
     print(f"wrote {target}, which takes the place of {old.name} v{old.version} once all signed and added it")
 
 

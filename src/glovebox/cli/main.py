@@ -12,7 +12,7 @@ import sys
 import cyclopts
 
 from glovebox import __version__
-from glovebox.cli import accounts, contracts, evidence, practice, questions, serving, tables
+from glovebox.cli import accounts, contracts, evidence, keys, practice, questions, serving, tables
 from glovebox.errors import Cancelled, GloveboxError, UsageError
 
 app = cyclopts.App(
@@ -25,7 +25,7 @@ app = cyclopts.App(
         "7 integrity failure, 130 cancelled (Ctrl-C), 1 anything else."
     ),
 )
-for room in (serving, contracts, tables, questions, accounts, evidence, practice):
+for room in (serving, contracts, tables, questions, accounts, keys, evidence, practice):
     room.register(app)
 
 

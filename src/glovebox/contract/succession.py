@@ -11,6 +11,7 @@ import base64
 import binascii
 import difflib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +22,7 @@ from glovebox.contract.reading import reading
 from glovebox.contract.signing import MARK
 from glovebox.contract.terms import Contract
 from glovebox.errors import IntegrityError, Refused, UsageError
-from glovebox.identity import public_bytes, sign, verify_signature
+from glovebox.identity import key_text, public_bytes, sign, verify_signature
 
 DOMAIN = "withdrawal"
 WORD = "withdraws"
@@ -35,8 +36,11 @@ class Withdrawal(Struct, frozen=True):
     when: str
 
 
-def successor(contract: Contract) -> bytes:
-    """The text of the next version of a contract, to be edited: its number and what it takes the place of, no more."""
+def successor(contract: Contract, keys: Mapping[bytes, bytes]) -> bytes:
+    """The text of the next version of a contract, to be edited: its number, what it takes the place of, changed keys.
+
+    keys: those that were taken back, with what follows.
+    """
     lines = contract.text.decode().splitlines(keepends=True)
     _, places = read_toml(contract.text)
     supersedes = f'supersedes = "sha256:{contract.hash.hex()}"\n'
@@ -46,7 +50,10 @@ def successor(contract: Contract) -> bytes:
     lines[number] = re.sub(r"(=\s*)[0-9_]+", rf"\g<1>{contract.version + 1}", lines[number], count=1)
     if contract.supersedes is None:
         lines.insert(number + 1, supersedes)
-    return "".join(lines).encode()
+    text = "".join(lines)
+    for old, new in keys.items():
+        text = text.replace(key_text(old), key_text(new))
+    return text.encode()
 
 
 def check_succession(contract: Contract, held: list[Contract]) -> None:

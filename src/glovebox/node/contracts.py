@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from glovebox.contract.model import Contract, parse_contract
+from glovebox.contract.revocation import Revocation, read_revocation
 from glovebox.contract.signing import verify_signatures
 from glovebox.contract.succession import Withdrawal, check_succession, read_withdrawal
 from glovebox.errors import Refused, UsageError
@@ -60,13 +61,43 @@ def withdraw(home: Home, contract: Contract, line: str) -> Withdrawal:
     return stated
 
 
+def note_revocation(home: Home, line: str) -> Revocation:
+    """Note that a key is taken back; from now on this node refuses what is asked under a contract with it."""
+    stated = read_revocation(line)
+    with _revoked(home, stated.key).open("a") as file:
+        file.write(line.strip() + "\n")
+    return stated
+
+
+def revocation_of(home: Home, key: bytes) -> Revocation | None:
+    """What the holder of a key stated when it took the key back, if it did."""
+    file = _revoked(home, key)
+    return read_revocation(file.read_text().splitlines()[0]) if file.is_file() else None
+
+
+def successors(home: Home, contract: Contract) -> dict[bytes, bytes]:
+    """The keys of a contract that were taken back for another, with that one."""
+    found = [stated for party in contract.parties if (stated := revocation_of(home, party.key))]
+    return {stated.key: stated.successor for stated in found if stated.successor}
+
+
+def _revoked(home: Home, key: bytes) -> Path:
+    """Where it stands that a key was taken back."""
+    return home.contracts / f"{key.hex()}.revoked"
+
+
 def check_standing(home: Home, contract: Contract) -> None:
-    """Return if nothing took the place of a contract and no party withdrew from it; Refused with what did."""
+    """Return if nothing took the place of a contract, no party withdrew from it and no key of it was taken back."""
     later, gone = _note(home, contract.hash, "superseded"), _note(home, contract.hash, "withdrawn")
     if gone.is_file():
         stated = read_withdrawal(contract, gone.read_text().splitlines()[0])
         sentence = f"{stated.party} withdrew from {contract.name} v{contract.version} at {stated.when}"
         raise Refused(sentence, code="contract_withdrawn", step="contract", hint="agree on a new contract")
+    for party in contract.parties:
+        if back := revocation_of(home, party.key):
+            sentence = f"the key of {party.name} in {contract.name} v{contract.version} was taken back at {back.when}"
+            hint = "glovebox contract supersede, with its next key"
+            raise Refused(sentence, code="key_revoked", step="contract", hint=hint)
     if later.is_file():
         version, digest = later.read_text().split()
         sentence = f"version {version} took the place of {contract.name} v{contract.version}"

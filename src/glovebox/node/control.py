@@ -137,15 +137,13 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     return ControlLink(reader, writer, deadline_s, name)
 
 
-async def accept_control(
-    key: Ed25519PrivateKey, peers: list[bytes], connection: socket.socket, silence_s: float
-) -> ControlLink:
-    """Do the server's side of the handshake on a connection whose preamble was read; any of `peers` may come."""
+async def accept_control(context: ssl.SSLContext, connection: socket.socket, silence_s: float) -> ControlLink:
+    """Do the server's side of the handshake on a connection whose preamble was read; those of the context may come."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 16)
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol, connection, ssl=control_context(key, peers, server=True), ssl_handshake_timeout=HANDSHAKE_S
+        lambda: protocol, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
     )
     try:
         return ControlLink(reader, asyncio.StreamWriter(transport, protocol, reader, loop), silence_s)

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from glovebox.audit.log import read_log
+from glovebox.audit.log import log_keys, read_log
 from glovebox.audit.receipts import fields_of, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.errors import IntegrityError
@@ -55,7 +55,7 @@ def verify_home(home: Home) -> Evidence:
     key = public_bytes(home.key())
     lines = read_log(home.log_file, key)
     receipts = kept_receipts(home)
-    _check_heads({head for _, head in lines}, key, receipts, home.log_file.name)
+    _check_heads({head for _, head in lines}, log_keys(lines, key), receipts, home.log_file.name)
     return Evidence(len(lines), len(receipts), _verify_ledger(home, [entry.what.get(LEDGER) for entry, _ in lines]))
 
 
@@ -66,7 +66,7 @@ def verify_other(home: Home, contract: Contract, party: str, log_file: Path) -> 
         raise IntegrityError(f"{party} is no party of {contract.name}")
     key = contract.parties[number].key
     lines = read_log(log_file, key)
-    checked = _check_heads({head for _, head in lines}, key, kept_receipts(home), log_file.name)
+    checked = _check_heads({head for _, head in lines}, log_keys(lines, key), kept_receipts(home), log_file.name)
     return Evidence(len(lines), checked, 0)
 
 
@@ -98,13 +98,15 @@ def kept_receipts(home: Home) -> list[tuple[Contract, dict[str, str]]]:
     return found
 
 
-def _check_heads(heads: set[bytes], key: bytes, receipts: list[tuple[Contract, dict[str, str]]], name: str) -> int:
-    """How many receipts name a head of this key's log; IntegrityError for one that the log does not have."""
+def _check_heads(
+    heads: set[bytes], keys: set[bytes], receipts: list[tuple[Contract, dict[str, str]]], name: str
+) -> int:
+    """How many receipts name a head of the log of these keys; IntegrityError for one that the log does not have."""
     known, checked = {head.hex() for head in heads}, 0
     for contract, fields in receipts:
         for party in contract.parties:
             head = fields.get(log_field(party.name))
-            if party.key != key or head is None:
+            if party.key not in keys or head is None:
                 continue
             if head not in known:
                 raise IntegrityError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tomllib
 from pathlib import Path
@@ -47,6 +48,7 @@ class Home:
         self.root = root
         self.settings_file = root / SETTINGS_FILE
         self.key_file = root / "identity.key"
+        self.next_key_file = root / "identity.key.next"
         self.contracts = root / "contracts"
         self.state_file = root / "state.sqlite"
         self.ledger_file = root / "ledger.sqlite"
@@ -80,6 +82,17 @@ class Home:
         key = new_key_file(self.key_file)
         self.settings_file.write_text(f'name = "{name}"\nlisten = "{listen}"\n')
         return key
+
+
+def locked(home: Home) -> int:
+    """The home's lock, held while the node runs: two nodes on one home would break its log and state."""
+    file = os.open(home.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        os.close(file)
+        raise UsageError(f"another node runs on {home.root}") from problem
+    return file
 
 
 def default_home() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
@@ -18,15 +17,16 @@ from typing import Any
 import structlog
 
 from glovebox.audit.log import Log
-from glovebox.contract.model import Contract, parse_contract
+from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
+from glovebox.node.acquaintances import Acquaintances
 from glovebox.node.ahead import Stocks
 from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract
 from glovebox.node.control import ControlLink, accept_control
-from glovebox.node.home import Home
+from glovebox.node.home import Home, locked
 from glovebox.node.ledger import Ledger
 from glovebox.node.line import Line, Turns
 from glovebox.node.local import serve_local
@@ -64,7 +64,9 @@ class Node:
         self.name = self.settings.name
         self.key = home.key()
         self.public = public_bytes(self.key)
-        self._lock = _locked(home)
+        if home.next_key_file.exists():
+            raise UsageError("a change of this node's key was begun and not ended", hint="glovebox key rotate")
+        self._lock = locked(home)
         self.state = State(home.state_file)
         self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
@@ -77,6 +79,7 @@ class Node:
         self.began = time.monotonic()
         self.interrupted = 0  # sessions that the last stop of this node cut off
         recipe_digest()  # computed once, before the first session waits for it
+        self._acquaintances = Acquaintances(home, self.key)
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._links: Counter[bytes] = Counter()
@@ -171,6 +174,7 @@ class Node:
                         continue
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on its own only
                     self._welcome(connection)
+                    await asyncio.sleep(0)  # whom it displaced is closed before the next: accepting may not wait at all
             finally:
                 commands.close()
                 if watched:
@@ -221,7 +225,7 @@ class Node:
             connection.setblocking(False)
             preamble = await read_preamble(connection)
             if preamble.session == CONTROL:
-                return await accept_control(self.key, self._known_keys(), connection, self.settings.deadline_s)
+                return await accept_control(self._acquaintances.context(), connection, self.settings.deadline_s)
             one = self.participants.get(preamble.session)
             if one and one.worker and one.expects_peers:
                 await one.worker.hand_over(preamble.party, connection)
@@ -235,25 +239,6 @@ class Node:
             connection.close()
             raise
         return None
-
-    def _known_keys(self) -> list[bytes]:
-        """The keys of all parties that share a contract with this node; no one else gets through the handshake."""
-        keys: set[bytes] = set()
-        for path in self.home.contracts.glob("*.toml"):
-            with contextlib.suppress(GloveboxError):
-                keys.update(party.key for party in parse_contract(path.read_bytes()).parties)
-        return sorted(keys - {self.public})
-
-
-def _locked(home: Home) -> int:
-    """The home's lock, held while the node runs: two nodes on one home would break its log and state."""
-    file = os.open(home.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as problem:
-        os.close(file)
-        raise UsageError(f"another node runs on {home.root}") from problem
-    return file
 
 
 def _listener(address: str) -> socket.socket:
