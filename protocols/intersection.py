@@ -171,6 +171,11 @@ def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
     return number, replace(shape, n_query=n_query, n_table=n_table, second=second, wide=wide)
 
 
+def in_hand(shard: JoinShape) -> int:
+    """How many shards QUERY and HELPER, who wait for each other, have in hand: two small ones, so that both work."""
+    return 2 if shard.layout.size <= 2 * shards.SHARD_ROWS else 1
+
+
 def traffic(shape: JoinShape) -> dict[str, float]:
     """The sizes of the card, for one shard."""
     _, shard = shards_of(shape)
@@ -234,13 +239,12 @@ def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:
 async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, number: int) -> list[Part]:
     """Every shard's shares, none at TABLE.
 
-    QUERY and HELPER, who wait for each other, have two in hand, so that both work. TABLE sends a shard whole before
-    the next: what a peer waits for then always comes before what it does not.
+    TABLE sends a shard whole before the next: what a peer waits for then always comes before what it does not.
     """
-    in_hand, done = asyncio.Semaphore(1 if ctx.role is Role.TABLE else 2), itertools.count(1)
+    places, done = asyncio.Semaphore(1 if ctx.role is Role.TABLE else in_hand(shape)), itertools.count(1)
 
     async def run(index: int) -> Part | None:
-        async with in_hand:
+        async with places:
             piece = await ctx.compute(pieces.piece, index) if pieces else None
             shares = await _shard(ctx.narrow(f"shard{index}"), shape, piece)
             ctx.progress(next(done), number)

@@ -16,7 +16,7 @@ from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_
 from glovebox.planner.ranked import ranked_bytes
 from glovebox.planner.shape import join_shape, joint_shape
 from glovebox.protocols import tally
-from glovebox.protocols.intersection import JoinShape, largest_frame, shards_of
+from glovebox.protocols.intersection import JoinShape, in_hand, largest_frame, shards_of
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party.homomorphic import Lists
@@ -76,12 +76,12 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
 
 
 def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
-    """Bytes that a run of three takes beside the rows: a shard, and what waits on the links to two others."""
+    """Bytes that a run of three takes beside the rows: shards in hand, and what waits on the links to two others."""
     shape = join_shape(source, totals)
-    _, shard = shards_of(shape)
+    number, shard = shards_of(shape)
     links = 2 * (window_bytes(largest_frame(shape)) + UNSENT_BYTES)
     rows = max(shard.layout.size, *(table.rows for table in shard.tables))
-    return links + SHARD_ROW_BYTES * rows + _gate_bytes(shard) * shard.layout.size
+    return links + min(number, in_hand(shard)) * (SHARD_ROW_BYTES * rows + _gate_bytes(shard) * shard.layout.size)
 
 
 def _gate_bytes(shard: JoinShape) -> int:
