@@ -12,8 +12,9 @@ import numpy as np
 from glovebox.data.database import open_database
 from glovebox.data.loading import load_groups, load_rows
 from glovebox.data.sources import source_at
+from glovebox.data.together import together
 from glovebox.planner.answer import answer_of, parts_of
-from glovebox.planner.plan import Joined, local_queries
+from glovebox.planner.plan import Joined, Spines, Stacked, groupings_of, local_queries
 from glovebox.planner.ranked import ranked_of
 from glovebox.planner.shape import by_group, join_shape, paired, pivots
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
@@ -25,9 +26,12 @@ SALT = bytes(32)
 
 def answered(plan, contract, files, directory):
     """The answer. files: the file of each (party's name, table)."""
-    joined = isinstance(plan.source, Joined)
-    loaded = [loaded_by(query, contract, files, directory, joined) for query in local_queries(plan)]
-    totals = joined_totals(plan, loaded) if joined else stacked_totals(plan, loaded)
+    totals_of, by_id = TOTALS[type(plan.source)]
+    loaded = [
+        together(query, [loaded_by(one, contract, files, directory, by_id) for one in query.tables])
+        for query in local_queries(plan)
+    ]
+    totals = totals_of(plan, loaded)
     for total, groups in zip(plan.totals, totals, strict=True):
         assert all(total.low <= group <= total.high for group in groups.tolist())
     shown = totals[plan.people] >= plan.threshold
@@ -38,12 +42,12 @@ def answered(plan, contract, files, directory):
     return answer_of(plan, shown, opened * shown)
 
 
-def loaded_by(query, contract, files, directory, joined):
+def loaded_by(query, contract, files, directory, by_id):
     party = contract.parties[query.party].name
     source = source_at(files[party, query.table], relation=query.table)
     database = open_database([source], directory, 1024, 2)
     try:
-        load = load_rows if joined else load_groups
+        load = load_rows if by_id else load_groups
         return load(database, query, contract.table(query.table, query.party), source, SALT)
     finally:
         database.close()
@@ -75,6 +79,69 @@ def places_at(rank, counts):
     """The place of the value at a rank, in each group."""
     ascending = counts.cumsum(axis=1)
     return (rank.of * ascending - rank.share * ascending[:, -1:] + rank.plus < 0).sum(axis=1)
+
+
+def spine_totals(plan, loaded):
+    """Every total in every group, of owners' lines that meet those of others with the same ids."""
+    buckets = prod(len(grouping.labels) for grouping in plan.source.buckets)
+    groups = prod(len(grouping.labels) for grouping in groupings_of(plan))
+    sums = np.zeros((len(plan.totals), groups // buckets, buckets), np.int64)
+    for spine in plan.source.spines:
+        owners = (spine.query,) if spine.join is None else spine.join.owners
+        sides = [lines_of(plan, loaded, query) for query in owners]
+        meeting = met(sides, [len(local.measures) for local in owners])
+        places = np.zeros(len(sides[0][0]), np.int64) if sides[0][2] is None else sides[0][2]
+        for number, total in enumerate(spine.totals):
+            added = of_spine(spine, total, *meeting)
+            np.add.at(sums[number // buckets, :, number % buckets], places, added)
+    return sums.reshape(len(plan.totals), -1)
+
+
+def lines_of(plan, loaded, query):
+    """An owner's ids, the measures that a spine takes, and the groups."""
+    place = next(n for n, one in enumerate(plan.source.owners) if one.party == query.party)
+    own, whole = loaded[place], plan.source.owners[place]
+    keys = own.ids.view(np.dtype((np.void, own.ids.shape[1]))).ravel()
+    return keys, own.values[[whole.measures.index(measure) for measure in query.measures]], own.groups
+
+
+def met(sides, counts):
+    """The first side's values; of each other whether a line has a match, and its payloads there, else zero."""
+    matches, payloads = [], []
+    for (keys, values, _), count in zip(sides[1:], counts[1:], strict=True):
+        there = np.isin(sides[0][0], keys)
+        beside = np.zeros((count, len(there)), np.int64)
+        beside[:, there] = values[:, np.argsort(keys)[np.searchsorted(np.sort(keys), sides[0][0][there])]]
+        matches.append(there.astype(np.int64))
+        payloads.append(beside)
+    return sides[0][1], payloads, matches
+
+
+def of_spine(spine, total, values, payloads, matches):
+    """What each line adds to a total."""
+    value = np.int64(1) if total.query is None else values[total.query]
+    if spine.join is None or (total.outer == "left" and total.table is None):
+        return value
+    chosen = of_line(spine.join.choices[total.choice], values, payloads, matches)
+    if total.outer == "anti":
+        return (1 - chosen) * value
+    return chosen * value * (1 if total.column is None else of_line(spine.join.columns[total.column], values, payloads,
+                                                                    matches))  # fmt: skip
+
+
+def of_line(expression, values, payloads, matches):
+    """An expression for each line."""
+    match expression:
+        case Value(index):
+            return values[index]
+        case Payload(table, index):
+            return payloads[table][index]
+        case Match(table):
+            return matches[table]
+        case Constant(number):
+            return np.full(values.shape[1], number)
+        case Operation(operator, arguments):
+            return applied(operator, [of_line(argument, values, payloads, matches) for argument in arguments])
 
 
 def joined_totals(plan, loaded):
@@ -189,5 +256,10 @@ def applied(operator, parts):
         "multiply": lambda: parts[0] * parts[1], "not": lambda: 1 - parts[0],
         "less": lambda: 1 * (parts[0] < parts[1]), "equal": lambda: 1 * (parts[0] == parts[1]),
         "within": lambda: (parts[1] <= parts[0]) * 1 * (parts[0] <= parts[2]),
+        "select": lambda: np.where(parts[0] == 1, parts[1], parts[2]),
         "and": lambda: prod(parts), "or": lambda: 1 * (sum(parts) > 0),
     }[operator]()  # fmt: skip
+
+
+TOTALS = {Joined: (joined_totals, True), Stacked: (stacked_totals, False), Spines: (spine_totals, True)}
+"""How the totals of each kind of source are found, and whether lines are of ids."""

@@ -31,7 +31,7 @@ def spine_totals(plan, tables):
         for query in owners:
             loaded = next(one for one in plan.source.owners if one.party == query.party)
             assert set(query.measures) <= set(loaded.measures)
-            lines.append(lines_by_key(loaded, tables[query.party]))
+            lines.append(lines_of_tables(loaded, tables[query.party]))
         labels = list(product(*(grouping.labels for grouping in spine.query.groupings)))
         for key, own in lines[0].items():
             place = labels.index(evaluation.group_of(spine.query, own[0])) * buckets
@@ -54,6 +54,14 @@ def beside_another(plan, tables):
 def groups_of(plan, buckets):
     spine = plan.source.spines[0]
     return prod(len(grouping.labels) for grouping in spine.query.groupings) * buckets
+
+
+def lines_of_tables(query, held):
+    """The lines of a query by key. held: the rows of its table, or by name those of several."""
+    if not query.beside:
+        return lines_by_key(query, held[query.table] if isinstance(held, dict) else held)
+    found = [lines_by_key(one, held[one.table]) for one in query.tables]
+    return {key: [lines.get(key, []) for lines in found] for key in set().union(*found)}
 
 
 def lines_by_key(query, table):
@@ -83,6 +91,8 @@ def added(spine, total, found):
 
 def measured(query, index, rows):
     measure = query.measures[index]
+    if query.beside:
+        rows = rows[measure.of]
     if measure.kind == "people":
         there = [row for row in rows if measure.expression is None or value_of(measure, row) is not None]
         return int(bool(there) and rows[0][query.ids] is not None)

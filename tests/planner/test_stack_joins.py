@@ -64,9 +64,9 @@ def test_totals_of_every_owner_beside_another(one, other, lab, data):
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        (f"SELECT COUNT(*) FROM {ALL} u JOIN b ON u.id = b.id JOIN d ON d.id = b.id", "one table of another owner"),
+        (f"SELECT COUNT(*) FROM {ALL} u JOIN b ON u.id = b.id JOIN d ON d.id = b.id", "several rows of a person"),
         (f"SELECT COUNT(*) FROM b LEFT JOIN {ALL} u ON u.id = b.id", "one table of another owner"),
-        (f"SELECT COUNT(*) FROM {ALL} u JOIN {ALL} v ON u.id = v.id", "one table of another owner"),
+        (f"SELECT COUNT(*) FROM {ALL} u JOIN {ALL} v ON u.id = v.id", "several rows of a person"),
     ],
 )
 def test_what_a_stack_is_not_joined_with(question, sentence):

@@ -86,8 +86,8 @@ def test_a_question_is_answered_as_in_the_clear(fleets, dataset, number):
 @pytest.mark.parametrize(("dataset", "number"), ANSWERED)
 def test_a_plan_means_what_the_question_says(tmp_path, dataset, number):
     contract, plans = contract_of(dataset), plans_of(dataset, number)
-    if any(isinstance(plan.source, Spines) for plan in plans):
-        pytest.skip("persons meet on shares: asked of running nodes above, and in tests/planner/spines.py")
+    if any(isinstance(one.source, Spines) and len(one.source.owners) > len(one.source.spines) for one in plans):
+        pytest.skip("a stack joined with another's table: asked of running nodes above, and in tests/planner/spines.py")
     files = dataset.files(dataset.folder, tmp_path)
     answers = [answered(plan, contract, files, tmp_path) for plan in plans]
     assert_answered(dataset, number, answers)

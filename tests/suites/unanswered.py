@@ -7,18 +7,15 @@ UNANSWERED: dict[str, str] = {
     "advertising_open_bandit/q4_ips": "sub-queries",
     "finance_card_fraud/q4_top_terminals": "several owners' rows counted by key",
     "health_fhir_clinic_lab/v4_bp_viral_correlation": "sub-queries, and CORR",
-    "health_synthea_hospitals_insurer/h2_diabetes_by_sex": "two tables of each of several owners",
     "health_synthea_hospitals_insurer/v2_flu_vaccine": "whether a key is another owner's, as a group",
     "record_linkage_febrl4/q5_fuzzy_name_blocked": "names that are alike, not equal: shared texts are never compared",
 }
 
 PRACTITIONERS: dict[str, str] = {
-    "H1": "sub-queries over several owners' rows",
     "H5": "the next event of a person, at any owner",
     "F2": "accounts counted once of a device",
     "F3": "accounts counted once, of payments that are joined on another account",
     "F4": "rings of three edges: no table is joined with itself over owners",
-    "F7": "stacked tables with another owner's",
     "R3": "pairs of what several rows of a key have",
     "R4": "sums by key of rows that are joined on another",
     "R5": "sums by key of rows that are joined on another, and events of several rows",

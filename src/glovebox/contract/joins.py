@@ -62,15 +62,9 @@ def _check(tables: tuple[Table, ...], names: list[str], places: list[list[JoinCo
     one, other = (tables[side[0].table] for side in places)
     for side in places:
         _check_side(tables, side)
-    if one.owners == other.owners:
+    if one.owners == other.owners and len(one.owners) == 1:
         sentence = f"both tables are {names[one.owners[0]]}'s"
         raise Fault("contract_join", PATH, sentence, "an owner joins its own tables before they are bound")
-    if len(one.owners) > 1 and len(other.owners) > 1:
-        sentence = "both tables have several owners, and joining two such is not served by this version"
-        raise Fault("contract_not_served", PATH, sentence, "join a table of one owner with each of them")
-    if set(one.owners) & set(other.owners):
-        sentence = f"{names[min(set(one.owners) & set(other.owners))]} owns part of both tables"
-        raise Fault("contract_not_served", PATH, sentence, "join a table of an owner with those of others")
     for left, right in zip(*places, strict=True):
         first, second = _column(tables, left), _column(tables, right)
         if (first.kind, first.form, first.max_bytes) != (second.kind, second.form, second.max_bytes):

@@ -9,6 +9,7 @@ values (units of a decimal, days, microseconds, 0 and 1; 0 for NULL), and in the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,10 @@ class SnapshotHash:
         for values, nulls in self._columns:
             digest.update(values.digest() + nulls.digest())
         return digest.digest()
+
+
+def snapshot_of(snapshots: Sequence[bytes]) -> bytes:
+    """One snapshot of all tables, 32 bytes; that of a single one is its own, and of none empty."""
+    if len(snapshots) < 2:
+        return b"".join(snapshots)
+    return hashlib.sha256(b"glovebox/1/snapshots\0" + b"".join(snapshots)).digest()

@@ -46,7 +46,7 @@ class BoundTable(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True, tag="job"):
-    """Node to worker: all that the run needs; acceptances are verified already. bound: None without a table here.
+    """Node to worker: all that the run needs; acceptances are verified already. bound: the tables that are read here.
 
     memory_mib: what the worker may take; database_mib: of it, its local database. on_disk: whether the
     rows lie in files. opening: kept shares of the opening
@@ -63,7 +63,7 @@ class Job(Struct, frozen=True, tag="job"):
     names: tuple[str, ...]
     addresses: tuple[str, ...]
     acceptances: tuple[Signed, ...]
-    bound: BoundTable | None
+    bound: tuple[BoundTable, ...]
     temporary: str
     memory_mib: int
     database_mib: int

@@ -17,6 +17,7 @@ from glovebox.planner import matching
 from glovebox.planner.memory import need_of
 from glovebox.planner.plan import Plan, local_query, members, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
+from glovebox.schema.columns import Table
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -43,7 +44,7 @@ async def consider(node: Node, envelope: Signed) -> Participant:
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
     _check_allowance(node, contract, plan, proposal.statement)
     _check_memory(node, contract, plan, me)
-    return Participant(node, contract, proposal, plan, _bound_table(node, contract, plan, me))
+    return Participant(node, contract, proposal, plan, _bound_tables(node, contract, plan, me))
 
 
 def _check_allowance(node: Node, contract: Contract, plan: Plan, statement: str) -> None:
@@ -66,12 +67,14 @@ def _check_memory(node: Node, contract: Contract, plan: Plan, me: int) -> None:
         raise Refused(sentence, code="memory", party=node.name, step="memory_mib", hint=hint)
 
 
-def _bound_table(node: Node, contract: Contract, plan: Plan, me: int) -> BoundTable | None:
-    """The table that this party brings, if its file is still what it was when it was bound."""
+def _bound_tables(node: Node, contract: Contract, plan: Plan, me: int) -> tuple[BoundTable, ...]:
+    """The tables that this party brings, if their files are still what they were when they were bound."""
     query = local_query(plan, me)
-    if query is None:
-        return None
-    table = contract.table(query.table, me)
+    tables = () if query is None else query.tables
+    return tuple(_bound_table(node, contract, contract.table(one.table, me)) for one in tables)
+
+
+def _bound_table(node: Node, contract: Contract, table: Table) -> BoundTable:
     binding = node.state.binding(contract.hash, table.name)
     if binding is None:
         hint = f"glovebox data add CONTRACT {table.name} SOURCE"

@@ -25,7 +25,7 @@ def disclose(
     query = local_query(plan, party)
     if query is None:
         return
-    columns = ",".join(dict.fromkeys(_columns(query)))
+    columns = ",".join(dict.fromkeys(column for one in query.tables for column in _columns(one)))
     receivers = ",".join(contract.names(plan.receivers))
     packed, told = msgspec.msgpack.encode(query), ",".join(map(bytes.hex, close))
     session, statement = proposal.session, proposal.statement

@@ -59,10 +59,10 @@ class Acceptance(Struct, frozen=True, tag="acceptance", forbid_unknown_fields=Tr
     """A party takes part, with key material made for this session alone.
 
     exchange: an X25519 public key; certificate: DER of the session's TLS certificate; both empty for a party that
-    only asks. snapshot: of this party's table, empty where it has none. recipe: the digest of how this party brings ids
-    to their forms (data.identifiers). kept: sessions whose opening shares this party keeps for this very question over
-    these rows. head: of its ledger, and seen: the newest of the others' that it holds; where questions cost a budget.
-    ahead: the session of two parties alone in which this one's transfers were made before the question.
+    only asks. snapshot: of this party's tables, empty where it has none. recipe: the digest of how this party brings
+    ids to their forms (data.identifiers). kept: sessions whose opening shares this party keeps for this very question
+    over these rows. head: of its ledger, and seen: the newest of the others' that it holds; where questions cost a
+    budget. ahead: the session of two parties alone in which this one's transfers were made before the question.
     """
 
     session: bytes

@@ -14,6 +14,7 @@ import glovebox
 from glovebox.audit.receipts import commitment, endorse, fields_of, signed_receipt, verify_receipt
 from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
+from glovebox.data.snapshot import snapshot_of
 from glovebox.errors import Cancelled, GloveboxError, IntegrityError, PeerError
 from glovebox.node.acceptances import open_start
 from glovebox.node.budget import (
@@ -63,7 +64,7 @@ class Participant:
     """What this party holds of one session, from its acceptance to the signed receipt."""
 
     def __init__(
-        self, node: Node, contract: Contract, proposal: Proposal, plan: Plan, bound: BoundTable | None
+        self, node: Node, contract: Contract, proposal: Proposal, plan: Plan, bound: tuple[BoundTable, ...]
     ) -> None:
         self.node, self.contract, self.proposal, self.plan = node, contract, proposal, plan
         self.session = proposal.session
@@ -78,7 +79,8 @@ class Participant:
         self.cost = cost_of(plan)
         self.held = False  # whether the cost is held against the budget, which is until it is spent or released
         self._bound = bound
-        self._question = question_id(contract, proposal, self._bound.snapshot if self._bound else b"")
+        self._snapshot = snapshot_of([one.snapshot for one in bound])
+        self._question = question_id(contract, proposal, self._snapshot)
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
         self._run = b""
         self._close: tuple[bytes, ...] = ()  # sessions whose answers count the same people of this party but for a few
@@ -118,7 +120,7 @@ class Participant:
             secrets.token_bytes(NONCE_BYTES),
             exchange,
             certificate,
-            self._bound.snapshot if self._bound else b"",
+            self._snapshot,
             recipe_digest(),
             glovebox.__version__,
             self._kept(),

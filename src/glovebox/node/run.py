@@ -17,6 +17,8 @@ from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.room import MEMORY, Room
+from glovebox.data.snapshot import snapshot_of
+from glovebox.data.together import together
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
 from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Reached, Store
@@ -182,17 +184,24 @@ class Run:
     async def _load(self) -> Any:
         """This party's own part, in its own database, beside the linking."""
         query, bound = local_query(self.plan, self.job.party), self.job.bound
-        if query is None or bound is None:
+        if query is None or not bound:
             return None
         loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, query, bound)
-        if loaded.snapshot != bound.snapshot:
-            raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
+        if loaded.snapshot != snapshot_of([one.snapshot for one in bound]):
+            names = " and ".join(one.table.name for one in bound)
+            raise IntegrityError(f"the rows of {names} are not those that were bound", step="loaded")
         if self._close:
             await self.channel.send(Close(self._close))
         await self._reached("loaded")
         return loaded
 
-    def _read(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
+    def _read(self, query: LocalQuery, bound: tuple[BoundTable, ...]) -> LoadedRows | LoadedGroups:
+        if query.beside:
+            every = [self._read_one(one, table) for one, table in zip(query.tables, bound, strict=True)]
+            return together(query, [loaded for loaded in every if isinstance(loaded, LoadedRows)])
+        return self._read_one(query, bound[0])
+
+    def _read_one(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
         source = bound.source
         folder, memory_mib = Path(self.job.temporary), self.job.database_mib
         database = open_database([source], folder, memory_mib, LOADING_THREADS, self._database)
@@ -204,7 +213,7 @@ class Run:
             else:
                 room = Room(Path(self.job.temporary)) if self.job.on_disk else MEMORY
                 loaded = load_rows(database, query, bound.table, source, bound.salt, told, room)
-            self._close = self._differing(database, query, bound)
+            self._close += self._differing(database, query, bound)
             return loaded
         finally:
             database.close()
@@ -214,9 +223,10 @@ class Run:
         few = range(1, self.plan.threshold)
         if not few:
             return ()
-        others = [msgspec.msgpack.decode(packed, type=LocalQuery) for packed in self.job.earlier.values()]
-        counts = people_between(database, bound.table, bound.source, query, others)
-        return tuple(session for session, count in zip(self.job.earlier, counts, strict=True) if count in few)
+        every = {session: msgspec.msgpack.decode(one, type=LocalQuery) for session, one in self.job.earlier.items()}
+        others = {session: one for session, one in every.items() if one.table == query.table}
+        counts = people_between(database, bound.table, bound.source, query, list(others.values()))
+        return tuple(session for session, count in zip(others, counts, strict=True) if count in few)
 
     async def _link(self) -> dict[int, SessionLink]:
         """Links to the parties that this one talks to."""

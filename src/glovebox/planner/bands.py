@@ -6,7 +6,7 @@ A key is a label, a truth, a whole number of a small range, or CASE with a label
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -15,7 +15,7 @@ from glovebox.contract.lines import Fault
 from glovebox.planner.domains import MISSING
 from glovebox.planner.grouping import Key, group_keys, meant
 from glovebox.planner.scope import Scope
-from glovebox.planner.sharing import Bit, Sharing, both, either, equal, negated
+from glovebox.planner.sharing import Bit, Sharing, both, either, inside, negated
 from glovebox.planner.typed import Typed
 from glovebox.planner.typing import Typing
 from glovebox.schema.expressions import Call, Constant, Expression
@@ -51,8 +51,9 @@ class Band(Key):
                 return sharing.bit(expression, label == "true")
             case "label":
                 return sharing.bit(Call("=", (expression, Constant("category", label))))
-        term = sharing.number(expression)
-        return both(equal(term.value, int(label)), term.there)
+        steps = steps_of(expression)
+        term = sharing.number(steps.inner)
+        return both(inside(term.value, *steps.ends(int(label), term.scale)), term.there)
 
     def _of_case(self, sharing: Sharing) -> list[Bit]:
         """CASE takes the first condition that is true, else its last label."""
@@ -63,6 +64,41 @@ class Band(Key):
             found[label] = either(found[label], both(none, bit))
             none = both(none, negated(bit))
         return [found[label] for label in self.labels]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A whole number as `factor` times floor(inner / divisor) and `offset`, which rises in steps with another."""
+
+    inner: Expression
+    factor: int = 1
+    offset: int = 0
+    divisor: int = 1
+
+    def ends(self, value: int, scale: int) -> tuple[int, int]:
+        """Between which units of 10**-scale `inner` is where this number is `value`, both included."""
+        first, unit = (value - self.offset) // self.factor * self.divisor, 10**scale
+        return first * unit, (first + self.divisor) * unit - 1
+
+
+def steps_of(expression: Expression) -> Steps:
+    """The steps of a whole number that constants stretch, like `floor(age / 10) * 10`."""
+    match expression:
+        case Call("integer", (inner,)) if isinstance(inner, Call) and inner.operator in ("floor", "*", "+", "-"):
+            return steps_of(inner)
+        case Call("floor", (inner, Constant("integer", text))):
+            return Steps(inner, divisor=int(text))
+        case Call("*", (inner, Constant("integer", text))) | Call("*", (Constant("integer", text), inner)):
+            found, by = steps_of(inner), int(text)
+            if by > 0:
+                return replace(found, factor=found.factor * by, offset=found.offset * by)
+        case Call("+", (inner, Constant("integer", text))) | Call("+", (Constant("integer", text), inner)):
+            found = steps_of(inner)
+            return replace(found, offset=found.offset + int(text))
+        case Call("-", (inner, Constant("integer", text))):
+            found = steps_of(inner)
+            return replace(found, offset=found.offset - int(text))
+    return Steps(expression)
 
 
 def keys_of(scope: Scope, typing: Typing) -> list[Key]:
@@ -107,8 +143,9 @@ def _band(scope: Scope, typing: Typing, node: exp.Expr) -> Band:
             labels, sort = ("false", "true"), "boolean"
         case "category" if typed.column:
             labels, sort = typed.column.values, "label"
-        case "number" if typed.scale == 0 and typed.high - typed.low < MOST_BANDS:
-            labels, sort = tuple(str(number) for number in range(typed.low, typed.high + 1)), "number"
+        case "number" if typed.scale == 0 and typed.high - typed.low < MOST_BANDS * steps_of(typed.expression).factor:
+            step = steps_of(typed.expression).factor
+            labels, sort = tuple(str(number) for number in range(typed.low, typed.high + 1, step)), "number"
         case _:
             hint = f"CASE WHEN … THEN 'label' … ELSE 'label' END, or a whole number of at most {MOST_BANDS} values"
             scope.statement.refuse(node, "sql", "This makes no groups of a public domain", hint)

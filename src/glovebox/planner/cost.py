@@ -108,7 +108,10 @@ def plan_cost(plan: Plan) -> Cost:
 def steps_of(plan: Plan, contract: Contract) -> tuple[Step, ...]:
     """The steps of every party's run, in order: who has no table waits while the owners load theirs."""
     groups = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
-    loading = max(_loading_s(query, contract.table(query.table, query.party)) for query in local_queries(plan))
+    loading = max(
+        sum(_loading_s(one, contract.table(one.table, one.party)) for one in query.tables)
+        for query in local_queries(plan)
+    )
     return (
         Step("loading", loading),
         Step("matching", _matching_s(plan) + FINISH_VALUE_S),

@@ -233,5 +233,6 @@ def _local(local: LocalQuery, names: list[str]) -> str:
     if local.slots:
         order = f", by {local.slots_by}" if local.slots_by else ""
         what += f", in which its rows have {local.slots} slots{order}, used or not"
-    kept = "the rows that pass its filter" if local.where else "all rows"
-    return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}, {local.lines} at most"
+    read = [f"{'the rows that pass its filter' if one.where else 'all rows'} of {one.table}" for one in local.tables]
+    rows = " and ".join(read)
+    return f"{names[local.party]} reads {rows} in its own database: {what}, {local.lines} at most"

@@ -6,7 +6,6 @@ Each owner puts its own rows of a person together; what the owners have of one p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace as replaced
 from typing import NoReturn
 
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
-from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
+from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
@@ -31,7 +30,7 @@ AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
 
 
 def selects_of_persons(scope: Scope) -> list[exp.Select]:
-    """The sub-queries that make persons: one, or two of a FULL JOIN, or none."""
+    """The sub-queries that make persons: one, or several that are joined, or none."""
     if scope.sides[0].persons is None:
         return []
     tree = scope.statement.tree
@@ -52,79 +51,8 @@ def person_side(statement: Statement, contract: Contract, node: exp.Subquery, gi
     return gathering.side_of_persons(node.alias)
 
 
-def full_side(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> Side | None:
-    """The side that a FULL JOIN of two owners' persons is, if the statement reads one: who is at one at least.
-
-    Its columns have the names of both sides before theirs, and so have from then on the statement's own.
-    """
-    tree = statement.tree
-    joins = tree.args.get("joins") or []
-    nodes = [tree.args["from_"].this, *(join.this for join in joins)] if tree.args.get("from_") else []
-    if not any(join.side == "FULL" for join in joins) or len(nodes) != 2 or not all(map(makes_persons, nodes)):
-        return None
-    sides = [Gathering(statement, contract, node.this, given) for node in nodes]
-    for side in sides:
-        side.check_by_id()
-        if having := side.select.args.get("having"):
-            statement.refuse(having, "sql", "HAVING has no place in a side of a FULL JOIN yet", "WHERE, or FILTER")
-    names = [node.alias.lower() for node in nodes]
-    _check_full(statement, contract, joins[0], sides, names)
-    columns = [Gathered(Column(sides[0].ids.name, "id", sides[0].ids.form, unique=True, required=True), "id")]
-    for place, (side, name) in enumerate(zip(sides, names, strict=True)):
-        columns += [_of_one(gathered, place, name) for gathered in side.columns()]
-    _renamed(statement, [column.column.name for column in columns], names)
-    queries = tuple(query for side in sides for query in side.queries())
-    branches = tuple(branch for side in sides for branch in side.side.branches)
-    return _side(replaced(sides[0].side, branches=branches), Persons(queries, tuple(columns)), "")
-
-
-def _check_full(
-    statement: Statement, contract: Contract, join: exp.Join, sides: list[Gathering], names: list[str]
-) -> None:
-    """Return if the join is of two owners, by the id that makes their persons, and the contract has it."""
-    using, on = join.args.get("using"), join.args.get("on")
-    ends = [on.this, on.expression] if isinstance(on, exp.EQ) else [exp.column(using[0])] * 2 if using else []
-    wanted = [side.ids.name for side in sides]
-    if sorted(end.name.lower() for end in ends) != sorted(wanted) or len(set(names)) != 2 or "" in names:
-        hint = f"FULL JOIN … USING ({wanted[0]})"
-        statement.refuse(join, "sql", "Two owners' persons are joined by the id that makes them", hint)
-    places = {JoinColumn(side.side.index, side.ids.name) for side in sides}
-    owners = {owner for side in sides for owner in side.side.owners}
-    if len(owners) != 2 or not any(set(pair) == places for pair in contract.rules.join):
-        hint = f"join = [[…]] of {wanted[0]} at both owners"
-        statement.refuse(join, "rules.join", f"The contract does not join {wanted[0]} of two owners here", hint)
-
-
-def _of_one(gathered: Gathered, place: int, name: str) -> Gathered:
-    """A column of one side's persons, which is NULL for those of the other alone."""
-    column = replace(gathered.column, name=f"{name}.{gathered.column.name}", required=False)
-    alone = (lambda one: (one, None)) if place == 0 else (lambda one: (None, one))
-    there = alone(PERSON_HERE) if gathered.there is None else gathered.there and alone(gathered.there[0])
-    measures = alone(gathered.measures[0]) if gathered.measures else ()
-    return Gathered(column, gathered.how, measures, there, gathered.negative)
-
-
-def _renamed(statement: Statement, known: list[str], names: list[str]) -> None:
-    """Give the statement's columns the names that they have in the joined table."""
-    parts = ("expressions", "where", "group", "order")
-    for part in [each for name in parts for each in _listed(statement.tree.args.get(name))]:
-        for node in part.find_all(exp.Column):
-            plain, qualifier = node.name.lower(), node.table.lower()
-            found = [one for one in known if one == f"{qualifier}.{plain}"]
-            if not qualifier:
-                found = [one for one in known if one == plain] or [
-                    one for one in known if one in [f"{name}.{plain}" for name in names]
-                ]
-            if len(found) == 1:
-                node.this.set("this", found[0])
-                node.set("table", None)
-
-
-def _listed(part: object) -> list[exp.Expr]:
-    return [one for one in (part if isinstance(part, list) else [part]) if isinstance(one, exp.Expr)]
-
-
-def _side(side: Side, persons: Persons, alias: str) -> Side:
+def side_of(side: Side, persons: Persons, alias: str) -> Side:
+    """The side that a table of persons is. side: that of their rows."""
     columns = tuple(gathered.column for gathered in persons.columns)
     owners = tuple(query.party for query in persons.queries)
     table = Table("persons", owners, side.table.rows, columns, None, "id", apart=True)
@@ -183,7 +111,7 @@ class Gathering:
         if self.keys:
             self._no(self.select, "Rows of several owners become persons by one id")
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """Each owner's own name of the id."""
         made = [branch.columns.get(self.ids.name, ColumnRef(self.ids.name)) for branch in self.side.branches]
         return [one.name for one in made if isinstance(one, ColumnRef)]
@@ -191,7 +119,7 @@ class Gathering:
     def check_joined(self) -> None:
         """Return if the contract lets the owners' rows meet by this id, and if there are owners enough, and few."""
         indexes = [branch.index for branch in self.side.branches]
-        places = {JoinColumn(index, name) for index, name in zip(indexes, self._names(), strict=True)}
+        places = {JoinColumn(index, name) for index, name in zip(indexes, self.names(), strict=True)}
         if len(set(indexes)) > 1:
             met = {place for pair in self.contract.rules.join if set(pair) <= places for place in pair}
             if met != places:
@@ -205,35 +133,39 @@ class Gathering:
     def _is_person(self) -> bool:
         """Whether the id is that by which people of a stacked table are told apart: its first."""
         columns = self.contract.tables[self.side.index].columns
-        return next(column.name for column in columns if column.kind == "id") == self._names()[0]
+        return next(column.name for column in columns if column.kind == "id") == self.names()[0]
 
     def queries(self) -> tuple[LocalQuery, ...]:
         """Each owner's own part: its rows, by its own name of the id."""
         lines, where = self.side.table.rows, self.where.expression if self.where else None
         return tuple(
             replace(branch_query(self.contract, branch, (), lines, where, ()), ids=name)
-            for branch, name in zip(self.side.branches, self._names(), strict=True)
+            for branch, name in zip(self.side.branches, self.names(), strict=True)
         )
 
     def side_of_persons(self, alias: str) -> Side:
-        """The table of persons; HAVING's aggregates are columns of it that nothing else can name."""
+        """The table of persons."""
+        columns, having = self.columns_with_having()
+        return side_of(self.side, Persons(self.queries(), tuple(columns), having), alias)
+
+    def columns_with_having(self) -> tuple[list[Gathered], Expression | None]:
+        """What a person has, and HAVING; its aggregates are columns that nothing else can name."""
         columns, having = self.columns(), self.select.args.get("having")
         if having is None:
-            return _side(self.side, Persons(self.queries(), tuple(columns)), alias)
+            return columns, None
         condition = exp.Paren(this=having.this.copy())
         found = list(condition.find_all(*AGGREGATES))
         for number, aggregate in enumerate(one.parent if isinstance(one.parent, exp.Filter) else one for one in found):
             columns.append(self._column(aggregate, name := f"having {number}"))
             aggregate.replace(exp.column(name, quoted=True))
-        side = _side(self.side, Persons(self.queries(), tuple(columns)), alias)
+        side = side_of(self.side, Persons(self.queries(), tuple(columns)), "")
         typing = Typing(Scope(self.statement, self.contract, (side,)), self.typing.parameters)
         parts = []
         for part in conjuncts(condition):
             one = typing.condition(part)
             typing.allow(part, one, "filter")
             parts.append(one.expression)
-        where = Call("and", tuple(parts)) if len(parts) > 1 else parts[0]
-        return _side(self.side, Persons(self.queries(), tuple(columns), where), alias)
+        return columns, Call("and", tuple(parts)) if len(parts) > 1 else parts[0]
 
     def columns(self) -> list[Gathered]:
         """What a person has, by name."""

@@ -75,7 +75,8 @@ class Meeting:
         self.payloads: dict[int, list[Measure]] = {other: [] for other in self.others}
         self.choices: list[Expression] = []
         self.columns: list[Expression] = []
-        self.valid = equal(self._value(PERSON_HERE), 1)
+        tables = 1 + len(persons.queries[place].beside)
+        self.valid = either(*(equal(self._value(replace(PERSON_HERE, of=table)), 1) for table in range(tables)))
         sharing = {gathered.column.name: self._term(gathered) for gathered in persons.columns}
         self.sharing = Sharing(sharing)
         earlier = [Match(table) for table, other in enumerate(self.others) if other < place]
@@ -144,21 +145,25 @@ class Meeting:
     def _is_any(self, measures: Measures) -> Bit:
         """Whether one of the measures, 0 or 1, is 1."""
         own = measures[self.place]
-        bits: list[Bit] = [] if own is None else [self.valid if own == PERSON_HERE else equal(self._value(own), 1)]
+        bits: list[Bit] = [] if own is None else [equal(self._value(own), 1)]
         for table in self._later():
             measure = measures[self.others[table]]
-            if measure == PERSON_HERE:
+            if self._is_match(table, measure):
                 bits.append(Match(table))
             elif measure is not None:
                 bits.append(both(Match(table), equal(self._payload(table, measure), 1)))
         return either(*bits)
+
+    def _is_match(self, table: int, measure: Measure | None) -> bool:
+        """Whether a measure of another owner's is 1 for all its lines."""
+        return measure == PERSON_HERE and not self.persons.queries[self.others[table]].beside
 
     def _sum(self, measures: Measures) -> Number:
         own = measures[self.place]
         total: Number = 0 if own is None else self._value(own)
         for table in self._later():
             measure = measures[self.others[table]]
-            if measure == PERSON_HERE:
+            if self._is_match(table, measure):
                 total = plus(total, chosen(Match(table), 1, 0))
             elif measure is not None:
                 total = plus(total, chosen(Match(table), self._payload(table, measure), 0))

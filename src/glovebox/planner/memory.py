@@ -31,6 +31,7 @@ DISK_BYTES = 128 << 20  # of rows: more lie in files, from where a shard is read
 LAYING_BYTES = 48 << 20  # rows that are read and laid into their shards at once
 HASH_ROW_BYTES = 48  # two owners alone: a row's hash and shard, and what sorting them takes
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
+ROWS_TOGETHER = 4  # of several tables: each's own lines, all ids, these sorted, and what they come to
 RANKED_BYTES = 80  # of a count, and of a value of a row: as it is ordered, added up, and searched
 LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
@@ -69,7 +70,8 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
     if query is None:
         return Need(0, matching)
     row = _row_bytes(query, contract)
-    columns, helped = row * query.lines, isinstance(plan.source, Joined) and plan.source.helper is not None
+    loaded = ROWS_TOGETHER if query.beside else 1
+    columns, helped = loaded * row * query.lines, isinstance(plan.source, Joined) and plan.source.helper is not None
     if helped and columns > DISK_BYTES:
         return Need(0, matching + LAYING_BYTES, 2 * columns)
     return Need(columns, matching + max(row, HASH_ROW_BYTES) * query.lines)

@@ -1,4 +1,4 @@
-"""WITH: queries that a statement names, put in place of their names."""
+"""Names: WITH's queries, put in place of their names, and what a column without AS is called."""
 
 from __future__ import annotations
 
@@ -38,3 +38,12 @@ def _replaced(query: exp.Expr, named: dict[str, exp.Expr], most_nodes: int, refu
             if sum(1 for _ in query.walk()) > most_nodes:
                 refuse(table, "sql", "The question is too long with what it names", "ask for less at once")
     return query
+
+
+def default_name(node: exp.Expr) -> str:
+    """The name of a column without AS: the group column, or the aggregate and the column it is of."""
+    if isinstance(node, exp.Column):
+        return node.name
+    columns = [column.name for column in node.find_all(exp.Column)][:1]
+    aggregate = node.find(exp.AggFunc)
+    return "_".join([aggregate.key if aggregate else node.key, *columns])

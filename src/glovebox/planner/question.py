@@ -20,6 +20,7 @@ from glovebox.planner.dominance import dominance_of
 from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.grouping import Key, selected_key
 from glovebox.planner.matching import banded, is_match, match_question
+from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
 from glovebox.planner.privacy import noise_of, person_groups
@@ -176,7 +177,7 @@ def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output,
     outputs: list[Output] = []
     for item in tree.expressions:
         node = item.unalias()
-        name = item.alias or _default_name(node)
+        name = item.alias or default_name(node)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             hint = "letters, digits and _, beginning with a letter"
             totals.scope.statement.refuse(item, "sql", "This cannot be the name of a column", hint)
@@ -189,15 +190,6 @@ def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output,
     if all(output.kind == "group" for output in outputs):
         totals.scope.statement.refuse(tree, "sql", "The question asks for no aggregate", "COUNT(*), SUM(…) or AVG(…)")
     return tuple(outputs)
-
-
-def _default_name(node: exp.Expr) -> str:
-    """The name of a column without AS: the group column, or the aggregate and the column it is of."""
-    if isinstance(node, exp.Column):
-        return node.name
-    columns = [column.name for column in node.find_all(exp.Column)][:1]
-    aggregate = node.find(exp.AggFunc)
-    return "_".join([aggregate.key if aggregate else node.key, *columns])
 
 
 def _limit(statement: Statement, approved: Question | None) -> int | None:

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from glovebox.protocols.expression import Constant as Public
 from glovebox.protocols.expression import Expression as Shared
-from glovebox.protocols.expression import Operation, Operator
+from glovebox.protocols.expression import Operation, Operator, kind_of
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 
 Bit = Shared | bool
 Number = Shared | int
+MOST_STEPS = 100
+"""Of a number that is rounded down: each is a comparison of every row."""
 
 
 class Term(NamedTuple):
@@ -92,6 +94,8 @@ class Sharing:
                 return Term(chosen(yes, 1, 0), 0, either(yes, no))
             case Call("integer" | "days", (argument,)):
                 return self.number(argument)
+            case Call("floor", (argument, Constant("integer", text))):
+                return self._floored(self.number(argument), int(text))
             case Call("negate", (argument,)):
                 term = self.number(argument)
                 return term._replace(value=times(term.value, -1))
@@ -104,6 +108,21 @@ class Sharing:
                 value = times(one.value, other.value)
                 return Term(value, one.scale + other.scale, both(one.there, other.there))
         raise ValueError("no number on shares")
+
+    @staticmethod
+    def _floored(term: Term, divisor: int) -> Term:
+        """A number over a constant, rounded down: the least that it may be, and one more for each step it reaches."""
+        unit = divisor * 10**term.scale
+        if isinstance(term.value, int):
+            return Term(term.value // unit, 0, term.there)
+        kind = kind_of(term.value)
+        first, last = kind.low // unit, kind.high // unit
+        if last - first > MOST_STEPS:
+            raise ValueError(f"a number has {last - first} steps, and {MOST_STEPS} are compared")
+        found: Number = first
+        for step in range(first + 1, last + 1):
+            found = plus(found, chosen(less(term.value, step * unit), 0, 1))
+        return Term(found, 0, term.there)
 
     def _is_truth(self, expression: Expression) -> bool:
         match expression:
@@ -226,6 +245,17 @@ def times(one: Number, other: Number) -> Number:
 def less(one: Number, other: Number) -> Bit:
     """one < other."""
     return one < other if isinstance(one, int) and isinstance(other, int) else _test("less", one, other)
+
+
+def inside(number: Number, low: int, high: int) -> Bit:
+    """low <= number <= high."""
+    if isinstance(number, int):
+        return low <= number <= high
+    kind = kind_of(number)
+    low, high = max(low, kind.low), min(high, kind.high)
+    if low >= high:
+        return low == high and equal(number, low)
+    return Operation("within", (number, Public(low), Public(high)))
 
 
 def equal(one: Number, other: Number) -> Bit:

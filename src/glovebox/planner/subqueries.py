@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
+from glovebox.planner.beside import side_by_side
 from glovebox.planner.derived import is_own, own_side
-from glovebox.planner.gathering import full_side, makes_persons, person_side
+from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.scope import Scope, Side, scope_of
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement
@@ -20,11 +21,11 @@ def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[
 
     Refused for tables, joins or sub-queries that cannot be asked.
     """
-    full = full_side(statement, contract, given)
+    beside = side_by_side(statement, contract, given)
 
     def derived(node: exp.Subquery) -> Side:
         if makes_persons(node) and is_own(statement, contract, node):
             return own_side(statement, contract, node, given)
         return (person_side if makes_persons(node) else union_side)(statement, contract, node, given)
 
-    return Scope(statement, contract, (full,)) if full else scope_of(statement, contract, derived)
+    return Scope(statement, contract, (beside,)) if beside else scope_of(statement, contract, derived)

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Expression
@@ -25,7 +26,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
             NULLs left out; of a group alone
 
     low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows; of counts
-    those of a value.
+    those of a value. of: of a query of several tables, which of them it is of.
     """
 
     kind: Literal["rows", "values", "people", "sum", "least", "counts"]
@@ -34,6 +35,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     low: int = 0
     high: int = 0
     after: int = 0
+    of: int = 0
 
 
 LabelSort = Literal["label", "number", "boolean"]
@@ -82,6 +84,17 @@ class Derived(Struct, frozen=True, forbid_unknown_fields=True):
     keys: tuple[Kept, ...] = ()
 
 
+class Beside(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another table of the owner, whose lines are put together with those of the query's own by their ids.
+
+    where: the rows of it that take part.
+    """
+
+    table: str
+    ids: str
+    where: Expression | None = None
+
+
 class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One owner's local part: from its table, under a filter, to one line an id or one line a group.
 
@@ -97,6 +110,8 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     row it is that of no rows. The last measures then say, for each group, whether a row is in it, if there are groups.
     slots_by: the column by which an id's rows are put in their slots, in falling order or not. told_apart: columns of
     which no two rows of an id have all alike.
+    beside: more tables of the owner: a line is then of an id that has one in any of them, and each measure is over the
+    rows of the table that it is of, which may be none.
     """
 
     party: int
@@ -113,6 +128,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     slots_by: str = ""
     falling: bool = False
     told_apart: tuple[str, ...] | None = None
+    beside: tuple[Beside, ...] = ()
 
     @property
     def width(self) -> int:
@@ -125,3 +141,21 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     def groups(self) -> int:
         """The number of groups of its groupings, 1 without any."""
         return math.prod(len(grouping.labels) for grouping in self.groupings)
+
+    @property
+    def tables(self) -> tuple[LocalQuery, ...]:
+        """What is computed of each of its tables alone."""
+        if not self.beside:
+            return (self,)
+        every = (Beside(self.table, self.ids or "", self.where), *self.beside)
+        return tuple(
+            replace(
+                self,
+                table=one.table,
+                ids=one.ids,
+                where=one.where,
+                measures=tuple(replace(measure, of=0) for measure in self.measures if measure.of == place),
+                beside=(),
+            )
+            for place, one in enumerate(every)
+        )
