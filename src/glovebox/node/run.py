@@ -77,7 +77,8 @@ class Run:
         unused: Database,
         made: Prepared | None = None,
     ) -> None:
-        self.job, self.channel, self._database = job, channel, unused
+        self.job, self.channel = job, channel
+        self._database: Database | None = unused
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
         self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
@@ -204,7 +205,8 @@ class Run:
     def _read_one(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
         source = bound.source
         folder, memory_mib = Path(self.job.temporary), self.job.database_mib
-        database = open_database([source], folder, memory_mib, LOADING_THREADS, self._database)
+        unused, self._database = self._database, None  # for the first table
+        database = open_database([source], folder, memory_mib, LOADING_THREADS, unused)
         try:
             told = partial(self._does, "loading")
             loaded: LoadedRows | LoadedGroups
