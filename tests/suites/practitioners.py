@@ -246,7 +246,7 @@ HEALTH = Field(
             Table(
                 owner,
                 "patients",
-                {"person_key": UNIQUE, "sex": labels("F", "M"), "birth_year": number(1930, 2010)},
+                {"person_key": UNIQUE, "sex": labels("F", "M"), "birth_year": number(1930, 2010, "group")},
                 lambda draw, person, kind: [
                     (one, "FM"[len(one) % 2], 1930 + 7 * (ord(one[-1]) % 10)) for (one,) in unique()(draw, person, kind)
                 ],

@@ -84,7 +84,7 @@ def _of_single(column: Column) -> exp.Expr:
     made = exp.column(column.name, quoted=True)
     if column.kind == "boolean":
         return exp.LogicalOr(this=made).as_(column.name, quoted=True)
-    summed = column.kind in ("integer", "decimal") and "filter" not in column.may
+    summed = column.kind in ("integer", "decimal") and not {"filter", "group"} & set(column.may)
     return (exp.Sum if summed else exp.Min)(this=made).as_(column.name, quoted=True)
 
 
