@@ -217,7 +217,7 @@ BAD = [
     ('form = "email", unique = true', 'form = "email", max_bytes = 9, unique = true', "contract_join"),
     ("version = 1", 'version = 1\nprotocol = "two-party"', "contract_not_two_parties"),
     ("version = 1", 'version = 1\nprotocol = "two-parties"', "contract_value"),
-    ('address = "one.example:7171"', 'address = "one.example:7171"\ndial = "out"', "contract_not_served"),
+    ('address = "one.example:7171"', 'address = "one.example:7171"\ndial = "out"', None),
     ("[rules]", STACK + WITH_ID, "contract_person"),
     ("[rules]", STACK + "[table.columns]\nn = { type = 'integer' }\n[rules]", "contract_person"),
     ("[rules]", STACK + "same_person_at_several = 'yes'\n" + WITH_ID, None),

@@ -31,6 +31,7 @@ def peers_of(
             other.party,
             NAMES[other.party],
             addresses[other.party],
+            me.party < other.party,
             other.certificate,
             me.pair_secret(other.party, other.exchange, transcript),
         )

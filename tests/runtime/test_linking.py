@@ -261,7 +261,7 @@ async def test_a_party_that_greets_and_ends_the_session_in_one_breath_is_not_wai
 @pytest.mark.parametrize("certificate", [b"", b"no DER", session_certificate(bytes(16), 1)[0][:-1]])
 async def test_a_bad_certificate_in_an_acceptance_ends_the_session_before_a_socket_is_used(certificate):
     keys = session_keys(2)
-    peer = linking.Peer(1, NAMES[1], "127.0.0.1:1", certificate, bytes(32))
+    peer = linking.Peer(1, NAMES[1], "127.0.0.1:1", True, certificate, bytes(32))
     with pytest.raises(BadFrame, match="right sent no good certificate"):
         await open_session_links(keys[0], [peer], asyncio.Queue(), largest=1)
 
@@ -295,5 +295,5 @@ async def test_abort_links_tells_everybody_whom_to_blame():
 
 
 def test_a_peer_does_not_show_its_secret():
-    peer = linking.Peer(1, "right", "host:1", b"certificate", b"secret")
+    peer = linking.Peer(1, "right", "host:1", True, b"certificate", b"secret")
     assert "secret" not in repr(peer)

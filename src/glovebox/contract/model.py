@@ -76,11 +76,11 @@ def _parties(document: Document) -> tuple[Party, ...]:
     parties: list[Party] = []
     for index, part in enumerate(document.party):
         path: Path = ("party", index)
-        if part.dial is not None:
+        if part.dial is not None and document.protocol is not None:
             hint = "leave dial out, and open the port of its address"
-            raise Fault("contract_not_served", (*path, "dial"), 'dial = "out" is not served by this version', hint)
+            raise Fault("contract_not_served", (*path, "dial"), 'dial = "out" is not served for two owners alone', hint)
         try:
-            party = Party(name=part.name, key=key_bytes(part.key), address=part.address)
+            party = Party(part.name, key_bytes(part.key), part.address, part.dial == "out")
         except ValueError as problem:
             raise Fault("contract_key", (*path, "key"), str(problem), "copy it from `glovebox identity`") from problem
         if not re.fullmatch(r"([a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:]{2,39}\]):[1-9][0-9]{0,4}", part.address):

@@ -33,7 +33,8 @@ def reading(contract: Contract) -> str:
     interested = {*contract.rules.ask, *contract.rules.receive}
     for number, party in enumerate(contract.parties):
         part = "owns tables" if number in owners else "owns no table" if number in interested else "is neutral"
-        lines.append(f"  {party.name}, at {party.address}, {part}, is the holder of {key_text(party.key)}")
+        shut = " and takes no connections, so that it takes part in its own questions alone" if party.dials_out else ""
+        lines.append(f"  {party.name}, at {party.address}, {part}{shut}, is the holder of {key_text(party.key)}")
     for table in contract.tables:
         lines += ["", *_table(table, names)]
     lines += ["", "Rules", *(f"  {line}" for line in _rules(contract, names))]

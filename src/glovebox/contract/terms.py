@@ -25,11 +25,15 @@ ParameterType = Literal["date", "timestamp", "integer", "decimal", "boolean", "c
 
 
 class Party(Struct, frozen=True, forbid_unknown_fields=True):
-    """One organisation. key: 32 bytes of an Ed25519 public key. address: host:port of its node."""
+    """One organisation. key: 32 bytes of an Ed25519 public key. address: host:port of its node.
+
+    dials_out: whether it takes no connections, as behind a router that lets none in: it dials everybody itself.
+    """
 
     name: str
     key: bytes
     address: str
+    dials_out: bool = False
 
 
 class JoinColumn(Struct, frozen=True, forbid_unknown_fields=True):

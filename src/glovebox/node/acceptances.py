@@ -1,4 +1,4 @@
-"""What the parties of a session accepted, as its start shows it: all of them, each signed, of the very same plan."""
+"""What the parties of a session accepted, as its start shows it: all, each signed, of one plan; and who dials whom."""
 
 from __future__ import annotations
 
@@ -42,3 +42,10 @@ def _differs(contract: Contract, acceptance: Acceptance, code: str, sentence: st
         detail=(f"{name} runs version {words(acceptance.version)}, this node {glovebox.__version__}",),
         hint="the same version at every party",
     )
+
+
+def dialled_by(contract: Contract, me: int) -> tuple[int, ...]:
+    """The parties that one dials in a session: those of a higher number, but for who takes no connections."""
+    out = [party.dials_out for party in contract.parties]
+    others = [party for party in range(len(out)) if party != me]
+    return tuple(party for party in others if out[me] or (me < party and not out[party]))

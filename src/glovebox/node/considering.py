@@ -42,9 +42,23 @@ async def consider(node: Node, envelope: Signed) -> Participant:
     me = node.number_in(contract)
     if me not in session_parties(plan):
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
+    _check_reached(contract, plan)
     _check_allowance(node, contract, plan, proposal.statement)
     _check_memory(node, contract, plan, me)
     return Participant(node, contract, proposal, plan, _bound_tables(node, contract, plan, me))
+
+
+def _check_reached(contract: Contract, plan: Plan) -> None:
+    """Return if the asker reaches all parties of a session, and of any two one the other. Raises Refused.
+
+    Who only dials out asks for itself: nobody can propose to it, and two such parties would wait for each other.
+    """
+    for party in session_parties(plan):
+        stated = contract.parties[party]
+        if stated.dials_out and party != plan.asker:
+            sentence = f"{stated.name} only dials out, so that it takes part in no question but its own"
+            hint = f"{stated.name} asks it, or opens the port of its address"
+            raise Refused(sentence, code="dials_out", step="party.dial", hint=hint)
 
 
 def _check_allowance(node: Node, contract: Contract, plan: Plan, statement: str) -> None:

@@ -47,12 +47,12 @@ async def greet(home: Home, peer: bytes, name: str, address: str, deadline_s: fl
 
 
 def parties_of(home: Home) -> dict[bytes, tuple[str, str]]:
-    """Name and address of every other party of this home's contracts, by its key; of the latest contract."""
+    """Name and address of every other party that takes connections, by its key; of the latest contract."""
     own = public_bytes(home.key())
     contracts = sorted(shared_contracts(home, own), key=lambda contract: (contract.last, contract.version))
     return {
         party.key: (party.name, party.address)
         for contract in contracts
         for party in contract.parties
-        if party.key != own
+        if party.key != own and not party.dials_out
     }

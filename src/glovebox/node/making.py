@@ -19,7 +19,7 @@ async def transfers_ahead(job: MakeAhead, keys: SessionKeys, arrivals: Arrivals)
     """Meet the other party and make the transfers, party 0 in QUERY's place; from then on the roles do not matter."""
     name = job.names[job.peer]
     secret = keys.pair_secret(job.peer, job.exchange, job.transcript, name)
-    peer = Peer(job.peer, name, job.address, job.certificate, secret)
+    peer = Peer(job.peer, name, job.address, job.peer == 1, job.certificate, secret)  # the lower number dials
     links = await open_session_links(keys, [peer], arrivals, largest=LARGEST_FRAME, silence_s=job.deadline_s)
     with ThreadPoolExecutor(1, "kernels") as executor:
         ground = Ground(

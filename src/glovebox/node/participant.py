@@ -16,7 +16,7 @@ from glovebox.contract.model import Contract
 from glovebox.data.identifiers import recipe_digest
 from glovebox.data.snapshot import snapshot_of
 from glovebox.errors import Cancelled, GloveboxError, IntegrityError, PeerError
-from glovebox.node.acceptances import open_start
+from glovebox.node.acceptances import dialled_by, open_start
 from glovebox.node.budget import (
     check_budget,
     compare_ledgers,
@@ -353,6 +353,7 @@ class Participant:
             self.me,
             tuple(party.name for party in self.contract.parties),
             tuple(party.address for party in self.contract.parties),
+            dialled_by(self.contract, self.me),
             acceptances,
             self._bound,
             str(self._folder),

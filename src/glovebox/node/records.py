@@ -53,8 +53,8 @@ def _others(node: Node) -> list[tuple[Contract, int]]:
     """Every contract of this party with every other party of it."""
     found = []
     for contract in shared_contracts(node.home, node.public):
-        keys = [party.key for party in contract.parties]
-        found += [(contract, party) for party, key in enumerate(keys) if key != node.public]
+        parties = enumerate(contract.parties)
+        found += [(contract, number) for number, one in parties if one.key != node.public and not one.dials_out]
     return found
 
 

@@ -241,6 +241,7 @@ class Run:
                 party,
                 self.job.names[party],
                 self.job.addresses[party],
+                party in self.job.dialled,
                 accepted[party].certificate,
                 self._keys.pair_secret(party, accepted[party].exchange, transcript, self.job.names[party]),
             )

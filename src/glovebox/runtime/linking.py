@@ -29,11 +29,13 @@ SHUTDOWN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another party of the session. certificate: DER, from its acceptance. secret: the pair's, from `SessionKeys`."""
+    """Another party of the session. dialled: by this one, else it comes. certificate: DER, from its acceptance. secret:
+    the pair's, from `SessionKeys`."""
 
     number: int
     name: str
     address: str
+    dialled: bool
     certificate: bytes = field(repr=False)
     secret: bytes = field(repr=False)
 
@@ -101,7 +103,7 @@ class _Opening:
     async def run(self, arrivals: Arrivals, deadline_s: float) -> dict[int, SessionLink]:
         """Make all links, or none."""
         for peer in self._peers.values():
-            if self._dials(peer):
+            if peer.dialled:
                 self._attempts[peer.number] = asyncio.create_task(self._reach(peer))
         arrival = asyncio.create_task(arrivals.get())
         try:
@@ -128,13 +130,10 @@ class _Opening:
             arrival.cancel()
         return self._links
 
-    def _dials(self, peer: Peer) -> bool:
-        return self._keys.party < peer.number
-
     def _context(self, peer: Peer) -> ssl.SSLContext:
         try:
             return session_context(
-                self._keys.certificate, self._keys.tls_key, peer.certificate, server=not self._dials(peer)
+                self._keys.certificate, self._keys.tls_key, peer.certificate, server=not peer.dialled
             )
         except PeerError as problem:
             raise BadFrame(f"{peer.name} sent no good certificate", party=peer.name, step=LINKED) from problem
@@ -152,7 +151,7 @@ class _Opening:
     def _admit(self, number: int, connection: socket.socket) -> None:
         """Somebody came in a party's name: handshake with it, instead of with whom came before."""
         peer = self._peers.get(number)
-        if peer is None or self._dials(peer) or number in self._links:
+        if peer is None or peer.dialled or number in self._links:
             connection.close()
             return
         if number in self._attempts:
@@ -203,7 +202,7 @@ class _Opening:
         connection.setblocking(False)
         # asyncio sets it on sockets of its own making only; without it each small frame may wait 40 ms for an ACK
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._keys.party > link.peer:
+        if not self._peers[link.peer].dialled:
             await loop.connect_accepted_socket(
                 lambda: link, connection, ssl=context,
                 ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=SHUTDOWN_S,
