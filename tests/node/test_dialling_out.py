@@ -6,9 +6,9 @@ import pytest
 
 from glovebox.cli.fleet import Fleet, free_ports
 from glovebox.cli.workloads import pair
-from glovebox.contract.model import parse_contract
+from glovebox.contract.model import ContractError, parse_contract
 from glovebox.contract.reading import reading
-from glovebox.errors import ContractError, GloveboxError
+from glovebox.errors import GloveboxError
 from glovebox.node.acceptances import dialled_by
 from glovebox.node.contracts import read_contract
 from glovebox.planner.answer import read_answer

@@ -49,8 +49,9 @@ class Job(Struct, frozen=True, tag="job"):
     """Node to worker: all that the run needs; acceptances are verified already. bound: the tables that are read here.
 
     dialled: parties that this one dials. memory_mib: what the worker may take; database_mib: of it, its local database.
-    on_disk: whether the rows lie in files. opening: kept shares of the opening that are to be sent again, where nothing is to be computed. ahead: whether both workers use the transfers that they
-    made before. earlier: local parts of questions that were answered, by session.
+    on_disk: whether the rows lie in files. opening: kept shares of the opening that are to be sent again, where nothing
+    is to be computed. ahead: whether both workers use the transfers that they made before. earlier: local parts of
+    questions that were answered, by session.
     """
 
     contract: bytes
