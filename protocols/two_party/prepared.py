@@ -2,10 +2,10 @@
 
 Functionality  as correlations.py, once for each direction
 Parties        QUERY and TABLE
-Security       as correlations.py
+Security       as correlations.py, or silent.py
 Leakage        the numbers of transfers
-Rounds         6
-Bytes          16704 + 3.125 N; N both directions' transfers, see `sizes`
+Rounds         6 + F; F is 1 for silent ones, else 0
+Bytes          16704 + 3.125 N + S; both directions' transfers, or keys of the first rounds and trees, see `sizes`
 Source         two-party.md 2.1
 """
 
@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.protocols.two_party import correlations
-from glovebox.protocols.two_party.correlations import Chosen, Sent, chosen_transfers, sent_transfers
+from glovebox.protocols.two_party import correlations, silent
+from glovebox.protocols.two_party.correlations import Chosen, Sent
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
@@ -58,6 +58,11 @@ class Needs:
     def turned(self) -> Needs:
         """The same with QUERY and TABLE in each other's place."""
         return Needs(self.table_nibbles, self.table_blocks, self.query_nibbles, self.query_blocks)
+
+    @property
+    def transfers(self) -> int:
+        """Keys in all: a nibble takes four."""
+        return 4 * (self.query_nibbles + self.table_nibbles) + self.query_blocks + self.table_blocks
 
     @property
     def size(self) -> int:
@@ -123,18 +128,23 @@ class Prepared:
         return slice(begin, begin + n)
 
 
-def sizes(needs: Needs) -> dict[str, float]:
+def sizes(needs: Needs, low_traffic: bool = False) -> dict[str, float]:
     """The sizes of the card."""
-    query = correlations.sizes(needs.query_nibbles, needs.query_blocks)
-    table = correlations.sizes(needs.table_nibbles, needs.table_blocks)
-    return {"N": query["N"] + table["N"]}
+    made_by = silent if low_traffic else correlations
+    query = made_by.sizes(needs.query_nibbles, needs.query_blocks)
+    table = made_by.sizes(needs.table_nibbles, needs.table_blocks)
+    return {name: query.get(name, 0) + table.get(name, 0) for name in ("N", "S")} | {"F": int(low_traffic)}
 
 
-async def prepare(ctx: Context, needs: Needs) -> Prepared:
+async def prepare(ctx: Context, needs: Needs, low_traffic: bool = False) -> Prepared:
     """Make the transfers that a run with these needs will use up. Needs no data, and no question."""
-    by_query, by_table = ctx.narrow("by_query"), ctx.narrow("by_table")
+    by_query, by_table, made_by = (
+        ctx.narrow("by_query"),
+        ctx.narrow("by_table"),
+        silent if low_traffic else correlations,
+    )
     if ctx.role is Role.QUERY:
-        chosen = await chosen_transfers(by_query, needs.query_nibbles, needs.query_blocks)
-        return Prepared(await sent_transfers(by_table, needs.table_nibbles, needs.table_blocks), chosen)
-    sent = await sent_transfers(by_query, needs.query_nibbles, needs.query_blocks)
-    return Prepared(sent, await chosen_transfers(by_table, needs.table_nibbles, needs.table_blocks))
+        chosen = await made_by.chosen_transfers(by_query, needs.query_nibbles, needs.query_blocks)
+        return Prepared(await made_by.sent_transfers(by_table, needs.table_nibbles, needs.table_blocks), chosen)
+    sent = await made_by.sent_transfers(by_query, needs.query_nibbles, needs.query_blocks)
+    return Prepared(sent, await made_by.chosen_transfers(by_table, needs.table_nibbles, needs.table_blocks))

@@ -141,3 +141,26 @@ def test_keys_without_room_are_told(monkeypatch):
     places = np.tile(np.arange(4, dtype=np.uint32), (5, 1))
     for form in FORMS:
         assert len(form.settle(places, 8)) == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_children_are_two_hashes_that_sum_to_their_node(form):
+    rng = np.random.default_rng(4)
+    nodes, images = words(rng, 3, 5, 2), words(rng, 15, 2)
+    turned = form.turned(nodes.reshape(-1, 2))
+    np.testing.assert_array_equal(turned[:, 0], nodes.reshape(-1, 2)[:, 1])
+    np.testing.assert_array_equal(turned[:, 1], np.bitwise_xor.reduce(nodes.reshape(-1, 2), axis=1))
+    out, sums = np.empty((3, 10, 2), np.uint64), np.empty((3, 2, 2), np.uint64)
+    form.branched(nodes, turned, images, out, sums)
+    np.testing.assert_array_equal(out[:, :5], (turned ^ images).reshape(3, 5, 2))
+    np.testing.assert_array_equal(out[:, :5] ^ out[:, 5:], nodes)
+    np.testing.assert_array_equal(sums, np.bitwise_xor.reduce(out.reshape(3, 2, 5, 2), axis=2))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_chosen_rows_are_added(form):
+    rng = np.random.default_rng(5)
+    short, before = words(rng, 64, 2), words(rng, 100, 2)
+    places, out = rng.integers(0, 64, (100, 10)).astype(np.uint32), before.copy()
+    form.add_chosen(short, places, out)
+    np.testing.assert_array_equal(out, before ^ np.bitwise_xor.reduce(short[places], axis=1))

@@ -26,6 +26,12 @@ def test_the_protocols_are_those_of_the_examples(name, example):
     assert tomllib.loads(block(name)) == {"protocol": contract.protocol}
 
 
+def test_low_traffic_is_a_protocol_for_the_same_contract():
+    (protocol,) = tomllib.loads(block("sparing contract")).values()
+    text = (ROOT / "examples" / "contracts" / "two-owners.toml").read_text()
+    assert parse_contract(text.replace('"two-party"', f'"{protocol}"').encode()).protocol == protocol
+
+
 def test_the_setting_is_a_nodes():
     settings = msgspec.convert({"name": "a", "listen": "b:1", **tomllib.loads(block("node.toml"))}, Settings)
     assert settings.ahead_mib == Settings(name="a", listen="b:1").ahead_mib

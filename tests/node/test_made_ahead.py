@@ -50,12 +50,16 @@ WAIT_S = 90
 EPSILON = 2_000_000
 
 
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory):
-    fleet = agreed(tmp_path_factory.mktemp("ahead"), PARTIES, TERMS)
+def bound(directory, terms):
+    fleet = agreed(directory, PARTIES, terms)
     bind_rows(fleet, "left", "a", ("id", "x"), [(n, n % 7) for n in range(800)])
     bind_rows(fleet, "right", "b", ("id", "y"), [(n, 5) for n in range(300, 900)])
-    with fleet:
+    return fleet
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    with bound(tmp_path_factory.mktemp("ahead"), TERMS) as fleet:
         yield fleet
 
 
@@ -120,3 +124,14 @@ def assert_kills_are_survived(fleet):
     answered = asked(fleet)
     assert_near(answered)
     assert "ahead" not in said(fleet, "left", "started")[-1]
+
+
+@pytest.mark.timeout(400)
+def test_transfers_of_low_traffic_are_made_before_a_question_and_in_it(tmp_path):
+    with bound(tmp_path, TERMS.replace("two-party", "two-party-low-traffic")) as fleet:
+        assert wait_until(lambda: stocks(fleet), WAIT_S)
+        assert_near(asked(fleet))
+        answered = asked(fleet, "right")
+        assert_near(answered)
+        assert "\nprotocol: two-party-low-traffic\n" in answered.receipt
+        assert said(fleet, "left", "started")[0]["ahead"] == stocks(fleet)[0]

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from glovebox.contract.model import parse_contract
+from glovebox.contract.two_owners import promises
 from glovebox.node.two_owners import needs_by_party, usual_needs
+from glovebox.planner import roles
 from glovebox.planner.explain import explanation, in_words
+from glovebox.planner.plan import plan_hash
 from glovebox.planner.question import plan_question
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
@@ -33,6 +36,20 @@ def test_a_neutral_party_is_recommended_where_it_pays(rows, pays):
     plan = plan_question(contract, SUM, {}, 0)
     assert explanation(plan, contract)["neutral_pays"] == pays
     assert ("inviting a neutral third party pays here" in in_words(plan, contract)) == pays
+
+
+def test_low_traffic_spares_bytes_and_says_what_it_rests_on(monkeypatch):
+    sparing = parse_contract(STRICT.replace(b'"two-party"', b'"two-party-low-traffic"'))
+    plan = plan_question(sparing, "reach", {}, 0)
+    told, plain = explanation(plan, sparing), explanation(plan_question(CONTRACT, "reach", {}, 0), CONTRACT)
+    assert 3 * told["bytes_ahead"] < plain["bytes_ahead"]
+    assert told["protocol"] == "two-party-low-traffic"
+    assert set(told["assumptions"]) - set(plain["assumptions"]) == {"learning parity with noise (table 1)"}
+    assert "learning parity with noise" in in_words(plan, sparing)
+    assert "on learning parity with noise (LPN, parameter table 1)" in " ".join(promises(sparing))
+    assert "LPN" not in " ".join(promises(CONTRACT))
+    monkeypatch.setattr(roles, "VERSION", 2)  # a node whose program has other parameters has another plan
+    assert plan_hash(plan_question(sparing, "reach", {}, 0)) != plan_hash(plan)
 
 
 def test_the_homomorphic_mode_says_what_it_tells_and_costs():

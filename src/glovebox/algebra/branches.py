@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra.blocks import hashed, permuted
+from glovebox.algebra.kernels import transfer_kernels
 
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
@@ -23,31 +24,34 @@ def whole(roots: U64, difference: U64, keys: U64) -> tuple[U64, U64]:
 
     roots: (trees, 2) random. keys: (trees, depth, 2), of correlated transfers with the difference.
     """
-    nodes = np.stack([roots, roots ^ difference], axis=1)
+    nodes, left = np.stack([roots, roots ^ difference], axis=1), roots
     corrections = np.empty_like(keys)
     depth = keys.shape[1]
     for level in range(depth):
-        left = nodes[:, : 1 << level]
-        corrections[:, level] = np.bitwise_xor.reduce(left, axis=1) ^ keys[:, level]
-        nodes = _children(nodes) if level + 1 < depth else nodes
+        corrections[:, level] = left ^ keys[:, level]
+        if level + 1 < depth:
+            nodes, sums = _children(nodes)
+            left = sums[:, 0]
     return nodes, corrections
 
 
 def punctured(missing: U16, keys: U64, corrections: U64) -> U64:
-    """All leaves but leaf `missing` of each tree, which is noise.
+    """All leaves but leaf `missing` of each tree, which is zeros.
 
     keys: (trees, depth, 2): of the transfers with choice bits of the sides that the path to the leaf does not take.
     """
     trees, depth = np.arange(len(missing)), keys.shape[1]
-    nodes = np.zeros((len(missing), 2, 2), np.uint64)
+    nodes, sums = np.zeros((len(missing), 2, 2), np.uint64), np.zeros((len(missing), 2, 2), np.uint64)
     for level in range(depth):
         half = 1 << level
         path = missing & (half - 1)
         side = 1 - (missing >> level & 1)
-        nodes[trees, path] = nodes[trees, path + half] = 0
-        sums = np.bitwise_xor.reduce(nodes.reshape(-1, 2, half, 2), axis=2)[trees, side]
-        nodes[trees, path + side * half] = keys[:, level] ^ corrections[:, level] ^ sums
-        nodes = _children(nodes) if level + 1 < depth else nodes
+        place = path + side * half
+        others = sums[trees, side] ^ nodes[trees, place]  # the children of a node that is not known are noise
+        nodes[trees, place] = keys[:, level] ^ corrections[:, level] ^ others
+        nodes[trees, path + (1 - side) * half] = 0
+        if level + 1 < depth:
+            nodes, sums = _children(nodes)
     return nodes
 
 
@@ -62,9 +66,10 @@ def leaf_words(leaves: U64, count: int) -> U64:
     return out.reshape(count, trees, places)
 
 
-def _children(nodes: U64) -> U64:
-    """The children of all nodes: left ones, then right ones."""
-    flat = np.ascontiguousarray(nodes).reshape(-1, 2)
-    turned = np.stack([flat[:, 1], flat[:, 0] ^ flat[:, 1]], axis=1)  # sigma, a linear orthomorphism [GKWY20]
-    left = (permuted(turned, PUBLIC) ^ turned).reshape(nodes.shape)
-    return np.concatenate([left, left ^ nodes], axis=1)
+def _children(nodes: U64) -> tuple[U64, U64]:
+    """The children of all nodes, left ones, then right ones; and the sums of a tree's left and right ones."""
+    kernels, (trees, count, _) = transfer_kernels(), nodes.shape
+    turned = kernels.turned(nodes.reshape(-1, 2))
+    out, sums = np.empty((trees, 2 * count, 2), np.uint64), np.empty((trees, 2, 2), np.uint64)
+    kernels.branched(nodes, turned, permuted(turned, PUBLIC), out, sums)
+    return out, sums

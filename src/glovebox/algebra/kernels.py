@@ -103,6 +103,18 @@ class TransferKernels(Protocol):
     def add_lookups(self, table: U64, planes: U64, sums: U64) -> None:
         """sums[r] ^= table[places of row r], in place; planes (8, n / 64) are the bits of the places of n rows."""
 
+    def turned(self, nodes: U64) -> U64:
+        """Words (a, b) of each row as (b, a ^ b), a linear orthomorphism [GKWY20]: (n, 2)."""
+
+    def branched(self, nodes: U64, turned: U64, images: U64, out: U64, sums: U64) -> None:
+        """Children of each node of some trees: turned ^ image, then that ^ node; and the sums of both by tree.
+
+        nodes: (trees, n, 2); turned, images: (trees n, 2); out: (trees, 2 n, 2); sums: (trees, 2, 2).
+        """
+
+    def add_chosen(self, short: U64, places: U32, out: U64) -> None:
+        """out[i] ^= the sum of the rows short[places[i]], in place; short (k, 2), places (n, 10), out (n, 2)."""
+
     def settle(self, places: U32, slots: int) -> U32:
         """Give every key one of its places to itself: the key of each slot, (slots,), or 2^32 - 1 where it is free.
 

@@ -85,6 +85,27 @@ def add_lookups(table: U64, planes: U64, sums: U64) -> None:
     sums ^= table[np.packbits(bits, axis=0, bitorder="little")[0]]
 
 
+def turned(nodes: U64) -> U64:
+    """See `kernels.TransferKernels`."""
+    return np.stack([nodes[:, 1], nodes[:, 0] ^ nodes[:, 1]], axis=1)
+
+
+def branched(nodes: U64, turned: U64, images: U64, out: U64, sums: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    count = nodes.shape[1]
+    np.bitwise_xor(turned.reshape(nodes.shape), images.reshape(nodes.shape), out=out[:, :count])
+    np.bitwise_xor(out[:, :count], nodes, out=out[:, count:])
+    np.bitwise_xor.reduce(out.reshape(len(nodes), 2, count, 2), axis=2, out=sums)
+
+
+def add_chosen(short: U64, places: U32, out: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    for begin in range(0, len(out), PIECE_ROWS):
+        piece = slice(begin, begin + PIECE_ROWS)
+        for column in places[piece].T:
+            out[piece] ^= short[column]
+
+
 def settle(places: U32, slots: int) -> U32:
     """All homeless keys at once move where the label is lowest; of two in one slot the last stays [Khosla13]."""
     owners, labels = np.full(slots, FREE, np.uint32), np.zeros(slots, np.int64)

@@ -82,6 +82,23 @@ def add_lookups(table: U64, planes: U64, sums: U64) -> None:
     _add_lookups(table, planes, sums)
 
 
+def turned(nodes: U64) -> U64:
+    """See `kernels.TransferKernels`."""
+    out = np.empty_like(nodes)
+    _turned(nodes, out)
+    return out
+
+
+def branched(nodes: U64, turned: U64, images: U64, out: U64, sums: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    _branched(nodes, turned, images, out, sums)
+
+
+def add_chosen(short: U64, places: U32, out: U64) -> None:
+    """See `kernels.TransferKernels`."""
+    _add_chosen(short, places, out)
+
+
 def settle(places: U32, slots: int) -> U32:
     """See `kernels.TransferKernels`."""
     owners = np.full(slots, FREE, np.uint32)
@@ -306,6 +323,46 @@ def _add_lookups(table: U64, planes: U64, sums: U64) -> None:
                 row = 64 * word + 8 * part + j
                 sums[row, 0] ^= table[place, 0]
                 sums[row, 1] ^= table[place, 1]
+
+
+@numba.njit("void(uint64[:, ::1], uint64[:, ::1])", nogil=True, cache=True)
+def _turned(nodes: U64, out: U64) -> None:
+    for i in range(len(nodes)):
+        out[i, 0] = nodes[i, 1]
+        out[i, 1] = nodes[i, 0] ^ nodes[i, 1]
+
+
+@numba.njit(
+    "void(uint64[:, :, ::1], uint64[:, ::1], uint64[:, ::1], uint64[:, :, ::1], uint64[:, :, ::1])",
+    nogil=True,
+    cache=True,
+)
+def _branched(nodes: U64, turned: U64, images: U64, out: U64, sums: U64) -> None:
+    count = nodes.shape[1]
+    for tree in range(len(nodes)):
+        for word in range(2):
+            left, right = np.uint64(0), np.uint64(0)
+            for i in range(count):
+                at = tree * count + i
+                child = turned[at, word] ^ images[at, word]
+                other = child ^ nodes[tree, i, word]
+                out[tree, i, word] = child
+                out[tree, count + i, word] = other
+                left ^= child
+                right ^= other
+            sums[tree, 0, word] = left
+            sums[tree, 1, word] = right
+
+
+@numba.njit("void(uint64[:, ::1], uint32[:, ::1], uint64[:, ::1])", nogil=True, cache=True)
+def _add_chosen(short: U64, places: U32, out: U64) -> None:
+    for i in range(len(out)):
+        a, b = out[i, 0], out[i, 1]
+        for j in range(places.shape[1]):
+            a ^= short[places[i, j], 0]
+            b ^= short[places[i, j], 1]
+        out[i, 0] = a
+        out[i, 1] = b
 
 
 @numba.njit("boolean(uint32[:, ::1], uint32[::1], uint32[::1])", nogil=True, cache=True)

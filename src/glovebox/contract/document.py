@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glovebox.contract.lines import Fault, Lines, Path
+from glovebox.contract.terms import Protocol
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 UNKNOWN = "extra_forbidden"
@@ -92,7 +93,7 @@ class Document(Part):
     first: date = Field(alias="from")
     until: date
     supersedes: Annotated[str, Field(pattern=HASH)] | None = None
-    protocol: Literal["two-party", "two-party-homomorphic"] | None = None
+    protocol: Protocol | None = None
     party: Annotated[list[PartyPart], Field(min_length=1, max_length=100)]
     table: Annotated[list[TablePart], Field(min_length=1, max_length=100)]
     rules: RulesPart

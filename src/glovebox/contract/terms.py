@@ -14,10 +14,15 @@ EXACT = "everyone may see single persons"
 
 MICRO = 1_000_000
 
-Protocol = Literal["two-party", "two-party-homomorphic"]
+Protocol = Literal["two-party", "two-party-low-traffic", "two-party-homomorphic"]
 """How a contract's two owners compute with nobody between them; a contract of three or more names none."""
 
+STRICT: Protocol = "two-party"
+LOW_TRAFFIC: Protocol = "two-party-low-traffic"
 HOMOMORPHIC: Protocol = "two-party-homomorphic"
+STRICT_ALONE = (STRICT, LOW_TRAFFIC)
+"""What uses transfers that can be made before a question."""
+
 SIZE_EPSILON = 100_000
 """Millionths that a session of the homomorphic mode takes beside its answer: the receiver sees a noisy match count."""
 

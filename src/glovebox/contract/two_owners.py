@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from glovebox.algebra.lpn import VERSION
 from glovebox.contract.lines import Fault
-from glovebox.contract.terms import HOMOMORPHIC, SIZE_EPSILON, Contract, epsilon_text
+from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC, SIZE_EPSILON, Contract, epsilon_text
 
 
 def check_homomorphic(contract: Contract) -> None:
@@ -18,19 +19,24 @@ def check_homomorphic(contract: Contract) -> None:
         raise Fault("contract_homomorphic", ("rules", "groups_of_at_least"), sentence, hint)
 
 
+LPN = f", on learning parity with noise (LPN, parameter table {VERSION}), which spares bytes and is less tried"
+
+
 def promises(contract: Contract) -> list[str]:
     """For `contract show`, in place of who could collude: there is nobody else."""
     one, other = (party.name for party in contract.parties)
     if contract.protocol == HOMOMORPHIC:
         return _homomorphic(contract, one, other)
+    noise = LPN if contract.protocol == LOW_TRAFFIC else ""
     return [
         f"protocol {contract.protocol}: {one} and {other} compute alone, with nobody between them",
         "neither learns which ids match, how many, or any total before it opens; what opens goes to those who get the "
         "answers; both learn the padded sizes of the tables and the text of the question",
         "that holds while both run the protocol as it is written: a party whose program deviates could learn the "
         "other's values, or move the answer, and is not always noticed; nor would it be with a third party",
-        "it rests on Diffie-Hellman in the group ristretto255, and on AES and SHA-256 behaving as ideal functions; "
-        "with a neutral third party it would rest on AES and HMAC, and on no two of the three pooling what they see",
+        f"it rests on Diffie-Hellman in the group ristretto255{noise}, and on AES and SHA-256 behaving as ideal "
+        "functions; with a neutral third party it would rest on AES and HMAC, and on no two of the three pooling what "
+        "they see",
         "an owner that puts in ids which it only guesses learns of them what the answers tell",
     ]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import structlog
 from msgspec import Struct
 
-from glovebox.contract.terms import Contract
+from glovebox.algebra.lpn import VERSION
+from glovebox.contract.terms import LOW_TRAFFIC, STRICT_ALONE, Contract
 from glovebox.errors import Busy, GloveboxError, IntegrityError, Refused
 from glovebox.node.channel import Alive, Broke, MadeAhead, MakeAhead
 from glovebox.node.contracts import check_standing
@@ -124,7 +125,7 @@ class Stocks:
         first, needs = contract.parties[0], Needs(*offer.needs)
         open_signed(envelope, first.key, Ahead)
         check_standing(self.node.home, contract)
-        if contract.protocol != "two-party" or self.node.number_in(contract) != 1 or link.peer != first.key:
+        if contract.protocol not in STRICT_ALONE or self.node.number_in(contract) != 1 or link.peer != first.key:
             raise IntegrityError("transfers are made for contracts of two parties, by the first of them", step="ahead")
         self._check(contract, offer, 0, offer.session, needs)
         if not self._is_idle() or needs.size > self._most() or not self._is_room(contract):
@@ -163,13 +164,20 @@ class Stocks:
         """Have the worker meet the other's and make the transfers; keep it in stock."""
         roles, settings = [(0, "query"), (1, "table")], self.node.settings
         transcript = session_transcript(
-            contract.hash, "ahead", {}, b"", other.session, roles, [encode(envelope) for envelope in envelopes]
+            contract.hash,
+            "ahead",
+            {"lpn": str(VERSION)},
+            b"",
+            other.session,
+            roles,
+            [encode(envelope) for envelope in envelopes],
         )
         stated = contract.parties[other.party]
         await worker.make_ahead(
             MakeAhead(
                 other.party, (contract.parties[0].name, contract.parties[1].name), stated.address, other.certificate,
-                other.exchange, transcript, needs.numbers, settings.deadline_s, settings.session_s,
+                other.exchange, transcript, needs.numbers, contract.protocol == LOW_TRAFFIC, settings.deadline_s,
+                settings.session_s,
             )
         )  # fmt: skip
         while not isinstance(packet := await worker.receive(), MadeAhead):

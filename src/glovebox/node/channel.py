@@ -86,6 +86,7 @@ class MakeAhead(Struct, frozen=True, tag="make_ahead"):
     exchange: bytes
     transcript: bytes
     needs: tuple[int, int, int, int]
+    low_traffic: bool
     deadline_s: float
     session_s: float
 

@@ -34,7 +34,7 @@ async def transfers_ahead(job: MakeAhead, keys: SessionKeys, arrivals: Arrivals)
         )
         try:
             async with asyncio.timeout(job.session_s):
-                made = await prepare(Context(ground).narrow("ahead"), Needs(*job.needs))
+                made = await prepare(Context(ground).narrow("ahead"), Needs(*job.needs), job.low_traffic)
                 await close_links(links.values())
         except GloveboxError as error:
             await abort_links(links.values(), error)

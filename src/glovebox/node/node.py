@@ -18,6 +18,7 @@ import structlog
 
 from glovebox.audit.log import Log
 from glovebox.contract.model import Contract
+from glovebox.contract.terms import STRICT_ALONE
 from glovebox.data.identifiers import recipe_digest
 from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
@@ -97,7 +98,7 @@ class Node:
         for path in sorted(self.home.contracts.glob("*.toml")):
             with contextlib.suppress(GloveboxError):
                 found.append(self.contract(bytes.fromhex(path.stem)))
-        return [one for one in found if one.protocol == "two-party" and one.first <= today <= one.last]
+        return [one for one in found if one.protocol in STRICT_ALONE and one.first <= today <= one.last]
 
     def number_in(self, contract: Contract) -> int:
         """This party's number in a contract: it is its key, not its name."""

@@ -55,7 +55,9 @@ def usual_needs(contract: Contract) -> Needs:
 
 async def transfers(ctx: Context, plan: Plan) -> Prepared:
     """What the run will use up, made in the session itself. Needs no data."""
-    return await prepare(ctx.narrow("prepare"), needs_of(plan))
+    if not isinstance(plan.source, Joined):
+        raise TypeError("two owners alone join")
+    return await prepare(ctx.narrow("prepare"), needs_of(plan), plan.source.lpn > 0)
 
 
 async def joint_opening(ctx: Context, plan: Plan, made: Prepared, own: Rows, reached: Reach) -> bytes:

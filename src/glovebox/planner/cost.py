@@ -29,7 +29,7 @@ JOIN_BYTE_S = 5e-9  # of all links; 75 of a row for COUNT and SUM
 FINISH_VALUE_S = 2e-3  # of the totals of all groups
 
 # The same of two parties alone (benchmarks/two_owners.py).
-AHEAD_BYTE_S = 3e-8
+AHEAD_TRANSFER_S = 1e-7  # of one key, whichever way it is made
 ASKED_BYTE_S = 1.2e-8
 POINT_S = 7e-5  # of an id of either, in the homomorphic mode: two products of the group, at both at once
 
@@ -53,11 +53,17 @@ class JointCost(NamedTuple):
 
     ahead: Cost
     asked: Cost
+    transfers: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of both."""
+        return self.ahead.size + self.asked.size
 
     @property
     def seconds(self) -> tuple[float, float]:
         """About how long both take."""
-        return AHEAD_BYTE_S * self.ahead.size, ASKED_BYTE_S * self.asked.size
+        return AHEAD_TRANSFER_S * self.transfers, ASKED_BYTE_S * self.asked.size
 
 
 def join_cost(shape: JoinShape) -> Cost:
@@ -76,14 +82,16 @@ def join_cost(shape: JoinShape) -> Cost:
     return Cost(round(size), rounds)
 
 
-def joint_cost(shape: JointShape) -> JointCost:
+def joint_cost(shape: JointShape, low_traffic: bool) -> JointCost:
     """What the cards of `two_party/prepared.py` and `intersection.py` say of a shape, over all its shards."""
     ahead, asked = terms(prepared.__doc__ or ""), terms(joint.__doc__ or "")
-    sizes, made, (shards, _) = joint.traffic(shape), prepared.sizes(joint.needs_of(shape)), shape.shards
+    sizes, needs, (shards, _) = joint.traffic(shape), joint.needs_of(shape), shape.shards
+    made = prepared.sizes(needs, low_traffic)
     rounds = round(value_of(asked["Rounds"], sizes))
     return JointCost(
         Cost(round(value_of(ahead["Bytes"], made)), round(value_of(ahead["Rounds"], made))),
         Cost(round(shards * value_of(asked["Bytes"], sizes)), rounds + (shards - 1) * (rounds - 1)),
+        needs.transfers,
     )
 
 
@@ -99,7 +107,8 @@ def plan_cost(plan: Plan) -> Cost:
     if isinstance(plan.source, Joined) and plan.source.homomorphic:
         return encrypted_cost(plan.source, plan.totals)
     if isinstance(plan.source, Joined) and plan.source.helper is None:
-        ahead, asked = joint_cost(joint_shape(plan.source, plan.totals))
+        cost = joint_cost(joint_shape(plan.source, plan.totals), plan.source.lpn > 0)
+        ahead, asked = cost.ahead, cost.asked
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
     costs = [join_cost(join_shape(*run)) for run in joins_of(plan)] or [Cost(*ranked_cost(plan))]
     return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))
@@ -123,7 +132,7 @@ def _matching_s(plan: Plan) -> float:
     if isinstance(plan.source, Joined) and plan.source.homomorphic:
         return POINT_S * sum(query.lines for query in plan.source.owners)
     if isinstance(plan.source, Joined) and plan.source.helper is None:
-        return sum(joint_cost(joint_shape(plan.source, plan.totals)).seconds)
+        return sum(joint_cost(joint_shape(plan.source, plan.totals), plan.source.lpn > 0).seconds)
     return JOIN_BYTE_S * plan_cost(plan).size
 
 

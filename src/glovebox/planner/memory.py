@@ -34,6 +34,7 @@ SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags
 ROWS_TOGETHER = 4  # of several tables: each's own lines, all ids, these sorted, and what they come to
 RANKED_BYTES = 80  # of a count, and of a value of a row: as it is ordered, added up, and searched
 LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
+SILENT_BYTES = 64 << 20  # two short vectors of 5 MiB, and trees in work: 2^17 leaves, half of them six times over
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
 
 
@@ -106,6 +107,7 @@ def _alone(source: Joined, totals: tuple[Total, ...]) -> int:
     )
     nibbles, blocks = needs.query_nibbles + needs.table_nibbles, needs.query_blocks + needs.table_blocks
     transfers = NIBBLE_BYTES * nibbles + BLOCK_BYTES * blocks
+    transfers += SILENT_BYTES * (source.lpn > 0)
     return link + transfers + 2 * SHARD_ROW_BYTES * max(shape.size().bins, shard.n_table)
 
 

@@ -65,7 +65,8 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     which matching rows are summed. columns: numbers of several owners' columns. Values are the query's measures,
     payloads of table 0 and 1 those of the table and the second. apart: a match in a table is none in the other.
     first: of a row's pairs that pass, only the one with the first slot of this owner counts (its place among `owners`).
-    homomorphic: two owners alone match by Diffie-Hellman and sum encrypted columns of the table's.
+    homomorphic: two owners alone match by Diffie-Hellman and sum encrypted columns of the table's. lpn: they make
+    transfers by learning parity with noise, with the parameter table of this version; 0 is without.
     """
 
     query: LocalQuery
@@ -76,6 +77,7 @@ class Joined(Struct, frozen=True, tag="joined", forbid_unknown_fields=True):
     second: LocalQuery | None = None
     apart: bool = False
     homomorphic: bool = False
+    lpn: int = 0
     first: int | None = None
 
     @property

@@ -9,7 +9,8 @@ from itertools import permutations
 
 from msgspec.structs import replace
 
-from glovebox.contract.terms import HOMOMORPHIC
+from glovebox.algebra.lpn import VERSION
+from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
@@ -88,8 +89,10 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
         source, ordered = next(way for way in ways if way[0].query.party == receiver)
         return replace(source, homomorphic=True), ordered
     if scope.contract.protocol:
-        costs = {place: joint_cost(joint_shape(*ways[place])) for place in able}
-        return ways[min(able, key=lambda place: sum(cost.size for cost in costs[place]))]
+        sparing = scope.contract.protocol == LOW_TRAFFIC
+        costs = {place: joint_cost(joint_shape(*ways[place]), sparing) for place in able}
+        source, ordered = ways[min(able, key=lambda place: costs[place].size)]
+        return replace(source, lpn=VERSION if sparing else 0), ordered
     return min((ways[place] for place in able), key=lambda way: join_cost(join_shape(*_of_few_pairs(*way))).size)
 
 

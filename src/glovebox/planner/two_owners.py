@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from glovebox.contract.terms import HOMOMORPHIC, SIZE_EPSILON, Contract, epsilon_text
+from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC, SIZE_EPSILON, STRICT, Contract, epsilon_text
 from glovebox.planner.cost import JOIN_BYTE_S, POINT_S, encrypted_cost, join_cost, joint_cost
 from glovebox.planner.plan import Joined, Plan
 from glovebox.planner.shape import join_shape, joint_shape
@@ -43,13 +43,13 @@ def told_of(plan: Plan) -> dict[str, Any]:
         raise TypeError("two owners alone join")
     if plan.source.homomorphic:
         return _told_of_encrypted(plan, plan.source)
-    cost = joint_cost(joint_shape(plan.source, plan.totals))
+    cost = joint_cost(joint_shape(plan.source, plan.totals), plan.source.lpn > 0)
     neutral = join_cost(join_shape(plan.source, plan.totals))
     ahead, asked = cost.seconds
     return {
-        "protocol": "two-party",
+        "protocol": LOW_TRAFFIC if plan.source.lpn else STRICT,
         "must_not_collude": [],
-        "bytes": cost.ahead.size + cost.asked.size,
+        "bytes": cost.size,
         "rounds": cost.asked.rounds,
         "bytes_ahead": cost.ahead.size,
         "seconds_ahead": round(ahead, 2),
@@ -58,6 +58,7 @@ def told_of(plan: Plan) -> dict[str, Any]:
         "neutral_pays": ahead + asked >= WORTH_S,
         "assumptions": [
             "Diffie-Hellman in ristretto255",
+            *([f"learning parity with noise (table {plan.source.lpn})"] if plan.source.lpn else []),
             "AES and SHA-256 as ideal functions",
             "both follow the protocol",
         ],
