@@ -18,12 +18,14 @@ from rich.table import Table
 from benchmarks import beside, finishing, history
 from benchmarks.charts import Curve, chart
 from glovebox.cli.bench import machine
+from glovebox.cli.workloads import WORKLOADS as OURS
 from glovebox.errors import Refused
 
 HERE = Path(__file__).parent
 LATEST, REFERENCE = HERE / "latest", HERE / "results"
 GROWTH = (10_000, 100_000, 1_000_000)
-WORKLOADS = ("count", "group", "group-both", "product", "window", "rows", "three", "stacked")
+ALONE = tuple(name for name, workload in OURS.items() if workload.protocol)
+WORKLOADS = ("count", "group", "group-both", "product", "window", "rows", "three", "stacked", *ALONE)
 LINES = ("1gbit-10ms", "100mbit-50ms")
 OTHERS = 1_000_000
 """Rows of all other workloads, or as many as the largest join has."""
@@ -80,7 +82,7 @@ def jobs(rows: tuple[int, ...], runs: int, only: set[str]) -> Iterator[Figures]:
             yield ours("join", size, runs)
     for workload in WORKLOADS:
         if wanted(workload):
-            yield ours(workload, most, runs)
+            yield ours(workload, min(most, OURS[workload].rows), runs)
     for line in LINES if wanted("lines") else ():
         yield ours("latency", 1_000, runs, line)
         yield ours("join", most, runs, line)

@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 from msgspec.structs import replace
 
+from glovebox.cli.bench import _runs as measured_runs
 from glovebox.cli.bench import clear_run, clear_tables
 from glovebox.cli.demo import equal
 from glovebox.cli.fleet import Fleet
@@ -18,12 +19,13 @@ from glovebox.planner.answer import read_answer
 from glovebox.schema.columns import Column
 
 ROWS = 400
+OF_THREE = [name for name, workload in WORKLOADS.items() if workload.protocol is None]
 
 
 def merged():
     """One contract for all workloads: every table with all columns that any of them has."""
     tables = {}
-    for held in itertools.chain.from_iterable(workload.tables for workload in WORKLOADS.values()):
+    for held in itertools.chain.from_iterable(WORKLOADS[name].tables for name in OF_THREE):
         before = tables.get((held.owner, held.name), held)
         columns = tuple(dict.fromkeys((*before.columns, *held.columns)))
         tables[held.owner, held.name] = Held(held.owner, held.name, columns, held.first)
@@ -45,7 +47,7 @@ def running(tmp_path_factory):
         yield fleet, database
 
 
-@pytest.mark.parametrize("name", [name for name in WORKLOADS if name != "latency"])  # which asks what join asks
+@pytest.mark.parametrize("name", [name for name in OF_THREE if name != "latency"])  # which asks what join asks
 def test_a_workload_is_answered_as_in_the_clear(running, name):
     fleet, database = running
     statement = WORKLOADS[name].statement
@@ -55,6 +57,15 @@ def test_a_workload_is_answered_as_in_the_clear(running, name):
     assert all(cell is not None for row in rows for cell in row)
     answered = fleet.ask("left", statement)
     assert equal(read_answer(bytes(answered.answer)), rows)
+
+
+@pytest.mark.parametrize("name", sorted(set(WORKLOADS) - set(OF_THREE)))
+def test_two_owners_alone_are_measured_beside_the_clear(tmp_path, name):
+    exercise = WORKLOADS[name].exercise(ROWS)
+    assert exercise.parties == ("left", "right")
+    (run,), _, rows = measured_runs(exercise, tmp_path, 1, None)
+    assert run.equal
+    assert (run.size > 100 * ROWS, rows) == (True, ROWS)
 
 
 def test_the_command_knows_every_workload():

@@ -37,7 +37,7 @@ have started, as they have where questions come from people, and take nothing fr
 """
 
 PACKAGES = ("glovebox", "mpyc", "numpy", "numba", "duckdb", "cryptography")
-SECURITY = "semi-honest, one corrupt party of three, static; TLS between the nodes"
+SECURITY = "semi-honest, one corrupt party of {}, static; TLS between the nodes"
 PUBLIC = "padded row counts, the question, its shape"
 
 
@@ -104,7 +104,7 @@ def _figures(exercise: Exercise, directory: Path, runs: int, line: str | None) -
         "spread_clear_seconds": [round(min(clear), 4), round(max(clear), 4)],
         "clear_threads": threads,
         "question": exercise.questions[0].asked,
-        "security": SECURITY,
+        "security": SECURITY.format("two" if len(exercise.parties) == 2 else "three"),
         "reveals": f"{exercise.learns} All: {PUBLIC}.",
         "machine": machine(),
         "load_before": round(load, 1),
@@ -122,6 +122,8 @@ def _runs(exercise: Exercise, directory: Path, runs: int, line: str | None) -> t
         contract, question = parse_contract(terms.encode()), exercise.questions[0]
         plan = plan_question(contract, question.asked, {}, 0)
         fleet.agree(terms)
+        for home in fleet.homes.values() if contract.protocol else ():  # all that a question takes is in its time
+            home.settings_file.write_text(f"{home.settings_file.read_text()}ahead_mib = 0\n")
         files = exercise.write(directory / "data")
         for (party, table), path in files.items():
             fleet.bind(party, table, path)

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from glovebox.cli.serving import JsonOption
 
 Workload = Literal[
-    "count", "join", "group", "group-both", "product", "window", "rows", "three", "stacked", "latency"
+    "count", "join", "group", "group-both", "product", "window", "rows", "three", "stacked", "alone",
+    "alone-low-traffic", "alone-homomorphic", "latency",
 ]  # fmt: skip
 AT_LEAST_ONE = cyclopts.validators.Number(gte=1)
 LineOption = Parameter(
@@ -55,7 +56,9 @@ def rehearse(
 def bench(
     workload: Workload = "join",
     *,
-    rows: Annotated[int | None, Parameter(help="Rows of each table [1,000,000; latency: 1,000].")] = None,
+    rows: Annotated[
+        int | None, Parameter(help="Rows of each table [1,000,000; two owners alone: 100,000; latency: 1,000].")
+    ] = None,
     runs: Annotated[int, Parameter(help="Counted runs of each, after one to warm up.", validator=AT_LEAST_ONE)] = 5,
     line: Annotated[Literal["1gbit-10ms", "100mbit-50ms"] | None, LineOption] = None,
     json: JsonOption = False,

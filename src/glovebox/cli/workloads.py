@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glovebox.cli.exercises import Exercise, Question
-from glovebox.contract.terms import EXACT
+from glovebox.contract.terms import EXACT, HOMOMORPHIC, LOW_TRAFFIC, STRICT, Protocol
 from glovebox.data.generated import CHANNELS, REGIONS, write_keyed
 
 SEED = 1
@@ -17,7 +17,7 @@ version = 1
 purpose = "Measuring Glovebox on made-up tables."
 from = 2026-01-01
 until = 2099-12-31
-"""
+PROTOCOL"""
 TABLE = """
 [[table]]
 owner = {owner}
@@ -30,7 +30,7 @@ RULES = f"""
 [rules]
 join = [JOINS]
 ask = [OWNERS]
-receive = [OWNERS]
+receive = [RECEIVERS]
 groups_of_at_least = 1
 questions = "any"
 exact = "{EXACT}"
@@ -66,12 +66,16 @@ class Held:
 
 @dataclass(frozen=True)
 class Workload:
-    """One question over made-up tables; the same text is asked in the clear. rows: of each table, if none are given."""
+    """One question over made-up tables; the same text is asked in the clear. rows: of each table, if none are given.
+
+    protocol: of two owners alone, who then have no neutral third.
+    """
 
     says: str
     statement: str
     tables: tuple[Held, ...]
     rows: int = 1_000_000
+    protocol: Protocol | None = None
 
     def exercise(self, rows: int) -> Exercise:
         """The contract, files and question, each table of so many rows."""
@@ -87,12 +91,19 @@ class Workload:
 
         return Exercise(
             name="bench",
-            parties=tuple(owners if len(owners) > 2 else [*owners, "notary"]),
-            terms=HEAD + self._terms(rows, owners),
+            parties=tuple(owners if len(owners) > 2 or self.protocol else [*owners, "notary"]),
+            terms=HEAD.replace("PROTOCOL", f'protocol = "{self.protocol}"\n' if self.protocol else "")
+            + self._terms(rows, owners),
             write=write,
             questions=(Question(owners[0], self.statement, self.statement, self.says),),
-            learns=f"{' and '.join(owners)}: this answer.{' notary: nothing.' if len(owners) == 2 else ''}",
+            learns=self._learns(owners),
         )
+
+    def _learns(self, owners: list[str]) -> str:
+        if self.protocol == HOMOMORPHIC:  # of exact answers; under [privacy] with noise
+            return f"{owners[0]}: this answer and how many ids match. {owners[1]}: nothing."
+        neutral = len(owners) == 2 and not self.protocol
+        return f"{' and '.join(owners)}: this answer.{' notary: nothing.' if neutral else ''}"
 
     def _terms(self, rows: int, owners: list[str]) -> str:
         holding: dict[str, list[Held]] = {}
@@ -101,7 +112,9 @@ class Workload:
         tables = "".join(_table(name, rows, each) for name, each in holding.items())
         single = [name for name, each in holding.items() if len(each) == 1]
         joins = [f'["{one}.id", "{other}.id"]' for one, other in itertools.combinations(single, 2)]
-        return tables + RULES.replace("JOINS", ", ".join(joins)).replace("OWNERS", _labels(tuple(owners)))
+        told = owners[:1] if self.protocol == HOMOMORPHIC else owners
+        rules = RULES.replace("JOINS", ", ".join(joins)).replace("RECEIVERS", _labels(tuple(told)))
+        return tables + rules.replace("OWNERS", _labels(tuple(owners)))
 
 
 def _table(name: str, rows: int, holding: list[Held]) -> str:
@@ -169,6 +182,16 @@ WORKLOADS: dict[str, Workload] = {
             for number, owner in enumerate(("left", "right", "third"))
         ),
     ),
+    **{
+        name: Workload(
+            f"COUNT and SUM of two owners alone, {protocol}", says, _two(("amount",), ("score",)), 100_000, protocol
+        )
+        for name, protocol, says in (
+            ("alone", STRICT, MATCHES_AND_SUM),
+            ("alone-low-traffic", LOW_TRAFFIC, MATCHES_AND_SUM),
+            ("alone-homomorphic", HOMOMORPHIC, f"SELECT COUNT(*) AS matches, SUM(score) AS scored {JOINED}"),
+        )
+    },
     "latency": Workload("COUNT and SUM, small tables", MATCHES_AND_SUM, _two(("amount",), ("score",)), rows=1_000),
 }
 
