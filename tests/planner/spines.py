@@ -93,6 +93,8 @@ def measured(query, index, rows):
     measure = query.measures[index]
     if query.beside:
         rows = rows[measure.of]
+    if measure.slot:
+        rows = sorted(rows, key=lambda row: row[query.slots_by])[measure.slot - 1 : measure.slot]
     if measure.kind == "people":
         there = [row for row in rows if measure.expression is None or value_of(measure, row) is not None]
         return int(bool(there) and rows[0][query.ids] is not None)

@@ -12,7 +12,6 @@ UNANSWERED: dict[str, str] = {
 }
 
 PRACTITIONERS: dict[str, str] = {
-    "H5": "the next event of a person, at any owner",
     "F2": "accounts counted once of a device",
     "F3": "accounts counted once, of payments that are joined on another account",
     "F4": "rings of three edges: no table is joined with itself over owners",

@@ -102,7 +102,7 @@ def load_rows(
     if column is None or column.kind != "id":
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
-    plain = column.unique and not query.by_group and query.derived is None
+    plain = column.unique and not (query.by_group or query.derived or query.slots_by)
     load = _unique_rows if plain else _repeated_rows
     loaded = load(database, view, query, column, source, salt, told, room)
     if len(loaded.ids) > query.lines:
@@ -188,14 +188,19 @@ def _repeated_rows(
         view, every = derived_view(query.derived, view, every, column, query.unmatched, parameters)
         id_name = view.name_of(column.name)
     grouped = query.by_group or (query.derived is not None and bool(query.groupings) and not query.pivoted)
-    if query.slots:
+    if query.slots or query.slots_by:
         every = _in_slots(view, every, id_name, query, condition(query, view, parameters))
         _check_told_apart(database, view, query, every, id_name, parameters)
+    if query.slots:
         kept: list[Node | None] = [compare(exp.EQ, name("slot"), number(slot + 1)) for slot in range(query.slots)]
     else:
         groups = range(query.groups) if query.pivoted else [None]
         kept = [None if group is None else in_group(query, group, view, parameters) for group in groups]
-    measures = [(measure, rows) for measure in query.measures for rows in kept]
+    measures = [
+        (measure, compare(exp.EQ, name("slot"), number(measure.slot)) if measure.slot else rows)
+        for measure in query.measures
+        for rows in kept
+    ]
     sums = [of_id(measure, view, parameters, rows).as_(f"m{index}") for index, (measure, rows) in enumerate(measures)]
     group = group_number(query, view, parameters) if grouped else number(0)
     there = exp.true() if query.unmatched else not_(is_null(name(id_name)))

@@ -233,6 +233,8 @@ def _local(local: LocalQuery, names: list[str]) -> str:
     if local.slots:
         order = f", by {local.slots_by}" if local.slots_by else ""
         what += f", in which its rows have {local.slots} slots{order}, used or not"
+    elif local.slots_by:
+        what += f", in which its rows stand one by one, by {local.slots_by}"
     read = [f"{'the rows that pass its filter' if one.where else 'all rows'} of {one.table}" for one in local.tables]
     rows = " and ".join(read)
     return f"{names[local.party]} reads {rows} in its own database: {what}, {local.lines} at most"

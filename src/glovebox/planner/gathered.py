@@ -33,12 +33,25 @@ class Gathered:
 
 
 @dataclass(frozen=True)
+class Events:
+    """Rows of persons that stand apart, in their order. slots: the most of a person at one owner.
+
+    time: what they are ordered by. nexts: by name the columns that are taken of the next row.
+    """
+
+    slots: int
+    time: Gathered
+    nexts: dict[str, Gathered]
+
+
+@dataclass(frozen=True)
 class Persons:
     """Who is at one owner at least. queries: each owner's own part, a line a person, without measures.
 
-    where: what a person's columns must meet (HAVING).
+    where: what a person's columns must meet (HAVING). events: of rows that stand apart, whose columns are each row's.
     """
 
     queries: tuple[LocalQuery, ...]
     columns: tuple[Gathered, ...]
     where: Expression | None = None
+    events: Events | None = None

@@ -156,7 +156,7 @@ class Gathering:
         condition = exp.Paren(this=having.this.copy())
         found = list(condition.find_all(*AGGREGATES))
         for number, aggregate in enumerate(one.parent if isinstance(one.parent, exp.Filter) else one for one in found):
-            columns.append(self._column(aggregate, name := f"having {number}"))
+            columns.append(self.column(aggregate, name := f"having {number}"))
             aggregate.replace(exp.column(name, quoted=True))
         side = side_of(self.side, Persons(self.queries(), tuple(columns)), "")
         typing = Typing(Scope(self.statement, self.contract, (side,)), self.typing.parameters)
@@ -175,10 +175,11 @@ class Gathering:
             name = (item.alias or (node.name if isinstance(node, exp.Column) else "")).lower()
             if not name:
                 self._no(item, "What a person has needs a name", "… AS name")
-            found.append(self._column(node, name))
+            found.append(self.column(node, name))
         return found
 
-    def _column(self, node: exp.Expr, name: str) -> Gathered:
+    def column(self, node: exp.Expr, name: str) -> Gathered:
+        """What a person has by an aggregate, or as its id."""
         column = self.scope.find(node)[1] if isinstance(node, exp.Column) else None
         if column == self.ids:
             unique = self.ids.unique or not self.keys

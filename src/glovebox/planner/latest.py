@@ -1,5 +1,7 @@
 """The last event before another: `ROW_NUMBER() OVER (PARTITION BY a row ORDER BY another owner's column)` = 1.
 
+Beside it stands LEAD, a row's next, which is left in its place (`events.py`).
+
 A sub-query that numbers the pairs of a join, of which the question takes the first for each row, is that join with one
 restriction more: of a row's pairs that pass, only the one whose other row comes first counts.
 """
@@ -71,3 +73,11 @@ def _is_outer(column: exp.Column, flat: exp.Select) -> bool:
         return False
     where = column.find_ancestor(exp.Where)
     return where is None or where.parent is not flat
+
+
+def nexts_of(node: exp.Expr) -> list[exp.Window]:
+    """The columns of a sub-query that are LEAD: what the next row has."""
+    select = node.this if isinstance(node, exp.Subquery) else None
+    made = [item.unalias() for item in select.expressions] if isinstance(select, exp.Select) else []
+    windows = [one for one in made if isinstance(one, exp.Window) and one.args.get("order")]
+    return [one for one in windows if isinstance(one.this, exp.Lead)]

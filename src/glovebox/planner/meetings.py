@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from glovebox.errors import GloveboxError
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
+from glovebox.planner.events import totals_of_events
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Joined, Spine, Spines, Total
@@ -53,8 +54,9 @@ def met(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tupl
         found = [meeting.totals(totals, bands) for meeting in meetings]
     except ValueError as problem:
         statement.refuse(statement.tree, "sql", f"This cannot be evaluated on shares: {problem}", "simpler conditions")
-    if max(len(meeting.choices) for meeting in meetings) > MOST_CHOICES:
-        sentence = f"These are {max(len(meeting.choices) for meeting in meetings)} conditions of every row"
+    most = max(max(len(meeting.choices), len(meeting.columns)) for meeting in meetings)
+    if most > MOST_CHOICES:
+        sentence = f"These are {most} conditions of every row"
         statement.refuse(statement.tree, "sql", sentence, f"fewer groups or columns: at most {MOST_CHOICES}")
     loaded = [
         replace(query, measures=tuple(dict.fromkeys(one for each in meetings for one in each.measures_of(place))))
@@ -76,24 +78,30 @@ class Meeting:
         self.choices: list[Expression] = []
         self.columns: list[Expression] = []
         tables = 1 + len(persons.queries[place].beside)
-        self.valid = either(*(equal(self._value(replace(PERSON_HERE, of=table)), 1) for table in range(tables)))
-        sharing = {gathered.column.name: self._term(gathered) for gathered in persons.columns}
-        self.sharing = Sharing(sharing)
+        self.valid = either(*(equal(self.value(replace(PERSON_HERE, of=table)), 1) for table in range(tables)))
+        columns = () if persons.events else persons.columns  # of events each row has its own
+        self.sharing = Sharing({gathered.column.name: self._term(gathered) for gathered in columns})
         earlier = [Match(table) for table, other in enumerate(self.others) if other < place]
         self.first = both(self.valid, *(negated(match) for match in earlier))
 
     def totals(self, totals: Totals, bands: Sequence[Band]) -> tuple[Total, ...]:
         """What this owner's persons add: for each total one for each bucket."""
+        if self.persons.events:
+            return totals_of_events(self, totals, bands)
         wheres = [where for where in (self.persons.where, totals.where(0)) if where is not None]
         here = both(self.first, *map(self.sharing.bit, wheres))
         bits = [band.bits(self.sharing) for band in bands]
         found = []
         for total in totals.totals:
             measure = totals.measures[0][total.query or 0]
-            counted, number = self._measured(measure)
+            counted, number = self.measured(measure, self.sharing)
             for picked in itertools.product(*bits):
-                found.append(self._total(total, both(here, counted, *picked), number))
+                found.append(self.total(total, both(here, counted, *picked), number))
         return tuple(found)
+
+    def place_of(self, table: int | None) -> int:
+        """The place of a table's owner among all; None: of the owner's own."""
+        return self.place if table is None else self.others[table]
 
     def measures_of(self, place: int) -> list[Measure]:
         """The measures of an owner that this meeting takes."""
@@ -112,12 +120,14 @@ class Meeting:
     def _local(self, place: int) -> LocalQuery:
         return replace(self.persons.queries[place], measures=tuple(self.measures_of(place)))
 
-    def _value(self, measure: Measure) -> Value:
+    def value(self, measure: Measure) -> Value:
+        """A measure of the owner's own."""
         if measure not in self.values:
             self.values.append(measure)
         return Value(self.values.index(measure), measure.low, measure.high)
 
-    def _payload(self, table: int, measure: Measure) -> Payload:
+    def payload(self, table: int, measure: Measure) -> Payload:
+        """A measure of another owner's; noise where there is no match."""
         payloads = self.payloads[self.others[table]]
         if measure not in payloads:
             payloads.append(measure)
@@ -145,13 +155,13 @@ class Meeting:
     def _is_any(self, measures: Measures) -> Bit:
         """Whether one of the measures, 0 or 1, is 1."""
         own = measures[self.place]
-        bits: list[Bit] = [] if own is None else [equal(self._value(own), 1)]
+        bits: list[Bit] = [] if own is None else [equal(self.value(own), 1)]
         for table in self._later():
             measure = measures[self.others[table]]
             if self._is_match(table, measure):
                 bits.append(Match(table))
             elif measure is not None:
-                bits.append(both(Match(table), equal(self._payload(table, measure), 1)))
+                bits.append(both(Match(table), equal(self.payload(table, measure), 1)))
         return either(*bits)
 
     def _is_match(self, table: int, measure: Measure | None) -> bool:
@@ -160,37 +170,39 @@ class Meeting:
 
     def _sum(self, measures: Measures) -> Number:
         own = measures[self.place]
-        total: Number = 0 if own is None else self._value(own)
+        total: Number = 0 if own is None else self.value(own)
         for table in self._later():
             measure = measures[self.others[table]]
             if self._is_match(table, measure):
                 total = plus(total, chosen(Match(table), 1, 0))
             elif measure is not None:
-                total = plus(total, chosen(Match(table), self._payload(table, measure), 0))
+                total = plus(total, chosen(Match(table), self.payload(table, measure), 0))
         return total
 
     def _least(self, measures: Measures) -> tuple[Number, int]:
         """The least of the measures, and what stands for the least of nothing."""
         none = next(measure.high for measure in measures if measure is not None)
         own = measures[self.place]
-        value: Number = none if own is None else self._value(own)
+        value: Number = none if own is None else self.value(own)
         for table in self._later():
             measure = measures[self.others[table]]
             if measure is not None:
-                other = chosen(Match(table), self._payload(table, measure), none)
+                other = chosen(Match(table), self.payload(table, measure), none)
                 value = other if value == none else chosen(less(other, value), other, value)
         return value, none
 
-    def _measured(self, measure: Measure) -> tuple[Bit, Number | None]:
+    @staticmethod
+    def measured(measure: Measure, sharing: Sharing) -> tuple[Bit, Number | None]:
         """Where a measure of a person counts, and what it adds; None for one."""
         if measure.expression is None:
             return True, None
         if measure.kind != "sum":
-            return self.sharing.there(measure.expression), None
-        term = self.sharing.number(measure.expression)
+            return sharing.there(measure.expression), None
+        term = sharing.number(measure.expression)
         return term.there, times(term.value, 10 ** (measure.scale - term.scale))
 
-    def _total(self, total: Total, choice: Bit, number: Number | None) -> Total:
+    def total(self, total: Total, choice: Bit, number: Number | None) -> Total:
+        """A total of what rows add where a bit is set; None for one each."""
         if isinstance(number, Operation) and number.operator == "select":
             bit, one, other = number.arguments
             if (one, other) == (Constant(1), Constant(0)):

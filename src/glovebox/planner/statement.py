@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from glovebox.errors import Refused
-from glovebox.planner.latest import without_numbers
+from glovebox.planner.latest import nexts_of, without_numbers
 from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
@@ -45,7 +45,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
     exp.Div: f"{BINARY} typed safe", exp.Floor: "this", exp.Year: "this", exp.Sqrt: "this", exp.Abs: "this",
     exp.Nullif: BINARY,
-    exp.Window: "this partition_by order over", exp.RowNumber: "",
+    exp.Window: "this partition_by order over", exp.RowNumber: "", exp.Lead: "this",
     exp.Coalesce: "this expressions",
     exp.Variance: "this", exp.VariancePop: "this", exp.Stddev: "this", exp.StddevSamp: "this", exp.StddevPop: "this",
     exp.Corr: BINARY, exp.CovarPop: BINARY, exp.CovarSamp: BINARY, exp.RegrSlope: BINARY, exp.RegrIntercept: BINARY,
@@ -91,8 +91,11 @@ class Statement:
         self._check_depth()
         self.canonical = canonical_text(self.tree)
         self.tree, self.latest = without_numbers(self.tree)
+        source = self.tree.args.get("from_")
+        served = nexts_of(source.this) if source and not self.tree.args.get("joins") else []
         for window in self.tree.find_all(exp.Window):
-            self._not_served(window, "window", "a window")
+            if all(window is not one for one in served):
+                self._not_served(window, "window", "a window")
         if distinct := self.tree.args.get("distinct"):
             self._not_served(distinct, "distinct", "DISTINCT")
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.planner.beside import side_by_side
 from glovebox.planner.derived import is_own, own_side
+from glovebox.planner.events import event_side, makes_events
 from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.scope import Scope, Side, scope_of
 from glovebox.planner.stack import union_side
@@ -24,6 +25,8 @@ def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[
     beside = side_by_side(statement, contract, given)
 
     def derived(node: exp.Subquery) -> Side:
+        if makes_events(node):
+            return event_side(statement, contract, node, given)
         if makes_persons(node) and is_own(statement, contract, node):
             return own_side(statement, contract, node, given)
         return (person_side if makes_persons(node) else union_side)(statement, contract, node, given)

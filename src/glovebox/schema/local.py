@@ -27,6 +27,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
 
     low, high: bounds of that integer for one id or group, from the contract's ranges and rows_per_id or rows; of counts
     those of a value. of: of a query of several tables, which of them it is of.
+    slot: over one row of the id alone, the first, second, .. by the query's `slots_by`; 0: over all of them.
     """
 
     kind: Literal["rows", "values", "people", "sum", "least", "counts"]
@@ -36,6 +37,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     high: int = 0
     after: int = 0
     of: int = 0
+    slot: int = 0
 
 
 LabelSort = Literal["label", "number", "boolean"]
