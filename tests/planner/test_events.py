@@ -64,8 +64,8 @@ def test_what_comes_next_at_any_owner(one, other, third, data):
     there = {row[0] for row in wanted}
     found = [row for row in found if row[0] in there]
     assert len(found) == len(wanted), (found, wanted)
-    for row, other in zip(found, wanted, strict=True):
-        assert all(map(same, row, other)), (row, other)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
 
 
 def test_a_line_has_its_rows_one_by_one():
