@@ -206,12 +206,16 @@ async def test_contracts_that_do_not_hold_are_refused(fleet, tmp_path):
 
 
 async def accepted(hostile, to="notary", **changes):
-    """A control link, and the acceptance that a node sent on it."""
-    link = await hostile.link(to)
-    proposal = hostile.proposal(**changes)
-    envelope = await propose(link, hostile.sign(proposal))
-    opened(hostile, to, envelope, Acceptance)
-    return link, proposal.session, envelope
+    """A control link, and the acceptance that a node sent on it; a place that is being given back is waited for."""
+    while True:
+        link = await hostile.link(to)
+        proposal = hostile.proposal(**changes)
+        envelope = await propose(link, hostile.sign(proposal))
+        message = opened(hostile, to, envelope, Acceptance, Refusal)
+        if isinstance(message, Acceptance):
+            return link, proposal.session, envelope
+        assert message.code == "busy", message
+        await link.close()
 
 
 def starts(fleet, session, own, folder):

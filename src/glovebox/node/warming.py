@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,18 @@ SHAPE = JoinShape(ROWS, ROWS, 0, (Total(None, None, 32), Total(0, None, 64)))
 SHOWN = Finishing(1, (ROWS, 100 * ROWS * ROWS), 0, 2, True, (Part("total", 0), Part("total", 1)))
 
 
-def warm() -> None:
-    """Load modules and compiled kernels, and answer COUNT and SUM over 2,048 made-up rows, all parties in one."""
+def warm(wanted: Callable[[], bool]) -> None:
+    """Load modules and compiled kernels, and answer COUNT and SUM over 2,048 made-up rows, all parties in one.
+
+    wanted: whether a session waits for this worker already; then there is no question in small.
+    """
     for name in LATER:
         importlib.import_module(name)
     kernels()
     transfer_kernels()
     modulus(64)
+    if wanted():
+        return
     with tempfile.TemporaryDirectory() as folder:
         rows = _loaded(Path(folder))
     asyncio.run(_answered(rows))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -133,7 +134,7 @@ def main() -> None:
     harden()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is for the node, which ends its workers
     end = socket.socket(fileno=int(sys.argv[1]))
-    warm()
+    warm(lambda: bool(select.select([end], [], [], 0)[0]))
     gc.collect()
     gc.freeze()  # what stays for good need not be looked through in the session, which takes 70 ms
     asyncio.run(work(Channel(end), unused()))
