@@ -13,6 +13,7 @@ from glovebox.errors import GloveboxError
 
 from ..data.postgres_server import PASSWORD, postgres_server
 from ..questions.fleets import agreed, ask
+from ..waiting import PATIENCE_S
 
 TERMS = """
 [[table]]
@@ -47,7 +48,7 @@ def command(fleet, party, *words):
     home = fleet.homes[party].root
     done = subprocess.run(
         [sys.executable, "-I", "-m", "glovebox", *map(str, words), "--home", str(home)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert PASSWORD not in done.stdout + done.stderr

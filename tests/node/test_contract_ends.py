@@ -11,6 +11,7 @@ from glovebox.errors import GloveboxError
 from glovebox.node.contracts import add_contract, read_contract, signature_file
 
 from ..questions.fleets import agreed, ask, bind_rows
+from ..waiting import PATIENCE_S
 from .test_bound_databases import TERMS
 
 QUESTION = "SELECT COUNT(*) AS n FROM sales JOIN members USING (id)"
@@ -19,7 +20,7 @@ QUESTION = "SELECT COUNT(*) AS n FROM sales JOIN members USING (id)"
 def command(fleet, party, *words):
     done = subprocess.run(
         [sys.executable, "-I", "-m", "glovebox", *map(str, words), "--home", str(fleet.homes[party].root)],
-        capture_output=True, text=True, timeout=60, check=False, cwd=fleet.directory,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=fleet.directory,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done

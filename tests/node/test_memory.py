@@ -1,7 +1,6 @@
 """What a session needs is known before it starts; a node that gives less refuses; a lack all the same is told."""
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from glovebox.planner.answer import read_answer
 from glovebox.planner.explain import explanation, in_words
 from glovebox.planner.memory import need_of
 from glovebox.planner.question import plan_question
+
+from ..waiting import wait_until
 
 STARVED = [sys.executable, str(Path(__file__).parents[1] / "faults" / "starved_node.py")]
 EXERCISE = pair(500_000)
@@ -98,7 +99,4 @@ def test_a_node_that_gives_less_refuses_and_a_worker_that_runs_out_ends_its_sess
     answer = read_answer(bytes(fleet.ask("left", anew(QUESTION)).answer))
     assert answer.rows[0][0] == 250_000
     temporary = fleet.homes["right"].temporary
-    deadline = time.monotonic() + 20  # the folder goes after the receipt is signed
-    while left := list(temporary.iterdir()):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    assert wait_until(lambda: not list(temporary.iterdir()))  # the folder goes after the receipt is signed
