@@ -106,3 +106,14 @@ def test_surplus_rows_are_a_note_where_the_contract_drops_them(opened, csv_file)
     refuse_faults(report)
     told = "1 ids in more rows than rows_per_id: the rows beyond are left out"
     assert report.lines()[1:] == [f"  note   purchases.customer: {told}"]
+
+
+def test_an_id_beyond_the_range_of_its_groups_is_a_fault(opened, csv_file):
+    column = Column("code", "id", form="integer", unique=True, low=0, high=9, may=("group",))
+    source = csv_file(["code"], [["0"], ["9"], ["10"], ["-1"], [""]])
+    report = check_table(opened(source), Table("t", (0,), 9, (column,)), source)
+    assert [(fault.column, fault.kind, fault.count) for fault in report.faults if fault.kind == "range"] == [
+        ("code", "range", 2)
+    ]
+    with pytest.raises(DataError):
+        refuse_faults(report)

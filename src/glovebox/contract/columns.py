@@ -19,7 +19,7 @@ LABEL_BYTES = 200
 EPOCH = date(1970, 1, 1)
 
 USES: dict[Kind, tuple[Use, ...]] = {
-    "id": (),
+    "id": ("group",),
     "integer": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
     "decimal": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
     "boolean": ("group", "filter", "compare"),
@@ -28,7 +28,7 @@ USES: dict[Kind, tuple[Use, ...]] = {
     "timestamp": ("min", "max", "group", "filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
-    "id": frozenset({"form", "max_bytes", "country", "unique"}),
+    "id": frozenset({"form", "max_bytes", "country", "unique", "range"}),
     "integer": frozenset({"range", "clip", "bands"}),
     "decimal": frozenset({"range", "clip", "bands"}),
     "boolean": frozenset(),
@@ -94,8 +94,11 @@ def _check_keys(kind: Kind, part: ColumnPart, path: Path) -> None:
     uses = USES["category" if part.bands else kind]
     for use in part.may:
         if use not in uses:
-            may = f"may = {list(uses)}".replace("'", '"') if uses else "leave may out: ids join and count"
+            may = "leave may out: ids join and count" if kind == "id" else f"may = {list(uses)}".replace("'", '"')
             raise Fault("contract_may", (*path, "may"), f"{kind} columns have no use {use}", may)
+    if kind == "id" and (part.range or part.may) and not (part.range and part.may and part.form == "integer"):
+        sentence = "ids make groups only where they are integers of a range, and have a range only for that"
+        raise Fault("contract_may", path, sentence, 'form = "integer", range = [lowest, highest], may = ["group"]')
     if kind == "category" and part.values is None:
         raise Fault("contract_values", path, "a category has no values", 'write values = ["first", "second"]')
 
@@ -166,9 +169,15 @@ def _end(kind: Kind, precision: int, scale: int, end: Number, path: Path) -> int
         case "timestamp", datetime() if end.microsecond == 0:
             stamp = end if end.tzinfo else end.replace(tzinfo=UTC)
             return int(stamp.timestamp())
-        case "integer" | "decimal", int() | str() if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", str(end)):
+        case "integer" | "decimal" | "id", int() | str() if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", str(end)):
             scaled = Decimal(str(end)).scaleb(scale)
             if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (precision or DECIMAL_DIGITS):
                 return int(scaled)
-    forms = {"date": "2026-12-01", "timestamp": "2026-12-01T00:00:00Z", "integer": "5000", "decimal": '5000 or "0.05"'}
+    forms = {
+        "id": "5000",
+        "date": "2026-12-01",
+        "timestamp": "2026-12-01T00:00:00Z",
+        "integer": "5000",
+        "decimal": '5000 or "0.05"',
+    }
     raise Fault("contract_range", path, f"this holds what is no {kind} of this column", f"like {forms[kind]}")

@@ -91,7 +91,7 @@ def _column(column: Column) -> str:
     }  # fmt: skip
     may = ", ".join(uses[use] for use in column.may)
     if column.kind == "id":
-        may = "joined and counted"
+        may = "joined and counted, and grouped by: answers name single ones" if column.may else "joined and counted"
     return f"{', '.join(words)}; may be {may}" if may else f"{', '.join(words)}; not used in questions"
 
 

@@ -105,8 +105,9 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
     lost = both(not_(is_null(raw)), is_null(value))
     required: Faults = (("null", is_null(raw)),) if column.required else ()
     if column.kind == "id":
-        faults: Faults = (("null_id", is_null(raw)), ("no_form", lost), *required)
-        wrong = any_of([condition for _, condition in required])
+        outside = _beyond(column, value, parameters)
+        faults: Faults = (("null_id", is_null(raw)), ("no_form", lost), *required, *outside)
+        wrong = any_of([condition for _, condition in (*required, *outside)])
         read = canonical(column, form, type)
         return Reading(column, index, field, folded(column, raw, type), read, faults, wrong)
     treats = is_treated(column)

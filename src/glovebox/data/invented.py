@@ -64,6 +64,8 @@ def _ids(table: Table, column: Column, people: Ints, random: np.random.Generator
         bearers = people[random.permutation(len(people)) // min(table.rows_per_id or 1, MOST_REPEATS)]
     if column.form == "integer":
         texts: Any = bearers
+        if column.low is not None and column.high is not None:
+            texts = column.low + bearers % (column.high - column.low + 1)
     elif column.form == "phone":
         texts = np.strings.add("+4930", (bearers + 1_000_000).astype(str))
     elif column.form == "email":

@@ -42,6 +42,8 @@ def domain_of(scope: Scope, typing: Typing, node: exp.Expr) -> Domain:
         typing.allow(node, typed, "group")
         truth = (Call("=", (typed.expression, _boolean("true"))), _integer(1), _integer(0))
         return _with_missing(typed, ("false", "true"), "boolean", Call("case", truth))
+    if typed.sort == "id" and typed.column is not None and "group" in typed.column.may:
+        return _with_missing(typed, tuple(map(str, range(typed.low, typed.high + 1))), "number", _range(typed)[1])
     if typed.sort != "number" or typed.scale or typed.side is None:
         _no(scope, node)
     typing.allow(node, typed, "group")

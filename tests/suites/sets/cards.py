@@ -12,7 +12,7 @@ def tables(folder):
             bank,
             "card_transactions",
             100_000,
-            """terminal_id = { type = "id", form = "integer" }
+            """terminal_id = { type = "id", form = "integer", range = [0, 9999], required = true, may = ["group"] }
 amount = { type = "decimal(10,2)", range = [0, 2000], required = true, may = ["sum", "avg", "filter"] }
 fraud = { type = "integer", range = [0, 1], required = true, may = ["sum", "avg", "filter"] }""",
             "rows_per_id = 100",
