@@ -93,12 +93,27 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
             for node in nodes]  # fmt: skip
     apart = sum(map(len, held)) == len(set[int]().union(*held))
     if apart and max(map(len, held)) == 1:
-        return False
+        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
         return True
     stacks = [node for node, owners in zip(nodes, held, strict=True) if len(owners) > 1]
     counted = tree.find(exp.Distinct) is not None or contract.rules.groups_of_at_least > 1
     return counted and not contract.privacy and not _rows_of(statement, contract, given, stacks[0]).table.apart
+
+
+def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
+    """Whether groups are made by a column of a table that the question calls by its name."""
+    group = tree.args.get("group")
+    keys = [
+        tree.expressions[int(key.this) - 1] if isinstance(key, exp.Literal) and str(key.this) in places else key
+        for places in [{str(place) for place in range(1, len(tree.expressions) + 1)}]
+        for key in (group.expressions if group else [])
+    ]
+    named = {item.alias.lower(): item.this for item in tree.expressions if isinstance(item, exp.Alias)}
+    keys = [named.get(key.name.lower(), key) if isinstance(key, exp.Column) and not key.table else key for key in keys]
+    return any(
+        column.table.lower() == node.alias_or_name.lower() for key in keys for column in key.find_all(exp.Column)
+    )
 
 
 def _kind(statement: Statement, join: exp.Join) -> Kind:

@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from glovebox.errors import Refused
+from glovebox.planner.among import joined
 from glovebox.planner.latest import nexts_of, without_numbers
 from glovebox.planner.naming import inlined
 
@@ -40,7 +41,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Placeholder: "this", exp.Cast: "this to", exp.DataType: "this nested", exp.Paren: "this", exp.Neg: "this",
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
-    exp.Is: BINARY, exp.In: "this expressions", exp.Between: "this low high", exp.Case: "this ifs default",
+    exp.Is: BINARY, exp.In: "this expressions query", exp.Between: "this low high", exp.Case: "this ifs default",
     exp.LogicalOr: "this", exp.With: "expressions", exp.CTE: "this alias", exp.If: "this true",
     exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
     exp.Div: f"{BINARY} typed safe", exp.Floor: "this", exp.Year: "this", exp.Sqrt: "this", exp.Abs: "this",
@@ -90,6 +91,7 @@ class Statement:
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
         self._check_depth()
         self.canonical = canonical_text(self.tree)
+        self.tree = joined(self.tree, self.refuse)
         self.tree, self.latest = without_numbers(self.tree)
         source = self.tree.args.get("from_")
         served = nexts_of(source.this) if source and not self.tree.args.get("joins") else []

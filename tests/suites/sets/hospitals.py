@@ -92,6 +92,7 @@ HOSPITALS_AND_INSURER = DataSet(
         [(hospital, name) for hospital in HOSPITALS for name in ("patients", "conditions")]
         + [("immunisation_registry", "vaccinations"), ("insurer", "cover")]
     ),
-    '[["conditions.patient_id", "cover.patient_id"], ["patients.patient_id", "conditions.patient_id"]]',
+    '[["conditions.patient_id", "cover.patient_id"], ["patients.patient_id", "conditions.patient_id"], '
+    '["patients.patient_id", "vaccinations.patient_id"]]',
     rewritten=REWRITTEN,
 )

@@ -1,0 +1,74 @@
+"""IN a sub-query: planned and computed here, and in DuckDB in the clear."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glovebox.errors import GloveboxError
+from glovebox.planner.plan import Spines
+from glovebox.planner.question import plan_question
+
+from .spines import computed
+from .test_counted_once import label_of
+from .test_derived import computed as of_files
+from .test_meaning import CONTRACT, conditions, in_the_clear, rows, same
+from .test_stacks import FEW
+
+OWNER = {"e": 0, "b": 1}
+
+
+def answers(question, held):
+    """The plan, the plan's rows and DuckDB's. held: the rows of each table."""
+    plan = plan_question(CONTRACT, question, {}, 0)
+    return plan, computed(plan, {OWNER[name]: table for name, table in held.items()}), in_the_clear(question, held)
+
+
+@FEW
+@given(rows(), rows(unique=True), st.booleans(), st.sampled_from(["ab", "ba"]), st.data())
+def test_rows_whose_id_is_among_others(one, other, among, names, data):
+    own, theirs = names
+    keep, more = data.draw(conditions(theirs)), data.draw(st.one_of(st.none(), conditions(own)))
+    held = {"a": one, "b": other}
+    held[theirs] = [row for row in held[theirs] if row["id"] is not None]  # NULL among them makes all unknown
+    if not in_the_clear(f"SELECT id FROM {theirs} WHERE {keep}", held):
+        held[own] = [row for row in held[own] if row["id"] is not None]  # all are outside of nothing, also NULL
+    question = (
+        f"SELECT COUNT(*) AS n, SUM({own}.x) AS s, COUNT(DISTINCT {own}.id) AS p FROM {own} WHERE {own}.id "
+        f"{'' if among else 'NOT '}IN (SELECT id FROM {theirs} WHERE {keep}){f' AND {more}' if more else ''}"
+    )
+    _, found = of_files(question, held)
+    assert all(map(same, found[0], in_the_clear(question, held)[0])), found
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True), st.data())
+def test_whether_an_id_is_among_others_makes_groups(one, other, data):
+    one, other = ([row for row in table if row["id"] is not None] for table in (one, other))
+    keep = data.draw(conditions("b"))
+    plan, found, wanted = answers(
+        f"SELECT e.c, e.id IN (SELECT id FROM b WHERE {keep}) AS among, COUNT(*) AS n, SUM(e.x) AS s FROM e "
+        "WHERE y > -5 GROUP BY 1, 2 ORDER BY 1, 2",
+        {"e": one, "b": other},
+    )
+    assert isinstance(plan.source, Spines)
+    wanted = [(*map(label_of, row[:2]), *row[2:]) for row in wanted]
+    there = {row[:2] for row in wanted}
+    found = [row for row in ((*map(label_of, row[:2]), *row[2:]) for row in found) if row[:2] in there]
+    assert len(found) == len(wanted)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("SELECT COUNT(*) FROM a WHERE a.id IN (SELECT id, x FROM d)", "a sub-query that selects one id"),
+        ("SELECT COUNT(*) FROM a WHERE a.x + 1 IN (SELECT id FROM d)", "a sub-query that selects one id"),
+        ("SELECT COUNT(*) FROM a JOIN (SELECT id FROM b WHERE id IN (SELECT id FROM b)) u ON a.id = u.id", "own words"),
+        ("SELECT COUNT(*) FROM a WHERE a.x IN (SELECT x FROM d)", "Rows become persons by one id"),
+    ],
+)
+def test_what_is_among_nothing(question, sentence):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, question, {}, 0)
+    assert sentence in refused.value.detail[-1]
