@@ -62,7 +62,7 @@ async def _session(
         connection, _ = await asyncio.get_running_loop().sock_accept(server)
         connection.setblocking(False)
         arrivals.put_nowait(((await read_preamble(connection, deadline_s=5)).party, connection))
-    peer = Peer(other.party, NAMES[other.party], address, other.certificate, secret)
+    peer = Peer(other.party, NAMES[other.party], address, party == 0, other.certificate, secret)
     links = await open_session_links(keys[party], [peer], arrivals, largest=largest, silence_s=60)
     with ThreadPoolExecutor(1) as executor:
         ground = Ground(

@@ -2,21 +2,25 @@
 
     python -m benchmarks.two_owners [rows ...]
 
-COUNT and SUM of the other's amounts over two tables of distinct 24-byte ids, half in common. `ahead` is what is made
-before there is a question (`prepare`), `asked` everything from raw ids to shares of the totals; the answer is checked.
-CPU seconds are of the busier party: what else the machine does changes them less than the seconds.
+COUNT and SUM of the other's amounts over two tables of distinct 24-byte ids, half in common, in both strict protocols.
+`ahead` is what is made before there is a question (`prepare`), `asked` everything from raw ids to shares of the totals;
+the answer is checked. CPU seconds are of the busier party: what else the machine does changes them less than the
+seconds.
 """
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from benchmarks.pair import in_two_processes, meet, rows_of
+from glovebox.contract.terms import LOW_TRAFFIC, STRICT_ALONE
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.totals import Total
 from glovebox.protocols.two_party.intersection import JointShape, joined_totals, largest_frame, needs_of
@@ -44,11 +48,12 @@ class Figures:
 
 
 def main() -> int:
-    """Print a line a size, the best of some runs; 1 if an answer was wrong."""
+    """Print a line a size and protocol, the best of some runs; 1 if an answer was wrong."""
     wrong = 0
     print(f"{'rows':>9}{'ahead s':>9}{'asked s':>9}{'in all':>9}{'CPU s':>15}{'ahead B':>9}{'asked B':>9}{'MiB':>6}")
-    for rows in [int(size) for size in sys.argv[1:]] or SIZES:
-        runs = [in_two_processes(_measured, rows, largest_frame(_shape(rows))) for _ in range(RUNS)]
+    for rows, protocol in itertools.product([int(size) for size in sys.argv[1:]] or SIZES, STRICT_ALONE):
+        work = partial(_measured, protocol == LOW_TRAFFIC)
+        runs = [in_two_processes(work, rows, largest_frame(_shape(rows))) for _ in range(RUNS)]
         best = min(runs, key=lambda pair: max(one.ahead_s + one.asked_s for one in pair))
         expected = [rows // 2, int(np.arange(rows // 2, rows).sum())]
         for pair in runs:
@@ -64,16 +69,16 @@ def main() -> int:
         peak = max(one.peak_mib for one in best)
         print(
             f"{rows:>9}{ahead:>9.3f}{asked:>9.3f}{ahead + asked:>9.3f}{cpu[0]:>7.2f} +{cpu[1]:>6.2f}"
-            f"{sent[0]:>9.1f}{sent[1]:>9.1f}{peak:>6}",
+            f"{sent[0]:>9.1f}{sent[1]:>9.1f}{peak:>6}  {protocol}",
             flush=True,
         )
     return 1 if wrong else 0
 
 
-async def _measured(ctx: Context, link: SessionLink, rows: int) -> Figures:
+async def _measured(low_traffic: bool, ctx: Context, link: SessionLink, rows: int) -> Figures:
     shape, mine = _shape(rows), rows_of(ctx.party, rows)
     began, began_cpu = time.perf_counter(), time.process_time()
-    made = await prepare(ctx.narrow("prepare"), needs_of(shape))
+    made = await prepare(ctx.narrow("prepare"), needs_of(shape), low_traffic)
     await meet(ctx, "prepared")
     asked, asked_cpu, ahead_bytes = time.perf_counter(), time.process_time(), link.bytes_sent
     shares = await joined_totals(ctx.narrow("join"), shape, mine, made)

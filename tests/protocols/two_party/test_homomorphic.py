@@ -15,7 +15,7 @@ from glovebox.protocols.two_party.homomorphic import HALF, Lists, at_query, at_t
 from glovebox.protocols.two_party.intersection import JointShape, joined_totals, needs_of
 from glovebox.protocols.two_party.prepared import prepare
 from glovebox.runtime.context import Role
-from glovebox.runtime.world import World
+from glovebox.runtime.world import World, blames, cut_short, frames_of, from_another_session, sent_twice, too_long
 
 from ..joins import opened, owner, two_tables
 
@@ -112,3 +112,43 @@ async def test_points_that_are_none_or_come_twice_end_the_run(bad):
     async with World(2, deadline_s=20) as world:
         errors = await world.fails(hostile, query=None, table=owner([1, 2, 3], [0] * 3))
     assert errors[1].lines() == ["party 0 sent points that the group has not, or out of order, or one twice"]
+
+
+NO_POINTS = "party 1 sent points that the group has not, or out of order, or one twice"
+
+
+@pytest.mark.parametrize(("frame", "bend", "told"), [
+    ("table", lambda data: bytes(32) + data[32:], NO_POINTS),
+    ("table", lambda data: data[:-32] + b"\xff" * 32, NO_POINTS),
+    ("table", lambda data: data[:32] + data[:32] + data[64:], NO_POINTS),
+    ("columns", lambda data: b"\xff" * len(data), "party 1 sent numbers that are no residues"),
+    ("cuts", lambda data: data[16:32] + data[:16] + data[32:], "party 1 sent points out of order, or one twice"),
+    ("cuts", lambda data: data[:16] * 3, "party 1 sent points out of order, or one twice"),
+])  # fmt: skip
+async def test_a_bent_frame_of_the_encryptor_ends_the_run(frame, bend, told):
+    lists, table = Lists(3, 3, 1, False), owner([1, 2, 3], [0] * 3)
+
+    async def summed(ctx, own):
+        if ctx.role is Role.QUERY:
+            return await at_query(ctx, lists, own.ids)
+        return await at_table(ctx, lists, own.ids, np.ones((1, 3), np.int64), [0])
+
+    def bent(packet):
+        return [packet._replace(octets=memoryview(bend(bytes(packet.octets))))]
+
+    async with World(2, seed=4) as world:
+        await world.run(summed, query=table, table=table)
+        (sent,) = [one for one in world.meter.frames if one.step == frame]
+    async with World(2, seed=4, tamper=(sent, bent), deadline_s=20) as world:
+        errors = await world.fails(summed, query=table, table=table)
+    assert errors[0].lines() == [told]
+
+
+@pytest.mark.parametrize("fault", [cut_short, too_long, sent_twice, from_another_session])
+async def test_a_bad_frame_stops_both(fault):
+    lists, table = Lists(3, 3, 2, False), owner([1, 2, 3], [0] * 3)
+    arguments = {"lists": lists, "query": table, "table": (table, [0, 0])}
+    for frame in await frames_of(matched, parties=2, **arguments):
+        async with World(2, tamper=(frame, fault), deadline_s=20) as world:
+            errors = await world.fails(matched, **arguments)
+        assert blames(errors[frame.receiver], frame), (frame, errors[frame.receiver].lines())
