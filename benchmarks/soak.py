@@ -23,7 +23,7 @@ from glovebox.cli.workloads import pair
 from glovebox.errors import GloveboxError, PeerError
 from glovebox.node.evidence import verify_home
 from glovebox.node.state import ENDED, State
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 ROWS = 128
 FAULTS = ("none", "none", "none", "kill a worker", "freeze a worker", "restart a node", "garbage")

@@ -18,7 +18,7 @@ from glovebox.cli.exercises import HOSPITALS
 from glovebox.cli.fleet import Fleet
 from glovebox.connection import SignedAnswer
 from glovebox.errors import GloveboxError, Refused, UsageError
-from glovebox.planner.answer import Answer
+from glovebox.schema.answer import Answer
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 

@@ -16,9 +16,9 @@ from glovebox.identity import public_bytes
 from glovebox.node.contracts import all_contracts, find_contract
 from glovebox.node.home import Home
 from glovebox.node.local import Answered, Ask, talk
-from glovebox.planner.answer import Answer, Cell, read_answer
 from glovebox.planner.explain import in_words
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import Answer, Cell, read_answer
 
 Result = TypeVar("Result")
 

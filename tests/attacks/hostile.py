@@ -25,13 +25,12 @@ from glovebox.errors import PeerLost
 from glovebox.node.attendance import MOST_EXPIRES_S
 from glovebox.node.contracts import read_contract
 from glovebox.node.control import ControlLink, open_control
-from glovebox.node.local import Status, StatusRequest, talk
+from glovebox.node.local import Running, Status, StatusRequest, talk
 from glovebox.node.messages import SESSION_BYTES, Acceptance, Proposal, Signed, open_signed, signed
-from glovebox.node.progress import Running
-from glovebox.planner.answer import read_answer
 from glovebox.planner.plan import PLAN_FORMAT, plan_hash
 from glovebox.planner.question import plan_question
 from glovebox.runtime.keys import SessionKeys
+from glovebox.schema.answer import read_answer
 
 from ..waiting import PATIENCE_S
 from .plain_mpyc import Touch

@@ -263,3 +263,15 @@ def test_a_bench_of_what_is_not_served_says_so_at_once():
     assert done.returncode == 3
     assert "rows cannot be" in json.loads(done.stdout)["error"]["summary"]
     assert glovebox("bench", "join", "--runs", "0").returncode == 2
+
+
+HEAVY = ("numpy", "duckdb", "pyarrow", "sqlglot", "pydantic", "mpyc", "numba", "glovebox.runtime", "glovebox.planner")
+
+
+def test_asking_starts_without_the_engine():
+    script = (
+        "import sys, glovebox.cli.main, glovebox.cli.progress, glovebox.cli.tabular, glovebox.node.local as local\n"
+        f"print(*(name for name in {HEAVY} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -12,8 +12,8 @@ import pytest
 from glovebox.cli.rehearsal import in_the_clear, is_equal, rehearsal_text
 from glovebox.contract.model import parse_contract
 from glovebox.identity import key_text
-from glovebox.planner.answer import Answer
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import Answer
 
 TERMS = f"""glovebox = 1
 name = "rehearsed"

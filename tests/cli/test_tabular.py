@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from glovebox.cli.tabular import rendered
-from glovebox.planner.answer import Answer, canonical_answer
+from glovebox.schema.answer import Answer, canonical_answer
 
 EXACT = Answer(("ward", "n"), (("a", 12), ("b", None)), (1,))
 NOISY = Answer(

@@ -15,7 +15,7 @@ from glovebox.cli.fleet import Fleet
 from glovebox.cli.practice import Workload as Name
 from glovebox.cli.workloads import WORKLOADS, Held, Workload
 from glovebox.contract.model import parse_contract
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 from glovebox.schema.columns import Column
 
 ROWS = 400

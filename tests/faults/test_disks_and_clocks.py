@@ -9,7 +9,7 @@ import pytest
 from glovebox.audit.log import verify_log
 from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 from ..waiting import PATIENCE_S, wait_until
 from .halts import (

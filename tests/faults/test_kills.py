@@ -14,7 +14,7 @@ import time
 import pytest
 
 from glovebox.cli.fleet import anew
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 from ..waiting import PATIENCE_S, wait_until
 from .halts import (

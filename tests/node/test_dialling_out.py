@@ -11,7 +11,7 @@ from glovebox.contract.reading import reading
 from glovebox.errors import GloveboxError
 from glovebox.node.acceptances import dialled_by
 from glovebox.node.contracts import read_contract
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 EXERCISE = pair(128)
 QUESTION = EXERCISE.questions[0].asked

@@ -12,7 +12,7 @@ from glovebox.audit.log import Entry
 from glovebox.errors import GloveboxError
 from glovebox.node.contracts import read_contract
 from glovebox.node.ledger import Ledger
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 from ..faults.halts import wait_until, workers_of
 from ..questions.fleets import agreed, bind_rows

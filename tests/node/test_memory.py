@@ -12,10 +12,10 @@ from glovebox.cli.workloads import WORKLOADS, pair
 from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
-from glovebox.planner.answer import read_answer
 from glovebox.planner.explain import explanation, in_words
 from glovebox.planner.memory import need_of
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import read_answer
 
 from ..waiting import wait_until
 

@@ -18,8 +18,8 @@ from glovebox.cli.progress import duration, in_words
 from glovebox.cli.workloads import pair
 from glovebox.contract.model import parse_contract
 from glovebox.identity import public_bytes
-from glovebox.node.local import Ask, Progress, talk
-from glovebox.node.progress import Running, share_of
+from glovebox.node.local import Ask, Progress, Running, talk
+from glovebox.node.progress import share_of
 from glovebox.planner.cost import Step, steps_of
 from glovebox.planner.question import plan_question
 

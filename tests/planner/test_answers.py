@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from glovebox.contract.model import parse_contract
-from glovebox.planner.answer import Answer, answer_of, canonical_answer, parts_of, read_answer
+from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import Output
 from glovebox.planner.question import plan_question
 from glovebox.protocols.finishing import Part
+from glovebox.schema.answer import Answer, canonical_answer, read_answer
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 JOIN = "FROM invoices JOIN members USING (customer_id)"

@@ -16,10 +16,11 @@ from glovebox.algebra.laplace import decay, halves
 from glovebox.algebra.streams import Stream, derive
 from glovebox.contract.model import parse_contract
 from glovebox.errors import Refused
-from glovebox.planner.answer import Bars, answer_of, canonical_answer, parts_of, read_answer
+from glovebox.planner.answer import Bars, answer_of, parts_of
 from glovebox.planner.explain import explanation, in_words
 from glovebox.planner.privacy import bar, decays, error_bars
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import canonical_answer, read_answer
 
 from .evaluation import totals_of
 from .test_meaning import COLUMNS, HEAD, QUICK, questions, rows

@@ -4,7 +4,7 @@ import csv
 
 from glovebox.cli.exercises import Exercise
 from glovebox.cli.fleet import Fleet
-from glovebox.planner.answer import read_answer
+from glovebox.schema.answer import read_answer
 
 HEAD = """glovebox = 1
 name = "{name}"

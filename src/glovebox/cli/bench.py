@@ -25,9 +25,9 @@ from glovebox.cli.workloads import WORKLOADS
 from glovebox.contract.model import Contract, parse_contract
 from glovebox.data.identifiers import canonical, folded
 from glovebox.data.trees import name
-from glovebox.planner.answer import read_answer
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import read_answer
 from glovebox.schema.columns import Table
 
 CLEAR_THREADS = (1, 2)

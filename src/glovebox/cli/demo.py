@@ -16,7 +16,7 @@ from glovebox.cli.exercises import CAMPAIGN, HOSPITALS, Exercise, Question, hear
 from glovebox.cli.fleet import Fleet
 from glovebox.cli.tabular import rendered
 from glovebox.errors import GloveboxError, Refused, UsageError
-from glovebox.planner.answer import Answer, read_answer
+from glovebox.schema.answer import Answer, read_answer
 
 CLOSE = 1e-6
 """Relative difference that counts as equal for averages, which DuckDB computes in floating point."""

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from glovebox.node.local import Progress, Reply
-from glovebox.node.progress import Running
+from glovebox.node.local import Progress, Reply, Running
 
 Show = Callable[[Reply], None]
 

@@ -33,12 +33,12 @@ from glovebox.errors import GloveboxError, Refused, UsageError
 from glovebox.identity import key_text
 from glovebox.node.contracts import read_contract
 from glovebox.node.state import State
-from glovebox.planner.answer import Answer, read_answer
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.plan import Plan, groupings_of
 from glovebox.planner.question import plan_question
 from glovebox.planner.statement import DIALECT, Statement
 from glovebox.planner.typed import SAMPLES
+from glovebox.schema.answer import Answer, read_answer
 from glovebox.schema.columns import Column
 
 SEED = 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_UP, Context, Decimal
 from typing import Literal
 
-from glovebox.planner.answer import Answer, read_answer
+from glovebox.schema.answer import Answer, read_answer
 
 SUPPRESSED = "suppressed"
 WHY = "fewer people than the contract's threshold, or a total would tell such a group"

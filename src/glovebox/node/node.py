@@ -24,13 +24,13 @@ from glovebox.errors import Busy, GloveboxError, Refused, UsageError
 from glovebox.identity import public_bytes
 from glovebox.node.acquaintances import Acquaintances
 from glovebox.node.ahead import Stocks
+from glovebox.node.answering import serve_local
 from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract
 from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home, locked
 from glovebox.node.ledger import Ledger
 from glovebox.node.line import Line, Turns
-from glovebox.node.local import serve_local
 from glovebox.node.messages import told
 from glovebox.node.metrics import serve_metrics
 from glovebox.node.participant import Participant

@@ -8,33 +8,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from glovebox.node.local import Running
 from glovebox.planner.cost import Step, steps_of
 
 if TYPE_CHECKING:
     from glovebox.node.participant import Participant
 
 LEAST_SHARE = 0.02  # of the whole: before it, what a step took says too little of the rest
-
-
-class Running(Struct, frozen=True, tag="running"):
-    """A session that runs here.
-
-    step: what it does, or the last event that it reached; done of `of` parts of it, 0 of 0 where there are none to
-    count. share: of the whole, from 0 to 1. seconds: since the start. left_s: about how long it will still take, None
-    while that is unknown.
-    """
-
-    session: str
-    contract: str
-    asker: str
-    step: str
-    done: int = 0
-    of: int = 0
-    share: float = 0.0
-    seconds: float = 0.0
-    left_s: float | None = None
 
 
 def running(participant: Participant) -> Running:

@@ -35,7 +35,7 @@ from glovebox.node.steps import (
     role_names,
     row_roles,
 )
-from glovebox.planner.answer import answer_of, canonical_answer
+from glovebox.planner.answer import answer_of
 from glovebox.planner.plan import Joined, Plan, Spines, Stacked, local_query, members, plan_hash
 from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
@@ -55,6 +55,7 @@ from glovebox.runtime.engine import open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
 from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
 from glovebox.runtime.links import SessionLink
+from glovebox.schema.answer import canonical_answer
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2

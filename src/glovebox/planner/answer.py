@@ -1,9 +1,6 @@
 """From what was opened to the answer: exact numbers, computed alike by every receiver.
 
-The canonical bytes of an answer are its JSON: `columns`, `rows`, `suppressed`. Counts are integers, sums exact
-decimals, averages rounded half to even at ten decimals, ROUND half away from zero as in SQL; days and times are their
-ISO 8601 text. A row whose group is too small to show has its group's labels, null in every other cell, and its number
-in `suppressed`.
+Sums are exact decimals, averages rounded half to even at ten decimals, ROUND half away from zero as in SQL.
 """
 
 from __future__ import annotations
@@ -16,36 +13,19 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from glovebox.planner.formulas import EXACT, value_of, written
 from glovebox.planner.plan import Output, Plan, groupings_of
 from glovebox.planner.privacy import MISSES, error_bars
 from glovebox.protocols.finishing import Part
+from glovebox.schema.answer import Answer, Cell
 from glovebox.schema.local import Grouping
 
 AVERAGE_DECIMALS = 10
 QUOTIENT_DECIMALS = 6  # of the unit that is averaged (quotient.py)
-
-Cell = str | int | Decimal | None
-
-
-class Answer(Struct, frozen=True, omit_defaults=True):
-    """What receivers get. suppressed: numbers of the rows whose group is too small to show.
-
-    within: of an answer with noise, for each cell of `rows` what it is within of the truth, 19 times in 20; null for
-    labels and formulas, for what is hidden, and for an average over so few that the noise leaves nothing of it.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]  # of Cell: msgspec decodes no union of text and decimals
-    suppressed: tuple[int, ...]
-    within: tuple[tuple[Any, ...], ...] = ()
 
 
 def parts_of(plan: Plan) -> tuple[Part, ...]:
@@ -226,13 +206,3 @@ def _sort_key(cell: Cell) -> tuple[bool, str, Decimal]:
     if isinstance(cell, str):
         return (True, cell, Decimal(0))
     return (False, "", Decimal(0) if cell is None else Decimal(cell))
-
-
-def canonical_answer(answer: Answer) -> bytes:
-    """The answer's canonical bytes: JSON, decimals as numbers with all their digits."""
-    return msgspec.json.Encoder(decimal_format="number").encode(answer)
-
-
-def read_answer(data: bytes) -> Answer:
-    """The answer in canonical bytes, numbers with a point as Decimal."""
-    return msgspec.json.Decoder(Answer, float_hook=Decimal).decode(data)
