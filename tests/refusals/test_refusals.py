@@ -11,6 +11,12 @@ from glovebox.planner.question import plan_question
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 REFUSALS = sorted(Path(__file__).parent.glob("*.test"))
 
+NO_PLACE = {
+    "asker-who-may-not", "no-select", "no-such-question", "not-approved", "nothing", "parameter-missing",
+    "parameter-of-another-type", "parameter-too-many", "pragma", "two-statements",
+}  # fmt: skip
+"""Nothing in the text is what stands against these: all of it is, who asks, or a parameter."""
+
 
 def refusal_of(first, statement):
     """The refusal as a person reads it; first: `-- contract asker [name=value ...]`."""
@@ -33,9 +39,12 @@ def test_a_refusal_says_side_place_rule_and_way_out(path, request):
         path.write_text(f"{asked}----\n{told}")
         pinned = told
     assert pinned == told
+    assert refused.party in refused.summary
+    assert refused.summary.endswith(("is refused", f"refused by {refused.party}", "may not ask under this contract"))
     assert refused.step, "a refusal names its rule"
+    assert any("^" in line for line in refused.detail) == (path.stem not in NO_PLACE), "a refusal points at its place"
     assert refused.hint, "a refusal says what would work"
 
 
 def test_there_are_refusals():
-    assert len(REFUSALS) >= 60
+    assert len(REFUSALS) - len(NO_PLACE) >= 60

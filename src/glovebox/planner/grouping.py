@@ -115,5 +115,5 @@ def _column(scope: Scope, node: exp.Column) -> tuple[int, Column]:
         able = [f"GROUP BY {one.name}" for each in scope.sides for one in each.table.columns if "group" in one.may]
         hint = " or ".join(able) or "no groups: the contract lets no column make them"
         sentence = f"{scope.sides[side].table.name}.{column.name} may not be grouped by"
-        scope.statement.refuse(node, f"columns.{column.name}.may", sentence, hint)
+        scope.statement.refuse(node, f"columns.{column.name}.may", sentence, hint, scope.owner(side))
     return side, column
