@@ -59,6 +59,19 @@ def test_whether_an_id_is_among_others_makes_groups(one, other, data):
         assert all(map(same, row, each)), (row, each)
 
 
+@FEW
+@given(rows(unique=True), rows(unique=True))
+def test_what_a_match_has_makes_groups_and_no_match_is_one(one, other):
+    one, other = ([row for row in table if row["id"] is not None] for table in (one, other))
+    question = "SELECT b.c, COUNT(*) AS n, SUM(e.x) AS s FROM e LEFT JOIN b ON b.id = e.id GROUP BY b.c ORDER BY b.c"
+    _, found, wanted = answers(question, {"e": one, "b": other})
+    there = {row[0] for row in wanted}
+    found = [row for row in found if row[0] in there]
+    assert len(found) == len(wanted)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [

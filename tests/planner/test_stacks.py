@@ -80,6 +80,17 @@ def test_whole_rows_with_a_label(one, other, third):
     check(f"SELECT h, COUNT(x) AS n, AVG(y) AS m FROM ({parts}) GROUP BY h ORDER BY h", (one, other, third))
 
 
+@FEW
+@given(rows(), rows(), rows())
+def test_days_between_two_days_are_a_number(one, other, third):
+    parts = " UNION ALL ".join(f"SELECT * FROM {owner}.s " for owner in OWNERS)
+    check(
+        "SELECT COUNT(*) FILTER (WHERE day - DATE '2026-01-03' BETWEEN 2 AND 9) AS n, "
+        f"SUM(CASE WHEN DATE '2026-01-12' - day > 0 THEN x END) AS s FROM ({parts}) u",
+        (one, other, third),
+    )
+
+
 PAIR = "SELECT COUNT(*) FROM (SELECT x FROM p0.s UNION ALL SELECT x FROM p1.s) u"
 
 

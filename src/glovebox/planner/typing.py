@@ -158,7 +158,9 @@ class Typing:
         return found
 
     def _arithmetic(self, node: exp.Expr) -> Typed:
-        left, right = self._number(node.this), self._number(node.expression)
+        left, right = self.typed(node.this), self.typed(node.expression)
+        if isinstance(node, exp.Sub) and left.sort == right.sort == "date":
+            left, right = _days(left), _days(right)
         return self._calculated(node, ARITHMETIC[type(node)], left, right)
 
     def _calculated(self, node: exp.Expr, operator: Operator, left: Typed, right: Typed) -> Typed:
@@ -323,6 +325,14 @@ def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
         yield from chain(node.expression, kind)
     else:
         yield node
+
+
+def _days(one: Typed) -> Typed:
+    """A day as a number of days since 1970."""
+    if isinstance(one.expression, Constant):
+        days = (date.fromisoformat(one.expression.text) - date(1970, 1, 1)).days
+        return replace(one, expression=Constant("integer", str(days)), sort="number", low=days, high=days)
+    return replace(one, expression=Call("days", (one.expression,)), sort="number", column=None)
 
 
 def year_of(kind: str, end: int) -> int:
