@@ -112,6 +112,12 @@ def changed(name: str, label: str, data: bytes) -> bytes | None:
             return data + b"\0"
         case "ones":
             return b"\xff" * len(data)
+        case "identity":
+            return bytes(32) + data[32:]
+        case "no element":
+            return data[:-32] + b"\xff" * 32
+        case "one element twice":
+            return data[:32] + data[:32] + data[64:]
         case "one bit":
             return bytes([data[0] ^ 1]) + data[1:]
         case "nothing":
