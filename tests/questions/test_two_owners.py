@@ -67,6 +67,33 @@ def test_groups_of_too_few_people_are_not_shown(strict):
     assert equal(of_rows(answer, shown), [clear[row[:2]] for row in shown])
 
 
+@pytest.mark.parametrize("bound", ["SUM(amount) > 500000", "COUNT(*) < 100", "AVG(weight) < 59.5"])
+def test_having_shows_the_groups_that_pass_and_no_other(fleet, bound):
+    shape = "SELECT kind, COUNT(*) AS n, SUM(amount) AS s FROM a JOIN b USING (id) GROUP BY kind"
+    answer, clear = ask(fleet, "beta", f"{shape} HAVING {bound} ORDER BY kind"), in_the_clear(f"{shape} HAVING {bound}")
+    assert len(clear) == 1
+    shown = [row for number, row in enumerate(answer.rows) if number not in answer.suppressed and row[1]]
+    assert equal(of_rows(answer, shown), clear)
+
+
+def test_noise_is_as_large_as_said_and_a_group_is_held_against_the_threshold_with_it(strict):
+    exact, budget = strict.contract.read_text(), '[privacy]\nepsilon_total = "100"\nepsilon_per_question = "20"\n'
+    head, _, _ = exact.replace('name = "test"', 'name = "noisy"').partition("exact = ")
+    strict.agree(head.replace("overlap_checks = 1\n", "") + budget)
+    try:
+        for name in ROWS:
+            owner = "alpha" if name in ("a", "many") else "beta"
+            strict.bind(owner, name, strict.directory / f"{owner}-{name}.csv")
+        question = "SELECT kind, COUNT(DISTINCT a.id) AS n, SUM(amount) AS s FROM a JOIN b USING (id) GROUP BY kind"
+        answer, clear = ask(strict, "beta", question), {row[0]: row[1:] for row in in_the_clear(question)}
+        assert {answer.rows[number][0] for number in answer.suppressed} == {"z", "never"}
+        for number, (kind, *cells) in enumerate(answer.rows):
+            for cell, told, within in zip(cells, clear.get(kind, ()), answer.within[number][1:], strict=False):
+                assert abs(cell - told) <= 5 * within
+    finally:
+        strict.agree(exact)
+
+
 def test_how_many_match_is_told_as_a_band_and_so_many_times(strict):
     assert in_the_clear("SELECT COUNT(*) FROM a JOIN b USING (id)") == [[280]]
     assert ask(strict, "beta", MATCHED).rows == (("200 or more",),)
