@@ -43,6 +43,7 @@ from glovebox.protocols.tally import Wanted, numbers_at_ranks, value_counts, wan
 from glovebox.protocols.totals import Shares, Total, matched_totals
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Role
+from glovebox.runtime.mailbox import window_bytes
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
@@ -172,8 +173,12 @@ def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
 
 
 def in_hand(shard: JoinShape) -> int:
-    """How many shards QUERY and HELPER, who wait for each other, have in hand: two small ones, so that both work."""
-    return 2 if shard.layout.size <= 2 * shards.SHARD_ROWS else 1
+    """How many shards QUERY and HELPER, who wait for each other, have in hand: two small ones, so that both work.
+
+    While one waits for the rest of what TABLE sent of the other, the link must hold that: at most all bytes of a shard.
+    """
+    small = shard.layout.size <= 2 * shards.SHARD_ROWS
+    return 2 if small and _line("Bytes", __doc__, traffic(shard)) <= window_bytes(largest_frame(shard)) else 1
 
 
 def traffic(shape: JoinShape) -> dict[str, float]:

@@ -135,3 +135,21 @@ def test_refusals(question, sentence):
     with pytest.raises(Refused) as refused:
         plan_question(CONTRACT, question, {}, 0)
     assert sentence in " ".join(refused.value.detail)
+
+
+def test_an_approved_question_cannot_leave_the_share_open():
+    """Share by share, it would tell the value of every person of a group."""
+    sql = f"SELECT QUANTILE_DISC(a.x, :s) AS q {AB}"
+    question = f'[[question]]\nname = "q"\nsql = "{sql}"\nparameters = {{ s = "decimal" }}\n'
+    with pytest.raises(Refused) as refused:
+        plan_question(parse_contract((HEAD + TERMS + RULES + question).encode()), "q", {"s": "0.5"}, 0)
+    assert "The share of a quantile is no parameter" in " ".join(refused.value.detail)
+
+
+def test_a_share_too_fine_for_the_rows_is_refused():
+    many = TERMS.replace("rows = 60", "rows = 90_000_000").replace("rows_per_id = 4", "rows_per_id = 60", 1)
+    many = many.replace("rows_per_id = 4", "rows_per_id = 100_000")
+    contract = parse_contract((HEAD + many + RULES).encode())
+    with pytest.raises(Refused) as refused:
+        plan_question(contract, "SELECT QUANTILE_CONT(a.x, 0.123457) AS q FROM a JOIN d USING (id)", {}, 0)
+    assert "is beyond 64 bits" in " ".join(refused.value.detail)

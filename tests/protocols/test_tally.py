@@ -16,6 +16,7 @@ from glovebox.protocols.expression import Match, Operation, Payload, Value
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.quantile import Rank
 from glovebox.protocols.totals import Ranked, Total
+from glovebox.runtime import mailbox, memory
 from glovebox.runtime.world import World
 
 from .joins import COUNT, grouped, opened, owner, two_tables
@@ -104,3 +105,17 @@ async def test_shards_counts_are_added_before_ranks_are_looked_for(monkeypatch):
             assert_same(opened(shape, got.query, got.helper), in_the_clear(shape, query, table))
         shapes.append({link: sorted(frames) for link, frames in world.meter.shape().items()})
     assert shapes[0] == shapes[1]
+
+
+async def test_links_hold_what_comes_of_a_shard_while_the_next_waits(monkeypatch):
+    """Two shards in hand only where all bytes of one fit a link's window: here they do not, and TABLE is not blamed."""
+    monkeypatch.setattr(sharding, "SHARD_ROWS", 1000)
+    monkeypatch.setattr(mailbox, "WINDOW_BYTES", 1)
+    monkeypatch.setattr(mailbox, "FRAME_COST", 0)
+    query, table = tables(90, (3, 1))
+    shape = JoinShape(8000, 8000, 1, WANTED, 3, 1, choices=(Match(0), LATER))
+    monkeypatch.setattr(memory, "WINDOW_BYTES", mailbox.window_bytes(intersection.largest_frame(shape)))
+    assert intersection.shards_of(shape)[0] == 8
+    async with World(seed=3) as world:
+        got = await world.run(joined_totals, shape=shape, query=query, table=table)
+    assert_same(opened(shape, got.query, got.helper), in_the_clear(shape, query, table))

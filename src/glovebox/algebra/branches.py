@@ -2,7 +2,8 @@
 
 Correlated trees of [GYWZXZ23]: the children of x are H(x) and x ^ H(x), so every level sums to what the first does, and
 one 16-byte correction a level lets a party that holds one key of a correlated transfer know all leaves but one. Leaves
-are hashed once more before use. Arrays: (trees, nodes, 2); a node's place is its path, the lowest bit first.
+are sums of that difference too: who uses them as keys hashes them first. Arrays: (trees, nodes, 2); a node's place is
+its path, the lowest bit first.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ QUANTILES = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc, e
 MOST_COUNTS = 1 << 22
 """Groups times values of a column: each costs 16 to 40 bytes on the links, and some 100 of memory at two parties."""
 MOST_DECIMALS = 6
+MOST_BITS = 63
 MOST_ROWS_OF_ID = 64
 
 
@@ -76,6 +77,8 @@ def _parts(totals: Totals, node: exp.Expr) -> tuple[exp.Expr, Fraction, bool]:
 def _share(totals: Totals, node: exp.Expr) -> Fraction:
     one = totals.typing.typed(node)
     fits = one.sort == "number" and isinstance(one.expression, Constant) and one.scale <= MOST_DECIMALS
+    if node.find(exp.Placeholder):  # or an approved question would tell every person's value, share by share
+        totals.scope.statement.refuse(node, "sql", "The share of a quantile is no parameter", "QUANTILE_CONT(x, 0.9)")
     if not fits or not 0 <= one.low <= 10**one.scale:
         sentence = f"A quantile is of a constant from 0 to 1, of at most {MOST_DECIMALS} decimals"
         totals.scope.statement.refuse(node, "sql", sentence, "QUANTILE_CONT(x, 0.9)")
@@ -96,7 +99,11 @@ def _output(
     def total(*ranks: Rank) -> int:
         most = totals.totals[over].high
         made = _matched(totals, kept, filters) if totals.joined else Total(totals.place(0, measure), None, 64, 0, 0)
-        highest = kept.low + Counts(1, kept.high - kept.low + 1, most).highest
+        counts = Counts(1, kept.high - kept.low + 1, most)
+        if counts.bits(ranks) > MOST_BITS:
+            sentence = f"A share of {d}ths of up to {most:,} numbers is beyond 64 bits"
+            totals.scope.statement.refuse(node, "sql", sentence, "a share of fewer decimals")
+        highest = kept.low + counts.highest
         low, high = min(0, len(ranks) * kept.low), max(0, len(ranks) * highest)
         return totals.keep(structs.replace(made, low=low, high=high, ranks=ranks, most=most), 0)
 
