@@ -91,7 +91,10 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
         return False
     held = [{owner for table in node.find_all(exp.Table) for owner in table_side(statement, contract, table).owners}
             for node in nodes]  # fmt: skip
-    apart = sum(map(len, held)) == len(set[int]().union(*held))
+    owners = set[int]().union(*held)
+    if len(owners) == 1:
+        return False  # one owner's alone, which is refused
+    apart = sum(map(len, held)) == len(owners)
     if apart and max(map(len, held)) == 1:
         return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
