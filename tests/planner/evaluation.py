@@ -21,10 +21,14 @@ def evaluated(expression, row):
     match expression:
         case ColumnRef(name):
             return row[name]
+        case Constant("integer" | "decimal", text):
+            return Decimal(text)
+        case Constant("date", text):
+            return date.fromisoformat(text)
+        case Constant("timestamp", text):
+            return datetime.fromisoformat(text)
         case Constant(kind, text):
-            return {"null": None, "boolean": text == "true", "category": text}.get(kind, text) if kind in (
-                "null", "boolean", "category",
-            ) else Decimal(text)  # fmt: skip
+            return {"null": None, "boolean": text == "true"}.get(kind, text)
         case Call("case", arguments):
             for place in range(0, len(arguments) - 1, 2):
                 if evaluated(arguments[place], row):

@@ -16,6 +16,7 @@ from .test_meaning import CONTRACT, QUICK, TYPES, conditions, in_the_clear, rows
 
 MADE = "COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v"
 OF_A = (f"(SELECT id, {MADE} FROM a{{}} GROUP BY id) q", f"(SELECT id, c AS c2, {MADE} FROM a{{}} GROUP BY id, c, y) q")
+OF_D = "(SELECT id, COUNT(*) AS m, SUM(y) AS t, MIN(x) AS low, COUNT(y) FILTER (WHERE f) AS h FROM d{} GROUP BY id) r"
 COLUMNS = (
     "COUNT(*) AS o", "SUM(q.s) AS o", "AVG(q.n) AS o", "SUM(q.n * b.x) AS o", "SUM(q.top) FILTER (WHERE b.x > 0) AS o",
     "COUNT(*) FILTER (WHERE q.s > 3) AS o", "SUM(CASE WHEN q.n > 1 THEN q.top ELSE 0 END) AS o", "STDDEV_POP(q.s) AS o",
@@ -43,11 +44,41 @@ def questions(draw):
     return f"SELECT {f'{key} AS k, ' if key else ''}{column} FROM {source} {join} b ON b.id = q.id{after}{groups}"
 
 
+OF_BOTH = (
+    "COUNT(*) AS o", "SUM(q.s * r.t) AS o", "SUM(r.t) / COUNT(*) AS o", "AVG(r.low) - AVG(q.top) AS o",
+    "COUNT(*) FILTER (WHERE r.t > 1 AND q.n < 3) AS o", "STDDEV_SAMP(r.t) AS o", "COUNT(DISTINCT r.id) AS o",
+    "1.0 * SUM(q.n) / NULLIF(SUM(r.h), 0) AS o", "SUM(q.n * r.m) AS o", "CORR(q.n, r.m) AS o",
+)  # fmt: skip
+KEYS_OF_BOTH = (
+    "r.m > 1", "CASE WHEN r.t > 0 THEN 'plus' WHEN r.t IS NULL THEN 'none' END", "floor(q.s / 10) * 10, r.h = 0",
+    "CASE WHEN q.n > 2 THEN 'many' ELSE 'few' END",
+)  # fmt: skip
+HAVING = ("", "", " HAVING COUNT(*) > 1", " HAVING SUM(q.n) BETWEEN 2 AND 9", " HAVING SUM(r.t) < 3 AND COUNT(*) >= 1")
+
+
+@st.composite
+def questions_of_two(draw):
+    """What two owners' sub-queries, each of its own, come to together."""
+    inner = [draw(st.one_of(st.none(), conditions(table))) for table in "ad"]
+    sides = [of.format(f" WHERE {one}" if one else "") for of, one in zip((OF_A[0], OF_D), inner, strict=True)]
+    columns = draw(st.lists(st.sampled_from(OF_BOTH), min_size=1, max_size=2, unique=True))
+    columns = [column.replace(" AS o", f" AS o{number}") for number, column in enumerate(columns)]
+    where = draw(st.sampled_from(["", " WHERE q.n < 4", " WHERE r.t IS NOT NULL AND q.s > -9 AND r.m < 5"]))
+    key = draw(st.one_of(st.none(), st.sampled_from(KEYS_OF_BOTH)))
+    keys = [f"{one} AS k{number}" for number, one in enumerate(key.split(", "))] if key else []
+    places = ", ".join(str(number + 1) for number in range(len(keys)))
+    having = draw(st.sampled_from(HAVING))
+    return (
+        f"SELECT {', '.join([*keys, *columns])} FROM {sides[0]} JOIN {sides[1]} ON r.id = q.id{where}"
+        f"{f' GROUP BY {places}' if keys else ''}{having}{f' ORDER BY {places}' if keys else ''}"
+    )
+
+
 def computed(question, tables):
     """The answer over the rows as their owners' files. tables: rows by name."""
     with tempfile.TemporaryDirectory() as name:
         directory, files = Path(name), {}
-        for party, table in (("p0", "a"), ("p1", "b")):
+        for party, table in (("p0", "a"), ("p1", "d" if "d" in tables else "b")):
             files[party, table] = directory / f"{table}.csv"
             with files[party, table].open("w", newline="") as file:
                 lines = [[row.get(column, 0) for column in (*TYPES, "z", "w")] for row in tables[table]]
@@ -56,17 +87,27 @@ def computed(question, tables):
         return plan, answered(plan, CONTRACT, files, directory).rows
 
 
-@QUICK
-@given(rows(), rows(unique=True), questions())
-def test_an_owners_own_sub_query_is_a_table(a, b, question):
-    plan, found = computed(question, {"a": a, "b": b})
-    wanted = in_the_clear(question, {"a": a, "b": b})
-    if plan.order:
-        there = [row[0] for row in wanted]
-        found = [row for row in found if row[0] in there]
+def check(question, tables):
+    plan, found = computed(question, tables)
+    wanted, keys = in_the_clear(question, tables), len(plan.order)
+    if keys:
+        there = [row[:keys] for row in wanted]
+        found = [row for row in found if row[:keys] in there]
     assert len(found) == len(wanted)
     for row, other in zip(found, wanted, strict=True):
         assert all(map(same, row, other)), (row, other)
+
+
+@QUICK
+@given(rows(), rows(unique=True), questions())
+def test_an_owners_own_sub_query_is_a_table(a, b, question):
+    check(question, {"a": a, "b": b})
+
+
+@QUICK
+@given(rows(), rows(), questions_of_two())
+def test_two_owners_sub_queries_meet(a, d, question):
+    check(question, {"a": a, "d": d})
 
 
 @pytest.mark.parametrize(

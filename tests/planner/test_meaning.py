@@ -117,6 +117,9 @@ def conditions(table):
         st.sampled_from([
             f"{table}.f", f"{table}.f = FALSE", f"{table}.x IS NULL", f"{table}.x IS NOT NULL",
             f"{table}.x BETWEEN -3 AND 3", f"{table}.c IN ('u', 'w')", f"{table}.x NOT IN (1, 2)",
+            f"{table}.day >= DATE '2026-01-09'", f"{table}.day BETWEEN DATE '2026-01-04' AND DATE '2026-01-15'",
+            f"{table}.hour < TIMESTAMP '2026-01-08 12:00:00'", f"{table}.day <> DATE '2026-01-01'",
+            f"{table}.x + {table}.y > 2", f"{table}.x * 2 <= {table}.y - 1", f"{table}.day IS NULL",
         ]),
     )  # fmt: skip
     return st.recursive(

@@ -21,7 +21,8 @@ TABLES += LABS + COLUMNS.replace("UNIQUE", "")
 JOINS = '[["s.id", "b.id"], ["d.id", "s.id"]]'
 LAWS = RULES.replace(RULES.partition("join = ")[2].partition("\n")[0], JOINS)
 CONTRACT = parse_contract((HEAD + TABLES + LAWS).encode())
-ALL = "(SELECT 'x' AS h, id, x, y, f, c FROM p0.s UNION ALL SELECT 'y' AS h, id, x, y, f, c FROM p1.s WHERE y > -5)"
+OWN = "id, x, y, f, c, day, hour"
+ALL = f"(SELECT 'x' AS h, {OWN} FROM p0.s UNION ALL SELECT 'y' AS h, {OWN} FROM p1.s WHERE y > -5)"
 
 
 def apart(one, other):

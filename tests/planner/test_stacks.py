@@ -9,9 +9,21 @@ from glovebox.errors import GloveboxError
 from glovebox.planner.question import plan_question
 
 from .evaluation import computed
-from .test_meaning import CONTRACT, HEAD, QUICK, RULES, TABLES, conditions, in_the_clear, numbers, rows, same
+from .test_meaning import (
+    CONTRACT,
+    EXAMPLES_A_TEST,
+    HEAD,
+    QUICK,
+    RULES,
+    TABLES,
+    conditions,
+    in_the_clear,
+    numbers,
+    rows,
+    same,
+)
 
-FEW = settings(QUICK, max_examples=12, phases=(Phase.explicit, Phase.generate))
+FEW = settings(QUICK, max_examples=EXAMPLES_A_TEST // 4, phases=(Phase.explicit, Phase.generate))
 OWNERS = ("p0", "p1", "p2")
 
 
@@ -46,7 +58,7 @@ def unions(draw):
             "more": f"{draw(numbers('s'))} AS more",
             "marked": f"{draw(conditions('s'))} AS marked",
         }
-        names = ("x", "y", "f", "c") if number == 0 else ("s.x", "y AS other", "f", "c")
+        names = ("s.x", "y AS other" if number else "y", "f", "c", "day", "hour")
         where = draw(st.one_of(st.none(), conditions("s")))
         items = ", ".join([*(texts[one] for one in made), *names])
         parts.append(f"SELECT {items} FROM {owner}.s AS s{f' WHERE {where}' if where else ''}")

@@ -18,6 +18,7 @@ ARITHMETIC: dict[type[exp.Expr], Operator] = {exp.Add: "+", exp.Sub: "-", exp.Mu
 COMPARISON: dict[type[exp.Expr], Operator] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
+MOMENTS = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)  # the last is what DuckDB calls TIMESTAMP
 MOST = 1 << 62
 MOST_SCALE = 18
 
@@ -118,7 +119,7 @@ class Typing:
 
     def _cast(self, node: exp.Cast) -> Typed:
         kind, value = node.to.this, node.this
-        if kind in (exp.DType.DATE, exp.DType.TIMESTAMP) and isinstance(value, exp.Literal) and value.is_string:
+        if kind in MOMENTS and isinstance(value, exp.Literal) and value.is_string:
             found = moment("date" if kind == exp.DType.DATE else "timestamp", value.this)
             return found or self._refuse(node, "sql", "This is no date or time", "DATE '2026-12-31'")
         if kind in (exp.DType.INT, exp.DType.BIGINT):
