@@ -15,8 +15,8 @@ from glovebox.cli.fleet import anew
 from glovebox.contract.terms import EXACT
 from glovebox.errors import GloveboxError
 from glovebox.node.contracts import read_contract
-from glovebox.planner.answer import read_answer
 from glovebox.planner.question import plan_question
+from glovebox.schema.answer import read_answer
 
 from ..faults.halts import wait_until
 from ..questions.fleets import agreed, bind_rows
