@@ -5,12 +5,15 @@ Parties        QUERY and TABLE own rows; HELPER owns the second table, if there 
 Security       semi-honest, one corrupt party; as `pseudonyms` and `table`
 Leakage        rows of QUERY and of the tables to the others
 Rounds         2 + T; T is 1 with a second table, else 0
-Bytes          13 n + 8 W R + 13 n T + 8 w r + 8 n w; W words a row and R rows of a table, w and r of the second
+Bytes          13 K n + 8 W R + 13 n T + 8 w r + 8 n w; W words a row, R rows of a table, w and r of the second
 Source         three owners without a helper, psi.md 12; psi.md 4, 5
 
 Of two tables each is looked up by the other's owner. TABLE then hands what it looked up to HELPER, under a mask that
 QUERY takes on: unmasked, HELPER would know its own values again, for it knows the masks that it dealt them with. TABLE
 deals from there; it knows HELPER's share of these words, but neither QUERY's nor anything that is opened later.
+
+Of K keys a row is looked up by each, as if it were K rows, and one table holds TABLE's rows under all of them. Keys of
+different kinds are never equal, so that all that is looked up differs, as of one key (psi.md 17).
 """
 
 from __future__ import annotations
@@ -54,7 +57,10 @@ class TableSize(NamedTuple):
 
 
 class OwnRows(NamedTuple):
-    """A party's padded rows: encoded ids, payloads of a table (payloads, rows), and words of its groups."""
+    """A party's padded rows: encoded ids, payloads of a table (payloads, rows), and words of its groups.
+
+    Of several keys a row's ids stand side by side.
+    """
 
     ids: U8
     payloads: NDArray[np.int64]
@@ -62,14 +68,25 @@ class OwnRows(NamedTuple):
 
 
 async def aligned(
-    ctx: Context, own: OwnRows | None, n: int, table: TableSize, second: TableSize | None = None, apart: bool = False
+    ctx: Context,
+    own: OwnRows | None,
+    n: int,
+    table: TableSize,
+    second: TableSize | None = None,
+    apart: bool = False,
+    keys: int = 1,
 ) -> U64 | None:
     """Shares of the words at QUERY's rows: (words, n) uint64 at QUERY and HELPER, None at TABLE.
 
     The tag, which is equal at both where all tables match, or, if they are kept apart, one of each; payloads of the
     table, then of the second; words of groups of the one that has them; more of each tag, if they are wide.
-    own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows.
+    own: at QUERY and TABLE, and at HELPER if there is a second table, with its rows. keys: of several, a tag of each
+    and then the payloads under each; the table's rows are counted under each, and it has no groups and no second.
     """
+    if keys > 1:
+        own = own and await ctx.compute(_under_each, own, keys, ctx.role is Role.TABLE)
+        words = await _looked_up(ctx, own, keys * n, table)
+        return None if words is None else _key_by_key(words, keys, table)
     words = await _looked_up(ctx, own if ctx.role is not Role.HELPER else None, n, table)
     if second is None:
         return words
@@ -79,9 +96,17 @@ async def aligned(
     return None if words is None or others is None else _together(words, others, (table, second), apart)
 
 
-def traffic(n: int, table: TableSize, second: TableSize | None) -> dict[str, float]:
+def traffic(n: int, table: TableSize, second: TableSize | None, keys: int = 1) -> dict[str, float]:
     """The sizes of the card."""
-    sizes: dict[str, float] = {"n": n, "W": table.words, "R": okvs.layout_of(table.rows).rows, "T": 0, "w": 0, "r": 0}
+    sizes: dict[str, float] = {
+        "n": n,
+        "K": keys,
+        "W": table.words,
+        "R": okvs.layout_of(table.rows).rows,
+        "T": 0,
+        "w": 0,
+        "r": 0,
+    }
     if second is None:
         return sizes
     return sizes | {"T": 1, "w": second.words, "r": okvs.layout_of(second.rows).rows}
@@ -127,3 +152,18 @@ def _together(words: U64, others: U64, sizes: tuple[TableSize, TableSize], apart
     )
     first, last = ([tag, tags], [more, rest]) if apart else ([tag ^ tags], [more ^ rest])
     return np.concatenate([*first, own, theirs, groups, hot, *last])
+
+
+def _under_each(own: OwnRows, keys: int, payloads: bool) -> OwnRows:
+    """The rows once under each key, all under one before those under the next; payloads where they are looked up."""
+    ids = own.ids.reshape(len(own.ids), keys, -1).transpose(1, 0, 2)
+    return OwnRows(
+        ids.reshape(keys * len(own.ids), -1), np.tile(own.payloads, (1, keys)) if payloads else own.payloads, None
+    )
+
+
+def _key_by_key(words: U64, keys: int, table: TableSize) -> U64:
+    """The words that were looked up under each key, side by side at QUERY's rows."""
+    tags, payloads, more = np.split(words.reshape(len(words), keys, -1), [1, 1 + table.payloads])
+    n = words.shape[1] // keys
+    return np.concatenate([tags[0], payloads.transpose(1, 0, 2).reshape(-1, n), more.reshape(-1, n)])

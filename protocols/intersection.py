@@ -10,10 +10,10 @@ Source         circuit-PSI [PSTY19, CGS22, RS21] with the third party's key [LRG
 
 See `traffic`: a is of `alignment`, O and F of `rows`, p of `planes`, m and E of `totals`, l and L of `least`, where a
 total is one; C columns of k blocks to pick G groups from. T is 1 with a second table, U with wide tags; A is 2 where
-two tables' matches stand apart, else 1. Z is X if QUERY sends choices and nothing is lifted; else a chain of frames
-that begins a step later, at HELPER, ends no later than without groups. With matches apart QUERY need not wait for the
-move, and a round less may be metered. Shards' least numbers meet once more at the end. j and J are of `tally` and of
-`quantile`, where numbers at ranks are wanted; all shards' counts are added before ranks are looked for.
+two tables' matches stand apart, K of K keys, else 1. Z is X if QUERY sends choices and nothing is lifted; else a chain
+of frames that begins a step later, at HELPER, ends no later than without groups. With matches apart QUERY need not wait
+for the move, and a round less may be metered. Shards' least numbers meet once more at the end. j and J are of `tally`
+and of `quantile`, where numbers at ranks are wanted; all shards' counts are added before ranks are looked for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from glovebox.protocols.rows import Aligned, expressed
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.shards import Layout, Piece, Pieces, Rows, cut
 from glovebox.protocols.tally import Wanted, numbers_at_ranks, value_counts, wanted_of
-from glovebox.protocols.totals import Shares, Total, matched_totals
+from glovebox.protocols.totals import Shares, Total, matched_totals, with_unmatched
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context, Role
 from glovebox.runtime.mailbox import window_bytes
@@ -50,6 +50,7 @@ U64 = NDArray[np.uint64]
 
 NARROW_ROWS = 1 << 24  # rows of QUERY with all padding: n 2^-64 stays under 2^-40 (psi.md 5)
 MOST_ROWS = 1_000_000_000  # with padding 64 shards of under 2^24 rows; n 2^-72 is under 2^-42
+MOST_ROWS_OF_KEYS = 1 << 20  # by several keys, whose rows are one shard: a GB of memory
 MATCH = Match(0)
 
 
@@ -60,7 +61,9 @@ class JoinShape:
     choices: bits of a row that totals choose by; none chooses padding. columns: numbers of a row that totals may name
     as payloads, after the tables' own. second: HELPER's table, joined on the same ids, with its payloads after TABLE's;
     one of the two at most has groups. apart: a match in each of two tables is a bit of its own, of neither is in the
-    other's; tables have no groups then. wide: tags have 72 bits, in a shard of a large whole.
+    other's; tables have no groups then. wide: tags have 72 bits, in a shard of a large whole. keys: a row has so many
+    ids, by each of which it may match a row of TABLE: expressions have each as a table of its own, with its payloads.
+    All rows are one shard then, for rows that meet by any key are in it.
     """
 
     n_query: int
@@ -74,11 +77,12 @@ class JoinShape:
     second: TableSize | None = None
     wide: bool = False
     apart: bool = False
+    keys: int = 1
 
     @property
     def table(self) -> TableSize:
-        """TABLE's table."""
-        return TableSize(self.n_table, self.payloads, self.table_groups, self.wide)
+        """TABLE's table, which has its rows under each key."""
+        return TableSize(self.keys * self.n_table, self.payloads, self.table_groups, self.wide)
 
     @property
     def words(self) -> int:
@@ -92,8 +96,13 @@ class JoinShape:
 
     @property
     def tags(self) -> int:
-        """Tags of a row: one of each table, or one of both."""
-        return 2 if self.apart else 1
+        """Tags of a row: one of each table or each key, or one of both tables."""
+        return 2 if self.apart else self.keys
+
+    @property
+    def payload_words(self) -> int:
+        """Words of a row that are payloads, before the columns."""
+        return self.keys * self.payloads + (self.second.payloads if self.second else 0)
 
     @property
     def planes(self) -> int:
@@ -150,6 +159,8 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
     Groups are numbered by QUERY's group, and within it by a table's. rows: at every owner. Raises DataError if ids
     repeat, GloveboxError (`no_table`) with less than 2^-40.
     """
+    if shape.keys > 1 and (shape.second is not None or shape.planes > 1):
+        raise ValueError("of several keys there is one table, without groups")
     number, shard = shards_of(shape)
     bound, layout = _own(ctx, shape)[0], _own(ctx, shard)[1]
     pieces = await cut(ctx, rows, bound, layout, number, shape.second is not None)
@@ -158,16 +169,17 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
     if any(total.outer for total in shape.totals) and ctx.role in OTHER:
         if shape.planes > 1:
             raise ValueError("rows without a match are in no group of a table")
-        sums = _with_unmatched(shape, sums, pieces if ctx.role is Role.QUERY else None)
+        sums = with_unmatched(shape.totals, sums, pieces.every() if pieces and ctx.role is Role.QUERY else ())
     return _fresh(ctx, shape, sums)
 
 
 def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
     """How many shards, and the shape of each."""
-    number = shards.shards_of(max(shape.n_query, *(table.rows for table in shape.tables)))
+    rows = max(shape.n_query, *(table.rows for table in shape.tables))
+    number = 1 if shape.keys > 1 else shards.shards_of(rows)
     n_query, n_table = (shards.padded(rows, number) for rows in (shape.n_query, shape.n_table))
     n_query = -(-n_query // 64) * 64
-    wide = shape.wide or number * replace(shape, n_query=n_query).layout.size > NARROW_ROWS
+    wide = shape.wide or number * shape.keys * replace(shape, n_query=n_query).layout.size > NARROW_ROWS
     second = shape.second and shape.second._replace(rows=shards.padded(shape.second.rows, number), wide=wide)
     return number, replace(shape, n_query=n_query, n_table=n_table, second=second, wide=wide)
 
@@ -192,7 +204,7 @@ def traffic(shape: JoinShape) -> dict[str, float]:
     choosing = any(total.value is None and total.payload is not None for total in shape.sums)
     return {
         "n": n,
-        "a": _line("Bytes", alignment.__doc__, alignment.traffic(n, shard.table, shard.second)),
+        "a": _line("Bytes", alignment.__doc__, alignment.traffic(n, shard.table, shard.second, shard.keys)),
         "F": rows["F"],
         "O": rows["O"] + rows["D"],
         "p": _line("Bytes", planes.__doc__, {"n": n, "c": choices, "G": shard.planes}) if shard.planes > 1 else 0,
@@ -236,9 +248,11 @@ def largest_frame(shape: JoinShape) -> int:
 def _own(ctx: Context, shape: JoinShape) -> tuple[int, Layout]:
     """The public rows of this party, and how it lays them out."""
     if ctx.role is Role.QUERY:
-        return shape.n_query, shape.layout
-    table = shape.table if ctx.role is Role.TABLE or shape.second is None else shape.second
-    return table.rows, Layout(table.rows, table.groups, table.rows, 1)
+        return shape.n_query, shape.layout._replace(keys=shape.keys)
+    rows, groups = shape.n_table, shape.table_groups
+    if ctx.role is Role.HELPER and shape.second is not None:
+        rows, groups = shape.second.rows, shape.second.groups
+    return rows, Layout(rows, groups, rows, 1, shape.keys)
 
 
 async def _every_shard(ctx: Context, shape: JoinShape, pieces: Pieces | None, number: int) -> list[Part]:
@@ -274,7 +288,7 @@ async def _shard(ctx: Context, shape: JoinShape, piece: Piece | None) -> Part | 
     """One run of the protocol: alignment, equality, expressions, groups of a table, totals, groups of QUERY."""
     n, layout = shape.layout.size, shape.layout
     own = OwnRows(piece.ids, piece.values, piece.groups) if piece else None
-    words = await aligned(ctx, own, n, shape.table, shape.second, shape.apart)
+    words = await aligned(ctx, own, n, shape.table, shape.second, shape.apart, shape.keys)
     bits = await _matches(ctx.narrow("equal"), words, shape)
     words = None if words is None else words[shape.tags - 1 : len(words) - shape.tags * shape.wide]
     values = piece.values if piece and ctx.role is Role.QUERY else None
@@ -319,8 +333,8 @@ async def _expressed(
     if bits is None or words is None:
         await expressed(ctx, shape.expressed, None, shape.layout.size)
         return None, None
-    last = 1 + sum(table.payloads for table in shape.tables)
-    payloads = np.split(words[1:last], [shape.payloads]) if shape.apart else [words[1:last]]
+    last = 1 + shape.payload_words
+    payloads = np.split(words[1:last], [shape.payloads * place for place in range(1, shape.tags)])
     rows = Aligned(list(bits), payloads, values)
     made = await expressed(ctx, shape.expressed, rows, shape.layout.size) or []
     chosen, columns = made[: len(shape.choices)], made[len(shape.choices) :]
@@ -375,22 +389,6 @@ def shards_met(shape: JoinShape, number: int) -> Blocks:
     """The sizes with which the shards' least numbers meet."""
     numbers = len(shape.leasts) * shape.groups
     return Blocks(numbers * number, numbers, numbers)
-
-
-def _with_unmatched(shape: JoinShape, sums: U64, pieces: Pieces | None) -> U64:
-    """Totals that rows without a match count in: QUERY's own sums of all its rows, and what matches change of them.
-
-    pieces: at QUERY. Only QUERY's groups may be asked for: a row without a match is in none of a table's.
-    """
-    whole = sums.copy()
-    for index, total in enumerate(shape.totals):
-        if total.outer == "anti":
-            whole[index] = np.negative(whole[index])
-        for rows in pieces.every() if total.outer and pieces is not None else ():
-            values = np.ones(len(rows.ids), np.int64) if total.value is None else rows.values[total.value]
-            groups = np.zeros(len(values), np.int64) if rows.groups is None else rows.groups
-            np.add.at(whole[index], groups, values.view(np.uint64))
-    return whole
 
 
 def _fresh(ctx: Context, shape: JoinShape, sums: U64) -> U64 | None:

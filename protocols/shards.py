@@ -42,9 +42,9 @@ MOST_SHARDS = 64  # keeps the sum of the shards' chances to have no table under 
 class Rows:
     """An owner's true rows, at most the public bound.
 
-    ids: (n, 16 blocks) uint8, distinct, encoded as in psi.md 4. values: (k, n) int64: what QUERY's totals name, or
-    a table's payloads. groups: (n,) int64 below the number of groups; None where there is one. room: where they lie; if
-    that is on disk, one run uses them up.
+    ids: (n, 16 blocks) uint8, distinct, encoded as in psi.md 4; of several keys side by side, each distinct. values:
+    (k, n) int64: what QUERY's totals name, or a table's payloads. groups: (n,) int64 below the number of groups; None
+    where there is one. room: where they lie; if that is on disk, one run uses them up.
     """
 
     ids: U8
@@ -63,6 +63,7 @@ class Layout(NamedTuple):
     groups: int
     block: int
     blocks: int
+    keys: int = 1  # ids of a row, side by side
 
     @property
     def size(self) -> int:
@@ -114,7 +115,7 @@ class Pieces:
         ids = np.empty((layout.size, own.ids.shape[1]), np.uint8)
         self.padding[shard].fill(ids)
         ids[places] = own.ids
-        if repeated := identifiers.repeats(own.ids, ids.view(np.uint64)):
+        if repeated := sum(self._repeats(own.ids, ids)):
             raise DataError(f"{repeated} rows repeat an id of another row", step=self.step, hint="one row an id")
         values = np.zeros((len(own.values), layout.size), np.int64)
         values[:, places] = own.values
@@ -125,6 +126,13 @@ class Pieces:
             words[:, places] = of_rows
         self.rows.room.settle()
         return Piece(ids, values, words, ends)
+
+    def _repeats(self, own: U8, padded: U8) -> Iterator[int]:
+        """How many rows repeat another's id, by each key."""
+        width = padded.shape[1] // self.layout.keys
+        for begin in range(0, padded.shape[1], width):
+            key = slice(begin, begin + width)
+            yield identifiers.repeats(own[:, key], padded[:, key].view(np.uint64))
 
 
 def shards_of(rows: int) -> int:

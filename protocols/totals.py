@@ -15,7 +15,7 @@ lifted: vectors then cost 1 byte a row for a count, not 4.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -28,6 +28,7 @@ from glovebox.protocols import lifting, products
 from glovebox.protocols.lifting import Lift, lifted
 from glovebox.protocols.products import Job
 from glovebox.protocols.quantile import Rank
+from glovebox.protocols.shards import Rows
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
@@ -285,3 +286,20 @@ def _payload(total: Total, ring: type[np.unsignedinteger[Any]], shares: Shares) 
     if total.outer and shares.values is not None:  # at QUERY: sum v + sum b v (p - 1)
         vector = vector - ring(1)
     return vector
+
+
+def with_unmatched(totals: Sequence[Total], sums: U64, rows: Iterable[Rows]) -> U64:
+    """Totals that rows without a match count in: QUERY's own sums of all its rows, and what matches change of them.
+
+    rows: QUERY's, at QUERY. Only its groups may be asked for: a row without a match is in none of a table's.
+    """
+    whole = sums.copy()
+    for index in (place for place, total in enumerate(totals) if total.outer == "anti"):
+        whole[index] = np.negative(whole[index])
+    for part in rows:
+        groups = np.zeros(len(part.ids), np.int64) if part.groups is None else part.groups
+        for index, total in enumerate(totals):
+            if total.outer:
+                values = np.ones(len(groups), np.int64) if total.value is None else part.values[total.value]
+                np.add.at(whole[index], groups, values.view(np.uint64))
+    return whole

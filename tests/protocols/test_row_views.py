@@ -27,6 +27,8 @@ pick/*          with groups of QUERY; as `test_pick.py` argues: prefix sums unde
 shard           with a second table, QUERY > HELPER: the key by which ids fall to shards. HELPER gets as many pseudonyms
                 of every shard whatever the ids are, and random ones.
                 With matches apart, equal/* holds the rows' two tags one behind the other.
+ids/*, table/*, equal/*  with several keys: a row once under each, all under one before those under the next; as of so
+                many rows, for all of their ids differ (`test_keys.py`).
 rows/*          with expressions, as `test_row_steps.py` argues: masked operands of gates, and what is dealt of masks.
 second/*        as ids/* and table/*, with TABLE and HELPER in each other's place: pseudonyms under the key of QUERY and
                 HELPER, which TABLE lacks, and words that look uniform to TABLE.
@@ -50,7 +52,7 @@ import pytest
 from glovebox.protocols import intersection, totals
 from glovebox.protocols import shards as sharding
 from glovebox.protocols.alignment import TableSize
-from glovebox.protocols.expression import Match
+from glovebox.protocols.expression import Match, Operation
 from glovebox.protocols.intersection import JoinShape, joined_totals, traffic
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.totals import Shares, Total, matched_totals
@@ -78,6 +80,7 @@ SMALL = JoinShape(64, 16, 1, WIDE)
 GROUPED = JoinShape(64, 16, 1, WIDE, 3, 5)
 THREE = JoinShape(64, 16, 1, WIDE, second=TableSize(16, 1))
 APART = JoinShape(64, 16, 1, WIDE, choices=(Match(0),), columns=(once(0),), second=TableSize(16, 1), apart=True)
+KEYS = JoinShape(64, 16, 1, WIDE, choices=(Operation("or", (Match(0), Match(1))),), columns=(once(0),), keys=2)
 LIFTED = JoinShape(
     512,  # eight segments: every bit of a byte of top bits is one
     16,
@@ -108,6 +111,8 @@ async def seen_in_many_runs(kind: str, shape: JoinShape) -> dict[tuple[int, int,
     arguments = {"helper": table} if shape.second else {}
     if shape.groups > 1:
         query, table = one_group(query, shape.query_groups), one_group(table, shape.table_groups)
+    if shape.keys > 1:
+        query, table = two_ids(query), two_ids(table)
     seen: dict[tuple[int, int, str], list[np.ndarray]] = {}
     async with World(seed=11, keep=True) as world:
         for _ in range(RUNS):
@@ -121,13 +126,20 @@ async def seen_in_many_runs(kind: str, shape: JoinShape) -> dict[tuple[int, int,
     return {frame: np.stack(octets) for frame, octets in seen.items()}
 
 
+def two_ids(rows):
+    """The rows with a second id each, which is another row's first but for a bit."""
+    second = rows.ids[::-1].copy()
+    second[:, -1] = 1
+    return type(rows)(np.concatenate([rows.ids, second], axis=1), rows.values)
+
+
 def one_group(rows, groups: int):
     """The rows, all in the last group."""
     return type(rows)(rows.ids, rows.values, np.full(len(rows.ids), groups - 1))
 
 
 @pytest.mark.parametrize(
-    "shape", [SMALL, GROUPED, THREE, APART, LIFTED], ids=["whole", "groups", "three", "apart", "lifted"]
+    "shape", [SMALL, GROUPED, THREE, APART, KEYS, LIFTED], ids=["whole", "groups", "three", "apart", "keys", "lifted"]
 )
 @pytest.mark.parametrize("kind", ["no row", "all match", "no match, extreme values"])
 async def test_every_frame_is_noise_to_its_receiver(monkeypatch, kind, shape):

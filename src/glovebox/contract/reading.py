@@ -125,6 +125,7 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
     joins = [" with ".join(_place(contract, place, names) for place in pair) for pair in rules.join]
     lines = [
         f"joined may be: {'; '.join(joins) or 'nothing'}",
+        *_first_match(contract),
         f"may ask: {', '.join(contract.names(rules.ask))}",
         f"get the answers: {', '.join(contract.names(rules.receive))}",
         f"a group of fewer than {rules.groups_of_at_least} people does not show",
@@ -152,6 +153,18 @@ def _rules(contract: Contract, names: list[str]) -> list[str]:
         lines.append("any question within these terms may be asked")
     lines += _noise(contract.privacy, contract) if contract.privacy else _exact()
     return lines + (promises(contract) if contract.protocol else _collusion(contract, names))
+
+
+def _first_match(contract: Contract) -> list[str]:
+    """How rows match where two tables may be joined by several ids."""
+    tables = [tuple(sorted(place.table for place in pair)) for pair in contract.rules.join]
+    if len(set(tables)) == len(tables):
+        return []
+    return [
+        "a question may join two tables by one id OR another: these are tried in the order above and the first match "
+        "wins, for each row of the table after FROM; a row of the other may be the match of one by each id, and counts "
+        "with each"
+    ]
 
 
 def _noise(privacy: Privacy, contract: Contract) -> list[str]:

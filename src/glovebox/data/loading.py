@@ -51,7 +51,8 @@ AT_ONCE = 1 << 19
 
 
 class LoadedRows(Struct, frozen=True):
-    """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; snapshot: 32 bytes.
+    """One line an id. ids: (n, 16 blocks) uint8, encoded, all different; of several keys side by side, those of each
+    all different. snapshot: 32 bytes.
 
     values: (measures, n) int64, (measures groups, n) of a pivoted query. groups: (n,) int64, the group of each line,
     None without groupings or pivoted. room: where they lie. null_ids, ids_without_form: rows that pass the filter and
@@ -103,7 +104,7 @@ def load_rows(
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
     view = view_of(database, table, source)
     plain = column.unique and not (query.by_group or query.derived or query.slots_by)
-    load = _unique_rows if plain else _repeated_rows
+    load = _unique_rows if plain or query.keys else _repeated_rows
     loaded = load(database, view, query, column, source, salt, told, room)
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
@@ -120,10 +121,13 @@ def _unique_rows(
     told: Told,
     room: Room,
 ) -> LoadedRows:
-    """Every passing row is a line; duplicates are an error."""
-    table, id_name, w = view.table, view.name_of(column.name), key_bytes(column)
+    """Every passing row is a line; duplicates are an error. A line of several keys is left out if it has none."""
+    table = view.table
+    ids_of = (column, *(one for wanted in query.keys for one in table.columns if one.name == wanted))
+    id_names, w = [view.name_of(one.name) for one in ids_of], DIGEST_BYTES if query.keys else key_bytes(column)
     extra: dict[str, Node] = {}
-    key_name = _computed(extra, key(column, name(id_name)))
+    keys_of = [_key_of_several(place, name(one)) for place, one in enumerate(id_names)]
+    key_names = [_computed(extra, one) for one in (keys_of if query.keys else [key(column, name(id_names[0]))])]
     passing = _computed(extra, condition(query, view, view.parameters))
     read = [of_row(measure, view, view.parameters) for measure in query.measures]
     inputs = [None if node is None else _computed(extra, node) for node in read]
@@ -131,23 +135,26 @@ def _unique_rows(
     select = exp.select(exp.Star(), *(node.as_(alias, quoted=True) for alias, node in extra.items()))
     select = select.from_(view.checked().subquery("checked"))
     snapshot = SnapshotHash(salt, table)
-    ids = room.array((table.rows, encoded_bytes(w)), np.uint8)  # pages that no row reaches are never touched
+    ids = room.array((table.rows, len(id_names) * encoded_bytes(w)), np.uint8)  # pages without rows are never touched
     values = room.array((len(query.measures), table.rows), np.int64)
     groups = room.array(table.rows, np.int64) if group else None
     outside = Outside(query)
     n = null_ids = formless = read_rows = 0
     for batch in hashed(database, view, source, select, view.parameters, snapshot):
         told(read_rows := read_rows + batch.num_rows, table.rows)
-        keys, passes = batch.column(key_name), booleans(batch.column(passing))
-        valid = validity(keys)
+        keys, passes = [batch.column(one) for one in key_names], booleans(batch.column(passing))
+        valid = _any_valid(keys)
         if valid is not None:
-            nulls = int(np.count_nonzero(passes & booleans(batch.column(f"null_{id_name}"))))
+            null = np.logical_and.reduce([booleans(batch.column(f"null_{one}")) for one in id_names])
+            nulls = int(np.count_nonzero(passes & null))
             null_ids, formless = null_ids + nulls, formless + int(np.count_nonzero(passes & ~valid)) - nulls
             passes = passes if query.unmatched else passes & valid
         if not passes.all():
-            keys = keys.filter(pa.array(passes))
-        span = slice(n, n + len(keys))
-        nobody = _encoded(keys, w, ids[span])
+            keys = [one.filter(pa.array(passes)) for one in keys]
+        span = slice(n, n + len(keys[0]))
+        nobody = np.logical_and.reduce(
+            [_encoded(one, w, part) for one, part in zip(keys, np.split(ids[span], len(keys), axis=1), strict=True)]
+        )
         for index, (measure, alias) in enumerate(zip(query.measures, inputs, strict=True)):
             values[index, span] = line_units(measure, batch.column(alias))[passes] if alias else 1
             if measure.kind == "people":
@@ -155,10 +162,11 @@ def _unique_rows(
         if group and groups is not None:
             groups[span] = integers(batch.column(group))[0][passes]
         outside.count(values[:, span])
-        n += len(keys)
+        n += len(keys[0])
         room.settle()
-    if n <= AT_ONCE and room.in_memory and (repeated := repeated_ids(ids[:n])):
-        raise DataError(f"{table.name}.{column.name}: {repeated} ids in more than one row, though the id is unique")
+    for one, part in zip(ids_of, np.split(ids[:n], len(ids_of), axis=1), strict=True):
+        if n <= AT_ONCE and room.in_memory and (repeated := repeated_ids(np.ascontiguousarray(part))):
+            raise DataError(f"{table.name}.{one.name}: {repeated} ids in more than one row, though the id is unique")
     outside.refuse()
     groups = None if groups is None else groups[:n]
     return LoadedRows(ids[:n], values[:, :n], snapshot.digest(), null_ids, formless, groups, room)
@@ -235,6 +243,17 @@ def _repeated_rows(
     )
 
 
+def _key_of_several(place: int, form: Node) -> Node:
+    """What is encoded of one of several keys: a hash of its form and its place, so that those of two never match."""
+    return call("unhex", call("sha256", composed([number(place), form])))
+
+
+def _any_valid(keys: list[pa.Array[Any]]) -> NDArray[np.bool_] | None:
+    """Where a row has one key at least, (n,) bool; None if all have."""
+    found = [valid for one in keys if (valid := validity(one)) is not None]
+    return np.logical_or.reduce(found) if len(found) == len(keys) else None
+
+
 def _check_rows_of_ids(database: Database, view: View, column: Column, every: exp.Select) -> None:
     """Return if no id has more rows than the contract says; raise DataError with the number that have."""
     most = most_rows(view.table, column)
@@ -279,6 +298,10 @@ def _in_slots(view: View, every: exp.Select, id_name: str, query: LocalQuery, pa
 
 def _encoded(keys: pa.Array[Any], w: int, out: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Encode keys; what has none gets random bytes, which match nothing. Returns where that is, (n,) bool."""
+    if not out.flags.c_contiguous:
+        alone = np.empty(out.shape, np.uint8)
+        nobody, out[:] = _encoded(keys, w, alone), alone
+        return nobody
     valid = validity(keys)
     if valid is None or valid.all():
         encode_ids(keys, w, out)

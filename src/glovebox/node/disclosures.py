@@ -53,7 +53,7 @@ def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> d
 
 def _columns(query: LocalQuery) -> Iterator[str]:
     """The columns that an answer is made of: those counted by or summed, those of the groups, and of the filter."""
-    yield from [query.ids] if query.ids else []
+    yield from [query.ids, *query.keys] if query.ids else []
     yield from (grouping.column for grouping in query.groupings if grouping.column)
     for expression in (*(measure.expression for measure in query.measures), query.where):
         yield from _named(expression)

@@ -17,6 +17,7 @@ from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.extremes import extreme
+from glovebox.planner.keys import reads_first_match
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.nulls import of_nulls
 from glovebox.planner.pairs import Pairs
@@ -59,7 +60,7 @@ class Totals:
         kind = scope.sides[-1].kind
         self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")
-        self._where = self.conditions(where.this if where else None)
+        self._where = self.conditions(where.this if where else None, whole=True)
         if where and self.outer and (self._where.mixed or 1 in self._where.own):
             hint = "JOIN without LEFT, or a condition in FILTER"
             scope.statement.refuse(where, "sql", "WHERE drops the rows that have no match", hint)
@@ -107,12 +108,12 @@ class Totals:
         hint = "COUNT, SUM, AVG, MIN, MAX or MEDIAN, or a column of GROUP BY"
         return self.scope.statement.refuse(node, "sql", "Only aggregates and group columns can be selected", hint)
 
-    def conditions(self, node: exp.Expr | None) -> Conditions:
-        """A condition, whose parts must all hold, by whose columns they are of."""
+    def conditions(self, node: exp.Expr | None, whole: bool = False) -> Conditions:
+        """A condition, whose parts must all hold, by whose columns they are of. whole: of the question's rows."""
         found: dict[int, list[Typed]] = {}
         mixed: list[shared.Expression] = []
         for part in conjuncts(node):
-            if self.joined and self.mixing.is_mixed(part):
+            if self.joined and (self.mixing.is_mixed(part) or (whole and reads_first_match(self.scope, part))):
                 if self.outer:
                     hint = "JOIN without LEFT"
                     self.scope.statement.refuse(part, "sql", "Both owners' columns meet in inner joins only", hint)
@@ -289,6 +290,9 @@ class Totals:
             return False
         side, column = self.scope.find(node)
         found = self.scope.sides[side]
+        if found.keys:
+            sentence = "A row joined by one of several ids may be without the others"
+            self.scope.statement.refuse(node, "sql", sentence, "COUNT(*), as each row is a person's")
         if self.outer == "left" and side == 1:
             sentence = "The ids of matches cannot be told apart here"
             self.scope.statement.refuse(

@@ -36,7 +36,7 @@ def _bound(totals: Totals, node: exp.AggFunc, percent: int) -> Bound:
     if not isinstance(node, exp.Sum | exp.Avg) or totals.mixing.is_mixed(node.this):
         hint = "COUNT, SUM or AVG of one owner's column"
         refuse(node, CLAUSE, "One person's part of this cannot be told from the whole", hint)
-    if not all(side.ids and side.ids.unique for side in totals.scope.sides) or totals.outer:
+    if not all(side.ids and side.ids.unique and not side.keys for side in totals.scope.sides) or totals.outer:
         hint = "a join on ids that are unique on both sides"
         refuse(node, CLAUSE, "What one person adds to this total is not known here", hint)
     value = totals.typing.typed(node.this)

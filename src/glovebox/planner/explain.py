@@ -129,6 +129,7 @@ def _matching(source: Joined, names: list[str]) -> list[str]:
         return [
             f"{table} hides its rows in a table for {helper}, and deals randomness (role: table)",
             f"{query} and {helper} look up, compare and add up on shares (roles: query, helper)",
+            *_keys(source),
             known,
             f"{helper} together with {query} or {table} could test ids that they guess",
         ]
@@ -137,6 +138,19 @@ def _matching(source: Joined, names: list[str]) -> list[str]:
         f"{query} and {helper} compare and add up on shares, for which {table} deals randomness",
         known,
         f"any two of {query}, {table} and {helper} together could test ids that they guess against the third",
+    ]
+
+
+def _keys(source: Joined) -> list[str]:
+    """How rows of several ids match."""
+    if not source.query.keys:
+        return []
+    own, other = ([local.ids, *local.keys] for local in (source.query, source.table))
+    ways = ", else ".join(f"{one} = {another}" for one, another in zip(own, other, strict=True))
+    query, table = source.query.table, source.table.table
+    return [
+        f"a row of {query} takes its first match, by {ways}: whatever that holds, no later one counts",
+        f"a row of {table} may be the match of two rows of {query}, by different ids, and then counts with both",
     ]
 
 
@@ -227,6 +241,8 @@ def _within(plan: Plan) -> list[str]:
 
 def _local(local: LocalQuery, names: list[str]) -> str:
     what = "one line an id" if local.ids else "one line a group"
+    if local.keys:
+        what = f"one line a row, with {len(local.keys) + 1} ids"
     if local.ids and local.groupings:
         keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
         what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"

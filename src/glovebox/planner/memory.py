@@ -83,7 +83,7 @@ def _helped(source: Joined, totals: tuple[Total, ...]) -> int:
     shape = join_shape(source, totals)
     number, shard = shards_of(shape)
     links = 2 * (window_bytes(largest_frame(shape)) + UNSENT_BYTES)
-    rows = max(shard.layout.size, *(table.rows for table in shard.tables))
+    rows = max(shard.keys * shard.layout.size, *(table.rows for table in shard.tables))
     return links + min(number, in_hand(shard)) * (SHARD_ROW_BYTES * rows + _gate_bytes(shard) * shard.layout.size)
 
 
@@ -124,5 +124,5 @@ def _row_bytes(query: LocalQuery, contract: Contract) -> int:
     column = contract.table(query.table, query.party).column(query.ids or "")
     if column is None:
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="memory")
-    key = DIGEST_BYTES if query.by_group else key_bytes(column)
-    return encoded_bytes(key) + 8 * (len(query.measures) * query.width + bool(query.groupings))
+    key = DIGEST_BYTES if query.by_group or query.keys else key_bytes(column)
+    return (1 + len(query.keys)) * encoded_bytes(key) + 8 * (len(query.measures) * query.width + bool(query.groupings))

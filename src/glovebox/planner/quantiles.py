@@ -172,6 +172,9 @@ def refuse_unordered(totals: Totals, groups: int) -> None:
     for total in totals.totals:
         if total.ranks:
             check_counts(totals, totals.scope.statement.tree, groups, _counted(totals, total))
+    if any(total.ranks for total in totals.totals) and totals.scope.sides[0].keys:
+        sentence = "Quantiles of a join on several ids cannot be asked yet"
+        totals.scope.statement.refuse(totals.scope.statement.tree, "sql", sentence, "a join on one id")
     if len({total.side for total in totals.totals if total.ranks}) > 1:
         sentence = "Quantiles of two owners' columns cannot be asked at once"
         totals.scope.statement.refuse(totals.scope.statement.tree, "sql", sentence, "a question for each owner's")

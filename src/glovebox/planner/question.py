@@ -19,6 +19,7 @@ from glovebox.planner.bands import band_of, keys_of
 from glovebox.planner.dominance import dominance_of
 from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.grouping import Key, selected_key
+from glovebox.planner.keys import check_keys
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
@@ -64,6 +65,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     scope = scope_with_persons(parsed, contract, bound)
     typing = Typing(scope, bound)
     keys = keys_of(scope, typing)
+    check_keys(scope, keys)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
     totals = Totals(scope, typing, pivoted, pairs_of(scope))
     if scope.sides[-1].kind == "left" and any(key.side == len(scope.sides) - 1 for key in keys):

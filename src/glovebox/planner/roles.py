@@ -75,7 +75,7 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     refuse_unordered(totals, math.prod(len(key.groupings[0].labels) for key in keys))
     if ranked := [total.side for total in totals.totals if total.ranks]:  # whoever has values puts them in order
         ways = [way for way in ways if way[0].query.party == scope.sides[ranked[0]].owners[0]]
-    if totals.outer:  # a row of the left table that has no match is known to its owner alone
+    if totals.outer or scope.sides[0].keys:  # a row of the left table without a match is known to its owner alone
         ways = [way for way in ways if way[0].query.party == scope.sides[0].owners[0]]
     ways.sort(key=lambda way: [local.party for local in way[0].owners])
     sizes = [totals_of_run(*way) for way in ways]
@@ -172,6 +172,7 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
         falling=bool(first and first.side == number and slots and first.descending),
         told_apart=first.row if first and first.side != number and slots else None,
         derived=side.derived,
+        keys=tuple(column.name for column in side.keys),
     )
 
 

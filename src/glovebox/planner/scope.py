@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Literal
 
+from msgspec import structs
 from sqlglot import exp
 
+from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import Persons
 from glovebox.planner.statement import Statement, conjuncts, near
@@ -36,6 +39,7 @@ class Side:
     """One table of a statement. owners: one for a joined question, several of a stacked table else.
 
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
+    keys: further ids, by which a row is joined that has no match by those before.
     branches: one an owner, in the contract's order. kind: how it is joined. persons: of a table that is made on shares.
     derived: of a sub-query that its one owner computes.
     """
@@ -45,6 +49,7 @@ class Side:
     owners: tuple[int, ...]
     called: frozenset[str]
     ids: Column | None = None
+    keys: tuple[Column, ...] = ()
     kind: Literal["inner", "left", "semi", "anti"] = "inner"
     branches: tuple[Branch, ...] = ()
     persons: Persons | None = None
@@ -96,7 +101,7 @@ class Scope:
         parts = []
         for side, column in places:
             ids = self.sides[side].ids
-            names = () if ids is None else ids.parts or (ids.name,)
+            names = () if ids is None or self.sides[side].keys else ids.parts or (ids.name,)
             parts.append(names.index(column.name) if column.name in names else None)
         return parts[0] is not None and len(set(parts)) == 1
 
@@ -215,10 +220,12 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     statement, contract = scope.statement, scope.contract
     if len({side.owners for side in scope.sides}) < len(scope.sides):
         statement.refuse(joins[0], "sql", "Two of these tables are one owner's", "tables of different owners")
+    if len(joins) == 1 and len(ways := _ways(joins[0])) > 1:
+        return _joined_by_keys(scope, joins[0], ways)
     ids: dict[int, Column] = {}
     for number, join in enumerate(joins, 1):
         kind = _kind(scope, join, len(joins))
-        named = _using(scope, join, number) or _on(scope, join, number)
+        named = _named(scope, join, number)
         pair = next((pair for pair in contract.rules.join if _is_joined(scope, number, named, pair)), None)
         if pair is None:
             _no_such_join(scope, join, named)
@@ -235,10 +242,45 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     return Scope(statement, contract, sides)
 
 
+def _ways(join: exp.Join) -> list[exp.Expr]:
+    """What ON says of which one is enough."""
+    ways: list[exp.Expr] = []
+    nodes = [join.args.get("on")]
+    while nodes:
+        match nodes.pop():
+            case exp.Or(this=this, expression=expression):
+                nodes += [expression, this]
+            case exp.Paren(this=exp.Or() | exp.Paren() as inside):
+                nodes.append(inside)
+            case exp.Expr() as way:
+                ways.append(way)
+    return ways
+
+
+def _joined_by_keys(scope: Scope, join: exp.Join, ways: list[exp.Expr]) -> Scope:
+    """Two tables joined by several ids, of which the contract's order, not the question's, says which goes first."""
+    kind, rules, found = _kind(scope, join, 1), scope.contract.rules.join, {}
+    for way in ways:
+        named = _on(scope, way, 1)
+        place = next((place for place, pair in enumerate(rules) if _is_joined(scope, 1, named, pair)), None)
+        if place is None:
+            _no_such_join(scope, join, named)
+        found[place or 0] = way
+    order = sorted(found)
+    join.set("on", reduce(lambda one, other: exp.Or(this=one, expression=other), [found[place] for place in order]))
+    sides = []
+    for number, side in enumerate(scope.sides):
+        places = [one for place in order for one in rules[place] if one.table == side.index]
+        columns = [side.id_column(scope.contract, one.column) for one in places]
+        ids, *keys = (structs.replace(one, unique=rows_of_id(side.table, one) == 1) for one in columns)
+        sides.append(replace(side, ids=ids, keys=tuple(keys), kind=kind if number else "inner"))
+    return Scope(scope.statement, scope.contract, tuple(sides))
+
+
 def _stack_joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     """A stacked table and another owner's: every owner of the stack is joined with that one in turn."""
     statement, contract = scope.statement, scope.contract
-    kind, named = _kind(scope, joins[0], len(joins)), _using(scope, joins[0], 1) or _on(scope, joins[0], 1)
+    kind, named = _kind(scope, joins[0], len(joins)), _named(scope, joins[0], 1)
     stacks = [number for number, side in enumerate(scope.sides) if len(side.owners) > 1]
     if len(scope.sides) > 2 or len(stacks) > 1 or (stacks == [1] and kind != "inner"):
         hint = "(… UNION ALL …) u JOIN owner.table"
@@ -283,6 +325,10 @@ def _is_joined(scope: Scope, new: int, named: Named, pair: tuple[JoinColumn, Joi
     return sorted(wanted) == sorted(zip(*(tables[place.table] for place in pair), strict=True))
 
 
+def _named(scope: Scope, join: exp.Join, new: int) -> Named:
+    return _using(scope, join, new) or _on(scope, join.args.get("on") or join, new)
+
+
 def _using(scope: Scope, join: exp.Join, new: int) -> Named | None:
     """The columns of USING, of the new table and of those before it that have them."""
     using = join.args.get("using")
@@ -298,10 +344,10 @@ def _using(scope: Scope, join: exp.Join, new: int) -> Named | None:
     return dict.fromkeys(found, names)
 
 
-def _on(scope: Scope, join: exp.Join, new: int) -> Named:
+def _on(scope: Scope, condition: exp.Expr, new: int) -> Named:
     """The columns of ON, which is one equality or several that must all hold, of the new table and one before it."""
     pairs: list[dict[int, str]] = []
-    for part in conjuncts(join.args.get("on")):
+    for part in conjuncts(condition):
         if not isinstance(part, exp.EQ):
             scope.statement.refuse(part, "rules.join", "Tables are joined on ids being equal", _joins(scope))
         ends = {}
@@ -312,8 +358,6 @@ def _on(scope: Scope, join: exp.Join, new: int) -> Named:
         if len(ends) != 2 or new not in ends or (pairs and set(ends) != set(pairs[0])):
             scope.statement.refuse(part, "rules.join", "A join names one id of each of two tables", _joins(scope))
         pairs.append(ends)
-    if not pairs:
-        scope.statement.refuse(join, "rules.join", "Tables are joined on ids being equal", _joins(scope))
     return {number: tuple(pair[number] for pair in pairs) for number in pairs[0]}
 
 

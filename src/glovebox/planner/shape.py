@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from glovebox.planner.keys import by_first_match
 from glovebox.planner.plan import Joined, Spine, Total
 from glovebox.planner.slots import Paired, of_people
 from glovebox.protocols.alignment import TableSize
@@ -51,7 +52,7 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
                 found.append(RowTotal(None, payload, 64, total.choice, ranked=ranked))
                 continue
             found.append(RowTotal(places[0], payload, total.bits, total.choice, total.outer, *_bounds(total, source)))
-    return JoinShape(
+    shape = JoinShape(
         source.query.lines,
         source.table.lines,
         counts[0],
@@ -63,6 +64,8 @@ def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
         None if source.second is None else TableSize(source.second.lines, counts[1], _groups(source.second)),
         apart=source.apart,
     )
+    more = len(source.query.keys)
+    return by_first_match(shape, 1 + more, source.table.measures) if more else shape
 
 
 def joint_shape(source: Joined, totals: Sequence[Total]) -> JointShape:

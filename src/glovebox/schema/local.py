@@ -114,6 +114,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     which no two rows of an id have all alike.
     beside: more tables of the owner: a line is then of an id that has one in any of them, and each measure is over the
     rows of the table that it is of, which may be none.
+    keys: further ids of a row, which is found by the first of all that matches; each is in one row at most.
     """
 
     party: int
@@ -131,6 +132,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     falling: bool = False
     told_apart: tuple[str, ...] | None = None
     beside: tuple[Beside, ...] = ()
+    keys: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
