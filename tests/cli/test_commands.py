@@ -52,7 +52,7 @@ sql = "SELECT COUNT(*) AS purchases, SUM(amount) AS spend FROM purchases JOIN im
 """
 
 
-def glovebox(*arguments, home=None, timeout=60):
+def glovebox(*arguments, home=None, timeout=240):
     """Run a command; nothing it prints may be a traceback."""
     environment = {**os.environ, **({"GLOVEBOX_HOME": str(home)} if home else {})}
     done = subprocess.run(

@@ -80,7 +80,7 @@ COPY (SELECT 1) TO '/tmp/glovebox-was-here';
 def rehearse(path, *more):
     done = subprocess.run(
         [sys.executable, "-I", "-m", "glovebox", "rehearse", str(path), "--json", "--rows", "200", *map(str, more)],
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
