@@ -43,8 +43,9 @@ from glovebox.planner.plan import session_parties
 if TYPE_CHECKING:
     from glovebox.node.node import Node
 
-EXPIRES_S = 30
-REPLY_S = 20.0
+EXPIRES_S = 60
+REPLY_S = 55.0  # two workers that are slow to prepare, and less than an acceptance is held
+SIGNED_S = 20.0
 BLAME_S = 5.0
 """When a peer was lost: how long the others may take to say what they saw. Their workers lose this one's links at once,
 so only a node that stands still, or lies, takes it all; one that knows the cause ends the waiting."""
@@ -286,7 +287,7 @@ class Attempt:
         stated = self.contract.parties[party]
         with contextlib.suppress(PeerLost):  # which is met again at once, and told there
             await self.links[party].send(signed(self.node.key, self.me, draft))
-        match (await _hear(self.links[party], stated, "signed", REPLY_S, Endorsement, Failed))[1]:
+        match (await _hear(self.links[party], stated, "signed", SIGNED_S, Endorsement, Failed))[1]:
             case Failed() as failed:
                 raise failed_at(stated.name, failed, self.contract)
             case Endorsement(_, of) as endorsement if of == party:

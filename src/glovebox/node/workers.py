@@ -20,8 +20,8 @@ from glovebox.node.channel import Broke, Channel, Job, Keys, MakeAhead, Packet, 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
 ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own asks for a GiB at once, which the limit would count
 WORKER_LOST = "worker_lost"
-PREPARE_S = 15.0
-"""A cold worker imports for about a second; fifteen are for a machine under load. The asker waits for longer."""
+PREPARE_S = 25.0
+"""A cold worker imports for about a second; the rest is for a machine under load. The asker waits for twice as long."""
 
 DYING_S = 0.2
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
