@@ -14,12 +14,13 @@ from glovebox.planner.question import plan_question
 from .clear import answered
 from .test_meaning import CONTRACT, QUICK, TYPES, conditions, in_the_clear, rows, same
 
-MADE = "COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v"
+MADE = "COUNT(*) AS n, SUM(x) AS s, MAX(y) AS top, COUNT(x) AS v, AVG(x) AS m"
 OF_A = (f"(SELECT id, {MADE} FROM a{{}} GROUP BY id) q", f"(SELECT id, c AS c2, {MADE} FROM a{{}} GROUP BY id, c, y) q")
 OF_D = "(SELECT id, COUNT(*) AS m, SUM(y) AS t, MIN(x) AS low, COUNT(y) FILTER (WHERE f) AS h FROM d{} GROUP BY id) r"
 COLUMNS = (
     "COUNT(*) AS o", "SUM(q.s) AS o", "AVG(q.n) AS o", "SUM(q.n * b.x) AS o", "SUM(q.top) FILTER (WHERE b.x > 0) AS o",
     "COUNT(*) FILTER (WHERE q.s > 3) AS o", "SUM(CASE WHEN q.n > 1 THEN q.top ELSE 0 END) AS o", "STDDEV_POP(q.s) AS o",
+    "ROUND(SUM(q.m), 3) AS o", "ROUND(CORR(q.m, b.x), 3) AS o", "COUNT(*) FILTER (WHERE q.m > 0.5) AS o",
     "COUNT(q.s) AS o", "COUNT(DISTINCT q.id) AS o",
 )  # fmt: skip
 KEYS = (
@@ -117,7 +118,11 @@ def test_two_owners_sub_queries_meet(a, d, question):
         ("(SELECT id, MAX(day) AS d FROM a GROUP BY id) q JOIN b USING (id)", "least or greatest numbers"),
         ("(SELECT id, SUM(z) AS n FROM a GROUP BY id) q JOIN b USING (id)", "may not be summed"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q", "who can ask its own database"),
-        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "one owner's"),
+        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "does not join"),
+        (
+            "(SELECT id, COUNT(*) AS n FROM a GROUP BY id HAVING COUNT(*) > 1) q JOIN b USING (id)",
+            "HAVING has no place",
+        ),
         ("(SELECT id, z, COUNT(*) AS n FROM a GROUP BY id, z) q JOIN b USING (id)", "may not be told apart by z"),
         ("(SELECT id, x + 1 AS k FROM a GROUP BY id, x + 1) q JOIN b USING (id)", "become persons by an id"),
     ],

@@ -34,7 +34,7 @@ def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
     """A measure of a single row; None where that is 1 for each."""
     if measure.kind == "rows" or (measure.kind == "people" and measure.expression is None):
         return None
-    if measure.kind in ("sum", "least", "counts"):
+    if measure.kind in ("sum", "least", "counts", "mean"):
         return measured(_expression(measure), measure.scale, view, parameters)
     return present(_expression(measure), view, parameters)
 
@@ -44,6 +44,9 @@ def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | Non
     value = of_row(measure, view, parameters)
     if measure.kind == "rows":
         over = call("count_star")
+    elif measure.kind == "mean" and value is not None:
+        ratio = compare(exp.Div, call("sum", value), call("count", value))
+        return cast(call("round", ratio, number(measure.scale)), f"DECIMAL(18,{measure.scale})")
     else:
         function = {"people": "bool_or", "values": "count_if", "sum": "sum", "least": "min"}[measure.kind]
         over = call(function, exp.true() if value is None else value)

@@ -35,7 +35,10 @@ def is_own(statement: Statement, contract: Contract, node: exp.Subquery) -> bool
 
 def own_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
     """The side that such a sub-query is. Refused for what it cannot hold."""
-    gathering = Gathering(statement, contract, node.this, given)
+    gathering = Gathering(statement, contract, node.this, given, alone=True)
+    if having := node.this.args.get("having"):
+        hint = "a condition of the question's own WHERE on a column of it"
+        statement.refuse(having, "sql", "HAVING has no place in one owner's sub-query yet", hint)
     base, gathered = gathering.side, gathering.columns()
     ids = [one.column for one in gathered if one.how == "id"]
     if [column.name for column in ids] != [gathering.ids.name]:
@@ -71,7 +74,7 @@ def _rows_of_id(gathering: Gathering) -> int | None:
 def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:
     (measure,) = one.measures
     if measure is None or one.column.kind not in ("integer", "decimal", "boolean"):
-        sentence = "A sub-query that is joined makes counts, sums, truths, and least or greatest numbers"
+        sentence = "A sub-query that is joined makes counts, sums, averages, truths, and least or greatest numbers"
         statement.refuse(node.this, "sql", sentence, "SUM(x) AS s, COUNT(*) AS n, MAX(x) AS most")
     if one.how == "any" and not one.column.required:
         statement.refuse(node.this, "sql", "BOOL_OR of what may be missing cannot be joined yet", "COUNT(*) FILTER (…)")

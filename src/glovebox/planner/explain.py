@@ -246,6 +246,9 @@ def _local(local: LocalQuery, names: list[str]) -> str:
     if local.ids and local.groupings:
         keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
         what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"
+    for one in local.derived.columns if local.derived else ():
+        if one.measure.kind == "mean":
+            what += f", {one.column.name} rounded to {one.measure.scale} decimal{'s' * (one.measure.scale != 1)}"
     if local.slots:
         order = f", by {local.slots_by}" if local.slots_by else ""
         what += f", in which its rows have {local.slots} slots{order}, used or not"

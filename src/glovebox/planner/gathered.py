@@ -20,13 +20,13 @@ Measures = tuple[Measure | None, ...]
 class Gathered:
     """A column of persons.
 
-    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; it is the
-    person's id, or another key. there: measures of 1 where an owner has a value, without one of which it is NULL; None:
-    never NULL.
+    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; it is one
+    owner's average; it is the person's id, or another key. there: measures of 1 where an owner has a value, without one
+    of which it is NULL; None: never NULL.
     """
 
     column: Column
-    how: Literal["sum", "least", "any", "id", "key"]
+    how: Literal["sum", "least", "any", "mean", "id", "key"]
     measures: Measures = ()
     there: Measures | None = None
     negative: bool = False

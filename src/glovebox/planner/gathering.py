@@ -6,12 +6,13 @@ Each owner puts its own rows of a person together; what the owners have of one p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replaced
 from typing import NoReturn
 
 from msgspec.structs import replace
 from sqlglot import exp
 
-from glovebox.contract.bounds import rows_of_id
+from glovebox.contract.bounds import TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
@@ -27,6 +28,8 @@ from glovebox.schema.local import LocalQuery, Measure
 ONE = Constant("integer", "1")
 PERSON = "SELECT id, SUM(x) AS s FROM (… UNION ALL …) GROUP BY id"
 AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
+MOST_DECIMALS = 6
+"""Of an id's average, which is rounded; fewer where sums of its square would not fit."""
 
 
 def selects_of_persons(scope: Scope) -> list[exp.Select]:
@@ -64,9 +67,15 @@ class Gathering:
     """Reads one sub-query: whose rows, by which id, and what becomes of them."""
 
     def __init__(
-        self, statement: Statement, contract: Contract, select: exp.Select, given: Mapping[str, Typed]
+        self,
+        statement: Statement,
+        contract: Contract,
+        select: exp.Select,
+        given: Mapping[str, Typed],
+        alone: bool = False,
     ) -> None:
-        self.statement, self.contract, self.select = statement, contract, select
+        """alone: one owner computes it, and nothing of it meets another's on shares."""
+        self.statement, self.contract, self.select, self.alone = statement, contract, select, alone
         for part in ("joins", "order", "limit"):
             if select.args.get(part):
                 self._no(select, f"{part.upper()} has no place where rows become persons", PERSON)
@@ -189,6 +198,8 @@ class Gathering:
         condition, inner = None, node
         if isinstance(node, exp.Filter):
             condition, inner = self._conditions(node.expression.this), node.this
+        if isinstance(inner, exp.Avg) and self.alone:
+            return self._averaged(inner, name, condition)
         if not isinstance(inner, AGGREGATES):
             self._no(node, "Of a person's rows, counts, sums, MIN, MAX and bool_or are taken")
         match inner:
@@ -280,6 +291,23 @@ class Gathering:
         kind: Kind = "decimal" if one.scale else "integer"
         column = self._made(name, kind, (low * owners, high * owners), one, nullable)
         return Gathered(column, "sum", self._measures(measure), self._there(expression) if nullable else None)
+
+    def _averaged(self, node: exp.Avg, name: str, condition: Typed | None) -> Gathered:
+        """AVG of an id's rows, with as many decimals as leave room for the sum of its square over all ids."""
+        one = self.typing.typed(node.this)
+        if one.sort != "number":
+            self._no(node, "Only numbers are averaged", "AVG(x)")
+        self.typing.allow(node, one, "avg")
+        most, scale = max(-one.low, one.high, 1), MOST_DECIMALS
+        while scale and (most * 10**scale // 10**one.scale) ** 2 * self.side.table.rows >= TOTAL_LIMIT:
+            scale -= 1
+        if scale < one.scale:
+            self._no(node, "The average of numbers as large as these is not exact enough", "SUM(x) AS s, COUNT(x) AS n")
+        ends = (one.low * 10 ** (scale - one.scale), one.high * 10 ** (scale - one.scale))
+        nullable = condition is not None or self._nullable(one)
+        measure = Measure("mean", _where(condition, one.expression), scale, *ends)
+        column = self._made(name, "decimal", ends, replaced(one, scale=scale), nullable)
+        return Gathered(column, "mean", self._measures(measure), () if nullable else None)
 
     def _there(self, expression: Expression) -> Measures:
         return self._measures(Measure("people", expression, 0, 0, 1))

@@ -22,6 +22,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
     least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL. Or
             the next after `after` others, where there are so many
+    mean    the average of the expression times 10**scale, rounded, NULLs left out; of a sub-query's column alone
     counts  not one integer: how many rows there are of each value from low to high, of the expression times 10**scale,
             NULLs left out; of a group alone
 
@@ -30,7 +31,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     slot: over one row of the id alone, the first, second, .. by the query's `slots_by`; 0: over all of them.
     """
 
-    kind: Literal["rows", "values", "people", "sum", "least", "counts"]
+    kind: Literal["rows", "values", "people", "sum", "least", "counts", "mean"]
     expression: Expression | None = None
     scale: int = 0
     low: int = 0
