@@ -1,8 +1,9 @@
 """Typed expressions over aligned rows, as a plan holds them: data that each party checks and prices before it runs.
 
-The set is closed. A row is one of QUERY's, with its values, and for each TABLE a match bit and that table's payloads. A
-number has a range, from the contract's bounds, that holds in every row with a match; where a row has none a payload is
-noise, and so is what is made of it, until a bit that is 0 in such rows makes it 0 (psi.md 17).
+The set is closed. A row is one of QUERY's, with its values, columns that nobody knows, and for each TABLE a match bit
+and that table's payloads. A number has a range, from the contract's bounds, that holds in every row with a match; where
+a row has none a payload is noise, and so is what is made of it, until a bit that is 0 in such rows makes it 0 (psi.md
+17).
 """
 
 from __future__ import annotations
@@ -51,6 +52,14 @@ class Match(Struct, frozen=True, tag_field="node", tag="match", forbid_unknown_f
     table: int
 
 
+class Shared(Struct, frozen=True, tag_field="node", tag="shared", forbid_unknown_fields=True):
+    """A column of QUERY's rows that nobody knows, from low to high in all of them."""
+
+    index: int
+    low: int
+    high: int
+
+
 class Constant(Struct, frozen=True, tag_field="node", tag="constant", forbid_unknown_fields=True):
     """A public number."""
 
@@ -61,10 +70,10 @@ class Operation(Struct, frozen=True, cache_hash=True, tag_field="node", tag="ope
     """An operator of the closed set and what it works on."""
 
     operator: Operator
-    arguments: tuple[Value | Payload | Match | Constant | Operation, ...]
+    arguments: tuple[Value | Payload | Shared | Match | Constant | Operation, ...]
 
 
-Expression = Value | Payload | Match | Constant | Operation
+Expression = Value | Payload | Shared | Match | Constant | Operation
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,8 @@ def kind_of(expression: Expression) -> Kind:
             kind = Kind(False, low, high, known=True)
         case Payload(table=table, low=low, high=high):
             kind = Kind(False, low, high, noisy=frozenset({table}))
+        case Shared(low=low, high=high):
+            kind = Kind(False, low, high)
         case Match(table=table):
             kind = Kind(True, matched=frozenset({table}))
         case Constant(number=number):

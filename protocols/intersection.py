@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -170,7 +171,7 @@ async def joined_totals(ctx: Context, shape: JoinShape, rows: Rows | None) -> U6
         if shape.planes > 1:
             raise ValueError("rows without a match are in no group of a table")
         sums = with_unmatched(shape.totals, sums, pieces.every() if pieces and ctx.role is Role.QUERY else ())
-    return _fresh(ctx, shape, sums)
+    return fresh(ctx, shape.totals, sums)
 
 
 def shards_of(shape: JoinShape) -> tuple[int, JoinShape]:
@@ -391,10 +392,10 @@ def shards_met(shape: JoinShape, number: int) -> Blocks:
     return Blocks(numbers * number, numbers, numbers)
 
 
-def _fresh(ctx: Context, shape: JoinShape, sums: U64) -> U64 | None:
-    """Re-randomise the shares under a key that TABLE lacks; in their own ring, or carries would show (psi.md 8)."""
+def fresh(ctx: Context, summed: Sequence[Total], sums: U64) -> U64 | None:
+    """Re-randomise shares, (totals, groups), by a key that TABLE lacks; in their rings, or carries show (psi.md 8)."""
     if ctx.role not in OTHER:
         return None
     noise = ctx.stream(OTHER[ctx.role], "open").read(sums.shape, np.uint64)
     fresh = sums + noise if ctx.role is Role.QUERY else sums - noise
-    return fresh & np.array([[(1 << total.bits) - 1] for total in shape.totals], np.uint64)
+    return fresh & np.array([[(1 << total.bits) - 1] for total in summed], np.uint64)

@@ -30,6 +30,7 @@ from glovebox.protocols.expression import (
     Match,
     Operation,
     Payload,
+    Shared,
     Value,
     kind_of,
     parts_of,
@@ -49,12 +50,13 @@ class Aligned:
     """A party's part of n rows.
 
     matches: (n,) uint8 of 0 and 1 of each TABLE, XOR shares. payloads: (payloads, n) uint64 of each TABLE, shares.
-    values: (k, n) int64 at QUERY, None at HELPER.
+    values: (k, n) int64 at QUERY, None at HELPER. columns: (columns, n) uint64, shares of what nobody knows.
     """
 
     matches: Sequence[U8]
     payloads: Sequence[U64]
     values: NDArray[np.int64] | None
+    columns: U64 | None = None
 
     def __repr__(self) -> str:
         return f"<Aligned: {len(self.matches)} tables>"
@@ -112,6 +114,9 @@ def _leaf(me: Role, part: Expression, rows: Aligned | None, n: int) -> Gate[Oper
             return Column(me, rows.values[index].view(np.uint64), known=True)
         case Payload(table=table, index=index):
             return Column(me, np.empty(0, np.uint64) if rows is None else rows.payloads[table][index])
+        case Shared(index=index):
+            shares = None if rows is None else rows.columns
+            return Column(me, np.empty(0, np.uint64) if shares is None else shares[index])
         case Match(table=table):
             return Column(me, np.empty(0, np.uint8) if rows is None else packed(rows.matches[table]))
     raise ValueError("an operation is no leaf")

@@ -9,10 +9,7 @@ UNANSWERED: dict[str, str] = {
 
 PRACTITIONERS: dict[str, str] = {
     "F2": "accounts counted once of a device",
-    "F3": "accounts counted once, of payments that are joined on another account",
     "F4": "rings of three edges: no table is joined with itself over owners",
-    "R3": "pairs of what several rows of a key have",
-    "R4": "sums by key of rows that are joined on another",
     "R5": "sums by key of rows that are joined on another, and events of several rows",
     "R8": "sums by key of rows that are joined on another, of two owners",
 }

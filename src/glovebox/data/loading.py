@@ -191,7 +191,7 @@ def _repeated_rows(
     own = query if query.derived is None else replace(query, where=query.derived.where)
     null_ids, formless = _left_out(database, view, own, every, id_name)
     if query.by_group or query.derived is not None:
-        _check_rows_of_ids(database, view, column, every)
+        check_rows_of_ids(database, view, column, every)
     if query.derived is not None:
         view, every = derived_view(query.derived, view, every, column, query.unmatched, parameters)
         id_name = view.name_of(column.name)
@@ -254,7 +254,7 @@ def _any_valid(keys: list[pa.Array[Any]]) -> NDArray[np.bool_] | None:
     return np.logical_or.reduce(found) if len(found) == len(keys) else None
 
 
-def _check_rows_of_ids(database: Database, view: View, column: Column, every: exp.Select) -> None:
+def check_rows_of_ids(database: Database, view: View, column: Column, every: exp.Select) -> None:
     """Return if no id has more rows than the contract says; raise DataError with the number that have."""
     most = most_rows(view.table, column)
     if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):

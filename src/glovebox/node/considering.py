@@ -15,7 +15,7 @@ from glovebox.node.messages import SESSION_BYTES, Proposal, Signed, claimed, ope
 from glovebox.node.participant import Participant
 from glovebox.planner import matching
 from glovebox.planner.memory import need_of
-from glovebox.planner.plan import Plan, local_query, members, session_parties
+from glovebox.planner.plan import Plan, members, own_queries, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
 from glovebox.schema.columns import Table
 
@@ -83,9 +83,8 @@ def _check_memory(node: Node, contract: Contract, plan: Plan, me: int) -> None:
 
 def _bound_tables(node: Node, contract: Contract, plan: Plan, me: int) -> tuple[BoundTable, ...]:
     """The tables that this party brings, if their files are still what they were when they were bound."""
-    query = local_query(plan, me)
-    tables = () if query is None else query.tables
-    return tuple(_bound_table(node, contract, contract.table(one.table, me)) for one in tables)
+    tables = dict.fromkeys(one.table for query in own_queries(plan, me) for one in query.tables)
+    return tuple(_bound_table(node, contract, contract.table(name, me)) for name in tables)
 
 
 def _bound_table(node: Node, contract: Contract, table: Table) -> BoundTable:

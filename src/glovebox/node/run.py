@@ -15,9 +15,9 @@ import msgspec
 
 from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
+from glovebox.data.facts import LoadedFacts, load_facts
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
 from glovebox.data.room import MEMORY, Room
-from glovebox.data.snapshot import snapshot_of
 from glovebox.data.together import together
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
@@ -26,6 +26,7 @@ from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
 from glovebox.node.quantiles import sums_and_quantiles
 from glovebox.node.spines import spine_totals
+from glovebox.node.star import star_join_totals
 from glovebox.node.steps import (
     finishing_of,
     is_alone,
@@ -36,7 +37,7 @@ from glovebox.node.steps import (
     row_roles,
 )
 from glovebox.planner.answer import answer_of
-from glovebox.planner.plan import Joined, Plan, Spines, Stacked, local_query, members, plan_hash
+from glovebox.planner.plan import Joined, Plan, Spines, Stacked, Star, local_queries, members, plan_hash
 from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
@@ -60,6 +61,7 @@ from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
 FAILED = "worker_failed"
+Loaded = LoadedRows | LoadedGroups | LoadedFacts
 
 
 class Run:
@@ -184,38 +186,43 @@ class Run:
             await self._reveal(ctx, self.job.opening)
 
     async def _load(self) -> Any:
-        """This party's own part, in its own database, beside the linking."""
-        query, bound = local_query(self.plan, self.job.party), self.job.bound
-        if query is None or not bound:
+        """This party's own part, in its own database, beside the linking; of a star join each of its tables."""
+        if not self.job.bound:
             return None
-        loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, query, bound)
-        if loaded.snapshot != snapshot_of([one.snapshot for one in bound]):
-            names = " and ".join(one.table.name for one in bound)
-            raise IntegrityError(f"the rows of {names} are not those that were bound", step="loaded")
+        loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read_all)
         if self._close:
             await self.channel.send(Close(self._close))
         await self._reached("loaded")
-        return loaded
+        return loaded if isinstance(self.plan.source, Star) else next(iter(loaded.values()))
 
-    def _read(self, query: LocalQuery, bound: tuple[BoundTable, ...]) -> LoadedRows | LoadedGroups:
+    def _read_all(self) -> dict[int, Any]:
+        queries = enumerate(local_queries(self.plan))
+        return {place: self._read(query) for place, query in queries if query.party == self.job.party}
+
+    def _read(self, query: LocalQuery) -> Loaded:
+        bound = {one.table.name: one for one in self.job.bound}
+        every = [self._read_one(one, bound[one.table]) for one in query.tables]
         if query.beside:
-            every = [self._read_one(one, table) for one, table in zip(query.tables, bound, strict=True)]
             return together(query, [loaded for loaded in every if isinstance(loaded, LoadedRows)])
-        return self._read_one(query, bound[0])
+        return every[0]
 
-    def _read_one(self, query: LocalQuery, bound: BoundTable) -> LoadedRows | LoadedGroups:
+    def _read_one(self, query: LocalQuery, bound: BoundTable) -> Loaded:
         source = bound.source
         folder, memory_mib = Path(self.job.temporary), self.job.database_mib
         unused, self._database = self._database, None  # for the first table
         database = open_database([source], folder, memory_mib, LOADING_THREADS, unused)
         try:
             told = partial(self._does, "loading")
-            loaded: LoadedRows | LoadedGroups
+            loaded: Loaded
             if isinstance(self.plan.source, Stacked):
                 loaded = load_groups(database, query, bound.table, source, bound.salt, told)
+            elif query.facts is not None:
+                loaded = load_facts(database, query, bound.table, source, bound.salt, told)
             else:
                 room = Room(Path(self.job.temporary)) if self.job.on_disk else MEMORY
                 loaded = load_rows(database, query, bound.table, source, bound.salt, told, room)
+            if loaded.snapshot != bound.snapshot:
+                raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
             self._close += self._differing(database, query, bound)
             return loaded
         finally:
@@ -348,6 +355,9 @@ class Run:
             case Spines():
                 await self._reached("encoded")
                 return await spine_totals(ctx, plan, own)
+            case Star():
+                await self._reached("encoded")
+                return await star_join_totals(ctx, plan, own or {})
             case Stacked():
                 await self._reached("encoded")
                 return await sums_and_quantiles(ctx, plan, own)

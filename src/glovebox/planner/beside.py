@@ -72,7 +72,7 @@ def side_by_side(statement: Statement, contract: Contract, given: Mapping[str, T
     _check_contract(statement, contract, parts)
     owners = sorted({owner for part in parts for owner in part.owners})
     columns, where = _columns(parts, owners)
-    _renamed(statement, [column.column.name for column in columns], [part.name for part in parts])
+    renamed(statement, [column.column.name for column in columns], [part.name for part in parts])
     queries = tuple(_query(contract, parts, owner) for owner in owners)
     first = parts[0].gathering.side
     branches = tuple(branch for part in parts for branch in part.gathering.side.branches)
@@ -243,7 +243,7 @@ class _Spread:
         return Gathered(column, gathered.how, measures, there, gathered.negative)
 
 
-def _renamed(statement: Statement, known: list[str], names: list[str]) -> None:
+def renamed(statement: Statement, known: list[str], names: list[str]) -> None:
     """Give the statement's columns the names that they have in the joined table."""
     for item in statement.tree.expressions:
         if isinstance(item, exp.Column):

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.plan import Joined, Plan, Total, groupings_of, joins_of, local_queries
+from glovebox.planner.plan import Joined, Plan, Star, Total, groupings_of, joins_of, local_queries
 from glovebox.planner.ranked import ranked_cost
-from glovebox.planner.shape import join_shape, joint_shape
-from glovebox.protocols import intersection, least, quantile
+from glovebox.planner.shape import join_shape, joint_shape, star_shape
+from glovebox.protocols import intersection, least, quantile, star
 from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
 from glovebox.protocols.two_party import homomorphic, prepared
 from glovebox.protocols.two_party import intersection as joint
@@ -110,6 +110,9 @@ def plan_cost(plan: Plan) -> Cost:
         cost = joint_cost(joint_shape(plan.source, plan.totals), plan.source.lpn > 0)
         ahead, asked = cost.ahead, cost.asked
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
+    if isinstance(plan.source, Star):
+        sizes = star.traffic(star_shape(plan.source))
+        return Cost(round(sizes["B"]), round(sizes["R"]))
     costs = [join_cost(join_shape(*run)) for run in joins_of(plan)] or [Cost(*ranked_cost(plan))]
     return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))
 

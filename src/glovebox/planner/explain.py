@@ -11,8 +11,9 @@ from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.memory import need_of
-from glovebox.planner.plan import Joined, Plan, Spine, Spines, groupings_of, joins_of, members, owners
+from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star, groupings_of, joins_of, members, owners
 from glovebox.planner.ranked import ranked_of
+from glovebox.planner.star_in_words import star_in_words, told_of_star
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
@@ -53,6 +54,8 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         told["groups"] = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
         pairs = {tuple(sorted(pair)) for joined, _ in joins_of(plan) for pair in _pairs(joined)}
         told["must_not_collude"] = [[names[one], names[other]] for one, other in sorted(pairs)]
+    elif isinstance(plan.source, Star):
+        told |= told_of_star(plan, plan.source, names)
     else:
         told["roles"] = {}
         told["groups"] = plan.source.owners[0].lines
@@ -95,6 +98,9 @@ def in_words(plan: Plan, contract: Contract) -> str:
                 _matching(spine.join, names) if spine.join else [f"{whose} count as they are, added up by it alone"]
             )
         lines.append(f"all that they add up to is added and finished by {', '.join(told['computing'])} together")
+    elif isinstance(plan.source, Star):
+        lines += [*(_local(local, names) for local in plan.source.owners), *star_in_words(plan.source, names)]
+        lines.append(f"the totals are finished by {', '.join(told['computing'])} together")
     else:
         lines += [
             *(_local(local, names) for local in plan.source.owners),
@@ -240,6 +246,11 @@ def _within(plan: Plan) -> list[str]:
 
 
 def _local(local: LocalQuery, names: list[str]) -> str:
+    if local.facts is not None:
+        keys = ", ".join(dict.fromkeys(local.facts.keys))
+        kept = "the rows that pass its filter" if local.where else "all rows"
+        what = f"each with {keys}, put together by {local.ids} on shares, {local.lines} at most"
+        return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}"
     what = "one line an id" if local.ids else "one line a group"
     if local.keys:
         what = f"one line a row, with {len(local.keys) + 1} ids"

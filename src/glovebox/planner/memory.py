@@ -12,10 +12,10 @@ from glovebox.contract.terms import Contract
 from glovebox.data.encoding import encoded_bytes
 from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
-from glovebox.planner.plan import Joined, Plan, Stacked, Total, joins_of, local_query
+from glovebox.planner.plan import Joined, Plan, Stacked, Star, Total, joins_of, local_query
 from glovebox.planner.ranked import ranked_bytes
-from glovebox.planner.shape import join_shape, joint_shape
-from glovebox.protocols import tally
+from glovebox.planner.shape import join_shape, joint_shape, star_shape
+from glovebox.protocols import star, tally
 from glovebox.protocols.intersection import JoinShape, in_hand, largest_frame, shards_of
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.two_party import intersection as joint
@@ -33,6 +33,7 @@ HASH_ROW_BYTES = 48  # two owners alone: a row's hash and shard, and what sortin
 SHARD_ROW_BYTES = 256  # of a shard in work: ids, pseudonyms, masks, table, tags, vectors; measured with 1 to 3 words
 ROWS_TOGETHER = 4  # of several tables: each's own lines, all ids, these sorted, and what they come to
 RANKED_BYTES = 80  # of a count, and of a value of a row: as it is ordered, added up, and searched
+STAR_KEY_BYTES = 64 + 8 + 16  # of a row's key: encoded, its place, and its order
 LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
 SILENT_BYTES = 64 << 20  # two short vectors of 5 MiB, and trees in work: 2^17 leaves, half of them six times over
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
@@ -66,6 +67,8 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
     query = local_query(plan, party)
     if isinstance(plan.source, Stacked) or party not in plan.computing:
         return Need(ranked_bytes(plan) if party in plan.computing else 0, 0)
+    if isinstance(plan.source, Star):
+        return _star(plan.source, contract, party)
     runs = joins_of(plan)  # one after the other
     matching = max((_alone(*run) if run[0].helper is None else _helped(*run) for run in runs), default=0)
     if query is None:
@@ -76,6 +79,20 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
     if helped and columns > DISK_BYTES:
         return Need(0, matching + LAYING_BYTES, 2 * columns)
     return Need(columns, matching + max(row, HASH_ROW_BYTES) * query.lines)
+
+
+def _star(source: Star, contract: Contract, party: int) -> Need:
+    """The same of a star join, whose rows are all in memory: of the facts each key, its place and the values."""
+    shape, columns = star_shape(source), 0
+    for query in source.owners:
+        if query.party == party:
+            keys = len(query.facts.keys) if query.facts else 0
+            columns += query.lines * (_row_bytes(query, contract) + STAR_KEY_BYTES * keys)
+    frame = star.largest_frame(shape)
+    gates = max(2 * (cost["O"] + cost["D"]) for cost in map(row_traffic, shape.expressed))
+    return Need(
+        columns, 2 * (window_bytes(frame) + UNSENT_BYTES) + 4 * frame + round(gates + SHARD_ROW_BYTES) * shape.n
+    )
 
 
 def _helped(source: Joined, totals: tuple[Total, ...]) -> int:

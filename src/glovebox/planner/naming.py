@@ -43,7 +43,7 @@ def _replaced(query: exp.Expr, named: dict[str, exp.Expr], most_nodes: int, refu
 def default_name(node: exp.Expr) -> str:
     """The name of a column without AS: the group column, or the aggregate and the column it is of."""
     if isinstance(node, exp.Column):
-        return node.name
-    columns = [column.name for column in node.find_all(exp.Column)][:1]
+        return node.name.rpartition(".")[2]  # of a joined table's it is behind that one's name
+    columns = [column.name.rpartition(".")[2] for column in node.find_all(exp.Column)][:1]
     aggregate = node.find(exp.AggFunc)
     return "_".join([aggregate.key if aggregate else node.key, *columns])

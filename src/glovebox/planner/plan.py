@@ -116,6 +116,42 @@ class Spines(Struct, frozen=True, tag="spines", forbid_unknown_fields=True):
     buckets: tuple[Grouping, ...] = ()
 
 
+class Dimension(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table that the facts name by a key.
+
+    given: numbers that each fact gets of it, 0 where it has no match. of_lines: the key is that of the lines, which
+    have its match and payloads too.
+    """
+
+    table: LocalQuery
+    given: tuple[Expression, ...]
+    of_lines: bool = False
+
+
+class Star(Struct, frozen=True, tag="star", forbid_unknown_fields=True):
+    """An owner's rows beside tables that they name by several keys, put together to lines on shares.
+
+    levels: numbers of every row, over the facts' measures and what the dimensions give in their order, which are summed
+    for the next level's, over whose columns are the numbers of that; the last level's are the lines. choices, columns:
+    of the lines, over the columns of the last level, the dimensions of lines as tables, and value 0: 1 where the line
+    has an id. totals: for each total of the plan one for each bucket, of a choice and a column.
+    """
+
+    facts: LocalQuery
+    dimensions: tuple[Dimension, ...]
+    helper: int
+    levels: tuple[tuple[Expression, ...], ...]
+    choices: tuple[Expression, ...]
+    columns: tuple[Expression, ...]
+    totals: tuple[Total, ...]
+    buckets: tuple[Grouping, ...] = ()
+
+    @property
+    def owners(self) -> tuple[LocalQuery, ...]:
+        """Every owner's local part: the facts', and each dimension's."""
+        return (self.facts, *(dimension.table for dimension in self.dimensions))
+
+
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """One column of the answer.
 
@@ -214,7 +250,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     computing: tuple[int, ...]
     asker: int
     receivers: tuple[int, ...]
-    source: Joined | Stacked | Spines
+    source: Joined | Stacked | Spines | Star
     totals: tuple[Total, ...]
     people: int
     threshold: int
@@ -246,12 +282,17 @@ def local_queries(plan: Plan) -> tuple[LocalQuery, ...]:
 
 def owners(plan: Plan) -> list[int]:
     """The parties whose rows the question reads, in the contract's order: those whose budget it costs."""
-    return sorted(query.party for query in local_queries(plan))
+    return sorted({query.party for query in local_queries(plan)})
 
 
 def local_query(plan: Plan, party: int) -> LocalQuery | None:
-    """What a party computes alone, or None where it owns none of the tables."""
-    return next((query for query in local_queries(plan) if query.party == party), None)
+    """What a party computes alone, the first of it, or None where it owns none of the tables."""
+    return next(iter(own_queries(plan, party)), None)
+
+
+def own_queries(plan: Plan, party: int) -> tuple[LocalQuery, ...]:
+    """What a party computes alone: of a star join, of each of its tables that are named."""
+    return tuple(query for query in local_queries(plan) if query.party == party)
 
 
 def groupings_of(plan: Plan) -> tuple[Grouping, ...]:
@@ -261,6 +302,8 @@ def groupings_of(plan: Plan) -> tuple[Grouping, ...]:
             return tuple(grouping for local in owners for grouping in local.groupings)
         case Stacked(owners=owners):
             return owners[0].groupings
+        case Star(buckets=buckets):
+            return buckets
         case Spines(spines=(Spine(query=query, join=join), *_), buckets=buckets):
             first = (query,) if join is None else join.owners
             return (*(grouping for local in first for grouping in local.groupings), *buckets)

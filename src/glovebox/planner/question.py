@@ -23,7 +23,7 @@ from glovebox.planner.keys import check_keys
 from glovebox.planner.matching import banded, is_match, match_question
 from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
-from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked
+from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked, Star
 from glovebox.planner.privacy import noise_of, person_groups
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope, check_receivers
@@ -165,7 +165,7 @@ def _parameters(approved: Question | None, given: Mapping[str, str]) -> dict[str
     return {name: parameter(name, kind, given[name]) for name, kind in declared.items()}
 
 
-def _places(scope: Scope, keys: list[Key], source: Joined | Stacked | Spines) -> list[int]:
+def _places(scope: Scope, keys: list[Key], source: Joined | Stacked | Spines | Star) -> list[int]:
     """The place of each group key among the source's groupings, the query's before the table's."""
     if not isinstance(source, Joined):
         ordered = sorted(keys, key=lambda key: key.side)

@@ -15,11 +15,12 @@ from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
-from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Total
+from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Star, Total
 from glovebox.planner.quantiles import check_counts, refuse_quantiles, refuse_unordered
 from glovebox.planner.shape import join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
+from glovebox.planner.star import star_of
 from glovebox.planner.typed import NULL
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
@@ -32,12 +33,15 @@ MOST_TOTALS = 2048
 
 def source_of(
     totals: Totals, outputs: Sequence[Output], keys: list[Key], computing: tuple[int, ...]
-) -> tuple[Joined | Stacked | Spines, tuple[Total, ...]]:
+) -> tuple[Joined | Stacked | Spines | Star, tuple[Total, ...]]:
     """The source of a plan, and its totals. Refused for what is too much to join."""
     if totals.joined and len(totals.scope.sides[0].owners) > 1:
         return _stack_joined(totals, outputs, keys, computing)
     if totals.joined:
         return _joined(totals, keys, computing)
+    if totals.scope.sides[0].lines:
+        refuse_quantiles(totals)
+        return star_of(totals, keys, computing)
     if totals.scope.sides[0].persons:
         return met(totals, keys, computing)
     groups = math.prod(len(key.groupings[0].labels) for key in keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import structs
 from sqlglot import exp
@@ -17,6 +17,9 @@ from glovebox.planner.statement import Statement, conjuncts, near
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import ColumnRef, Expression
 from glovebox.schema.local import Derived
+
+if TYPE_CHECKING:
+    from glovebox.planner.star import Lines
 
 MOST_JOINED = 3
 
@@ -41,7 +44,7 @@ class Side:
     index: of the table in the contract. called: names by which columns of it may be qualified. ids: the joined id.
     keys: further ids, by which a row is joined that has no match by those before.
     branches: one an owner, in the contract's order. kind: how it is joined. persons: of a table that is made on shares.
-    derived: of a sub-query that its one owner computes.
+    derived: of a sub-query that its one owner computes. lines: of persons that are made of one owner's rows.
     """
 
     index: int
@@ -54,6 +57,7 @@ class Side:
     branches: tuple[Branch, ...] = ()
     persons: Persons | None = None
     derived: Derived | None = None
+    lines: Lines | None = None
 
     def id_column(self, contract: Contract, name: str) -> Column:
         """The id of that name: the table's, which is unique in a sub-query that has a row an id."""
@@ -183,7 +187,7 @@ def check_receivers(scope: Scope, receivers: tuple[int, ...]) -> None:
         hint = "a join of the two, or a contract with a neutral third party"
         sentence = "Two parties alone join tables, and stack none"
         scope.statement.refuse(scope.statement.tree.args["from_"].this, "protocol", sentence, hint)
-    if len(scope.sides) > 1 or len(side.owners) != 2 or contract.rules.exact or contract.privacy:
+    if len(scope.sides) > 1 or side.lines or len(side.owners) != 2 or contract.rules.exact or contract.privacy:
         return
     if set(receivers) & set(side.owners):
         sentence = f"{side.table.name} has two owners: each could subtract its own part from the answer"
@@ -226,7 +230,7 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     for number, join in enumerate(joins, 1):
         kind = _kind(scope, join, len(joins))
         named = _named(scope, join, number)
-        pair = next((pair for pair in contract.rules.join if _is_joined(scope, number, named, pair)), None)
+        pair = next((pair for pair in contract.rules.join if is_joined(scope, number, named, pair)), None)
         if pair is None:
             _no_such_join(scope, join, named)
         for place in pair or ():
@@ -262,7 +266,7 @@ def _joined_by_keys(scope: Scope, join: exp.Join, ways: list[exp.Expr]) -> Scope
     kind, rules, found = _kind(scope, join, 1), scope.contract.rules.join, {}
     for way in ways:
         named = _on(scope, way, 1)
-        place = next((place for place, pair in enumerate(rules) if _is_joined(scope, 1, named, pair)), None)
+        place = next((place for place, pair in enumerate(rules) if is_joined(scope, 1, named, pair)), None)
         if place is None:
             _no_such_join(scope, join, named)
         found[place or 0] = way
@@ -315,7 +319,7 @@ Named = dict[int, tuple[str, ...]]
 """The columns by which a join names each side's id, in one order at all of them."""
 
 
-def _is_joined(scope: Scope, new: int, named: Named, pair: tuple[JoinColumn, JoinColumn]) -> bool:
+def is_joined(scope: Scope, new: int, named: Named, pair: tuple[JoinColumn, JoinColumn]) -> bool:
     """Whether a pair of the contract, of ids that may have several parts, joins the new table with one before it."""
     tables = {scope.sides[number].index: names for number, names in named.items()}
     if scope.sides[new].index not in (place.table for place in pair) or not {one.table for one in pair} <= set(tables):

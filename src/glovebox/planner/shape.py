@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.planner.keys import by_first_match
-from glovebox.planner.plan import Joined, Spine, Total
+from glovebox.planner.plan import Joined, Spine, Star, Total
 from glovebox.planner.slots import Paired, of_people
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
+from glovebox.protocols.star import Dimension as StarDimension
+from glovebox.protocols.star import StarShape
 from glovebox.protocols.totals import Ranked as RowRanked
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
@@ -129,6 +131,21 @@ def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray
     of_owners = by_group(spine.join, spine.totals, totals)
     apart = of_owners.reshape(-1, buckets, of_owners.shape[1])
     return apart.transpose(0, 2, 1).reshape(len(apart), -1)
+
+
+def star_shape(source: Star) -> StarShape:
+    """The shape of a star join: each total of the plan is one for each bucket."""
+    dimensions = tuple(
+        StarDimension(TableSize(one.table.lines, len(one.table.measures)), one.table.party, one.given, one.of_lines)
+        for one in source.dimensions
+    )
+    sizes = source.facts.lines, source.facts.party, source.helper
+    found = []
+    for total in source.totals:
+        kind = None if total.column is None else kind_of(source.columns[total.column])
+        low, high = (0, 0) if kind is None else (min(kind.low, 0), max(kind.high, 0))
+        found.append(RowTotal(total.query, total.column, total.bits, total.choice, "", low, high))
+    return StarShape(*sizes, dimensions, source.levels, source.choices, source.columns, tuple(found))
 
 
 def pivots(local: LocalQuery) -> int:

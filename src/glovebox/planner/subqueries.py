@@ -13,6 +13,7 @@ from glovebox.planner.events import event_side, makes_events
 from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.scope import Scope, Side, scope_of
 from glovebox.planner.stack import union_side
+from glovebox.planner.star import lines_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
 
@@ -22,7 +23,7 @@ def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[
 
     Refused for tables, joins or sub-queries that cannot be asked.
     """
-    beside = side_by_side(statement, contract, given)
+    beside = lines_side(statement, contract, given) or side_by_side(statement, contract, given)
 
     def derived(node: exp.Subquery) -> Side:
         if makes_events(node):

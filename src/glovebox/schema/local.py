@@ -98,6 +98,17 @@ class Beside(Struct, frozen=True, forbid_unknown_fields=True):
     where: Expression | None = None
 
 
+class Facts(Struct, frozen=True, forbid_unknown_fields=True):
+    """That an owner's rows enter one by one, and are put together to lines by the id on shares.
+
+    keys: id columns by which rows name those of other owners' tables. within: a column by which a line's rows are put
+    together first.
+    """
+
+    keys: tuple[str, ...]
+    within: str = ""
+
+
 class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One owner's local part: from its table, under a filter, to one line an id or one line a group.
 
@@ -111,6 +122,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     by_group: an id with rows in several groups is a line in each, and matches others' lines of the same group only.
     slots: where not 0, each measure becomes so many, one for each row of the id, in some order; of a slot that has no
     row it is that of no rows. The last measures then say, for each group, whether a row is in it, if there are groups.
+    facts: measures are of each row that passes the filter; lines is how many these are at most.
     slots_by: the column by which an id's rows are put in their slots, in falling order or not. told_apart: columns of
     which no two rows of an id have all alike.
     beside: more tables of the owner: a line is then of an id that has one in any of them, and each measure is over the
@@ -141,6 +153,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
         return self.slots or (self.groups if self.pivoted else 1)
 
     derived: Derived | None = None
+    facts: Facts | None = None
 
     @property
     def groups(self) -> int:

@@ -1,0 +1,245 @@
+"""Rows of one owner beside other owners' tables, each named by a key of its own, and put together by an id: facts.
+
+What concerns one owner's columns alone is that owner's to compute. A number of every row, where its conditions hold and
+else 0, is made of the facts' own values and of what the tables give to rows; sums of it are columns of a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from sqlglot import exp
+
+from glovebox.contract.bounds import rows_of_id
+from glovebox.contract.terms import Contract
+from glovebox.planner.mixed import Mixing
+from glovebox.planner.plan import Dimension
+from glovebox.planner.scope import Scope, Side, is_joined, table_side
+from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.typed import Typed
+from glovebox.planner.typing import Typing
+from glovebox.protocols.expression import (
+    Constant,
+    Expression,
+    Match,
+    Operation,
+    Payload,
+    Shared,
+    kind_of,
+)
+from glovebox.schema.expressions import Call
+from glovebox.schema.expressions import Expression as LocalExpression
+from glovebox.schema.local import Facts, LocalQuery, Measure
+
+ONE, ZERO = Constant(1), Constant(0)
+MOST_ROWS = 1 << 20
+"""Of facts: they are not cut into shards."""
+JOINS = "facts JOIN table ON table.id = facts.key, each table by a key of the facts'"
+
+
+class FactRows:
+    """One such join. line: the facts' id by which rows become lines. Side 0 of the scope is the facts'."""
+
+    def __init__(
+        self,
+        statement: Statement,
+        contract: Contract,
+        select: exp.Select,
+        line: exp.Column,
+        given: Mapping[str, Typed],
+    ) -> None:
+        self.statement, self.contract = statement, contract
+        joins = select.args.get("joins") or []
+        nodes = [select.args["from_"].this, *(join.this for join in joins)]
+        sides = [table_side(statement, contract, node) for node in nodes]
+        number, self.line = Scope(statement, contract, tuple(sides)).find(line)
+        sides.insert(0, sides.pop(number))
+        self.scope = Scope(statement, contract, tuple(sides))
+        self._check(select, joins)
+        self.keys: dict[int, tuple[str, str]] = {}  # of each other side, the facts' key and its own id
+        conditions = list(self._conditions(joins))
+        self.typing = Typing(self.scope, given)
+        self.measures: list[list[Measure]] = [[] for _ in sides]
+        self.mixing = Mixing(self.scope, self.typing, self._place, range(len(sides)))
+        self.most = rows_of_id(self.facts.table, self.line)
+        self.wheres: dict[int, list[LocalExpression]] = {}
+        self.bits: list[Expression] = [Match(table) for table in range(len(sides) - 1)]
+        where = select.args.get("where")
+        for part in [*conditions, *conjuncts(where.this if where else None)]:
+            self._kept(part)
+        self.columns: list[Expression] = []
+        self.within, self.once = "", set[int]()
+        self.add(ONE)  # column 0: how many rows a line has
+
+    @property
+    def facts(self) -> Side:
+        """The side whose rows become lines."""
+        return self.scope.sides[0]
+
+    def _no(self, node: exp.Expr, sentence: str, hint: str = JOINS) -> NoReturn:
+        self.statement.refuse(node, "sql", sentence, hint)
+
+    def _check(self, select: exp.Select, joins: Sequence[exp.Join]) -> None:
+        sides, contract = self.scope.sides, self.contract
+        if self.line.kind != "id":
+            self._no(select, "Rows of several owners are put together by an id")
+        if any(len(side.owners) > 1 for side in sides):
+            self._no(select, "A stacked table is not put together with others by keys of its own yet")
+        if any(side.owners == self.facts.owners for side in sides[1:]):
+            self._no(joins[0], "Two of these tables are one owner's", "tables of different owners")
+        if any(join.side or join.kind for join in joins):
+            self._no(joins[0], "Rows that are put together on shares are of inner joins")
+        if contract.protocol or contract.privacy:
+            clause = "protocol" if contract.protocol else "privacy"
+            sentence = "Rows are put together by one key and joined by another only with a third party, without noise"
+            self.statement.refuse(select, clause, sentence, "a join on one id")
+        if self.facts.table.rows > MOST_ROWS:
+            hint = f"a contract whose table has at most {MOST_ROWS} rows"
+            self.statement.refuse(select, "rows", f"{self.facts.table.name} has too many rows for this", hint)
+
+    def _conditions(self, joins: Sequence[exp.Join]) -> list[exp.Expr]:
+        """Read the keys of all joins; return what else is in ON."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        others: list[exp.Expr] = []
+        for join in joins:
+            for name in join.args.get("using") or []:
+                sides = [n for n, side in enumerate(self.scope.sides) if side.table.column(name.name.lower())]
+                for side in sides[1:]:
+                    if self.scope.sides[side].called & {join.this.alias.lower() or join.this.name.lower()}:
+                        found.setdefault(side, []).append((name.name.lower(), name.name.lower()))
+            for part in conjuncts(join.args.get("on")):
+                ends = self._ends(part)
+                if ends:
+                    found.setdefault(ends[1], []).append((ends[0], ends[2]))
+                else:
+                    others.append(part)
+        for side in range(1, len(self.scope.sides)):
+            self.keys[side] = self._key(joins[side - 1], side, found.get(side, []))
+        return others
+
+    def _ends(self, part: exp.Expr) -> tuple[str, int, str] | None:
+        """The facts' column, a side and its column, if a condition is that they are equal and could be a key."""
+        if not isinstance(part, exp.EQ) or not all(isinstance(e, exp.Column) for e in (part.this, part.expression)):
+            return None
+        ends = dict(self.scope.find(end) for end in (part.this, part.expression))
+        if len(ends) != 2 or 0 not in ends:
+            return None
+        (side,) = ends.keys() - {0}
+        return ends[0].name, side, ends[side].name
+
+    def _key(self, join: exp.Join, side: int, names: list[tuple[str, str]]) -> tuple[str, str]:
+        """The ids by which the facts name a table, as the contract joins them."""
+        own, theirs = (tuple(pair[end] for pair in names) for end in (0, 1))
+        named = {0: own, side: theirs}
+        for pair in self.contract.rules.join if names else ():
+            if is_joined(self.scope, side, named, pair):
+                places = {place.table: place.column for place in pair}
+                ids = self.contract.tables[self.scope.sides[side].index].column(places[self.scope.sides[side].index])
+                if ids is not None and not ids.unique:
+                    name = f"{self.scope.sides[side].table.name}.{ids.name}"
+                    self._no(join, f"{name} may repeat, and rows meet one row of it here", "unique = true for that id")
+                return places[self.facts.index], places[self.scope.sides[side].index]
+        sentence = f"The contract does not join {self.facts.table.name} with {self.scope.sides[side].table.name} so"
+        return self.statement.refuse(join, "rules.join", sentence, JOINS)
+
+    def _kept(self, part: exp.Expr) -> None:
+        """Take a condition of WHERE: each owner's alone is a filter of its rows."""
+        if self.mixing.is_mixed(part):
+            self.bits.append(self.mixing.condition(part))
+            return
+        one = self.typing.condition(part)
+        self.typing.allow(part, one, "filter")
+        self.wheres.setdefault(one.side or 0, []).append(one.expression)
+
+    def _place(self, side: int, measure: Measure) -> int:
+        if measure not in self.measures[side]:
+            self.measures[side].append(measure)
+        return self.measures[side].index(measure)
+
+    def bit(self, condition: exp.Expr | None, wanted: bool = True) -> tuple[Expression, ...]:
+        """A condition as a bit of every row; none for none."""
+        return () if condition is None else (self.mixing.condition(condition, wanted),)
+
+    def add(self, number: Expression, bits: Sequence[Expression] = ()) -> int:
+        """The place of a column: the sum of a number over a line's rows where bits are set."""
+        conditions = tuple(dict.fromkeys([*self.bits, *bits]))
+        whole = conditions[0] if len(conditions) == 1 else Operation("and", conditions)
+        made = Operation("select", (whole, number, ZERO))
+        if made not in self.columns:
+            self.columns.append(made)
+        return self.columns.index(made)
+
+    def add_once(self, node: exp.Expr, bits: Sequence[Expression]) -> int:
+        """The place of a column: how many values of the facts' column a line's rows have, where bits are set."""
+        side, column = self.scope.find(node) if isinstance(node, exp.Column) else (None, None)
+        if side != 0 or column is None or column == self.line or self.within not in ("", column.name):
+            sentence = "What is counted once of a line's rows is a column of theirs, and one alone"
+            self._no(node, sentence, "COUNT(DISTINCT one column of the facts)")
+        if column.kind != "id":
+            self.typing.allow(node, self.typing.typed(node), "filter")
+        self.within = column.name
+        absent = exp.Is(this=node.copy(), expression=exp.Null())
+        place = self.add(ONE, (*bits, *self.bit(absent, False)))
+        self.columns.append(self.columns[place])  # one that is summed, too, is another
+        self.once.add(len(self.columns) - 1)
+        return len(self.columns) - 1
+
+    def of_line(self, place: int) -> Shared:
+        """A column of the lines."""
+        kind = kind_of(self._at_rows(self.columns[place]))
+        return Shared(place, min(0, kind.low) * self.most, max(0, kind.high) * self.most)
+
+    def query(self) -> LocalQuery:
+        """What the owner of the facts reads."""
+        table = self.facts.table
+        facts = Facts(tuple(key for _, (key, _) in sorted(self.keys.items())), self.within)
+        where = _all(self.wheres.get(0, []))
+        measures = tuple(self.measures[0])
+        return LocalQuery(self.facts.owners[0], table.name, measures, table.rows, self.line.name, where, facts=facts)
+
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """The other owners' tables, with what they give to rows."""
+        found = []
+        for side, (_, ids) in sorted(self.keys.items()):
+            table, measures = self.scope.sides[side].table, tuple(self.measures[side])
+            where = _all(self.wheres.get(side, []))
+            local = LocalQuery(self.scope.sides[side].owners[0], table.name, measures, table.rows, ids, where)
+            given = [Operation("select", (Match(0), ONE, ZERO))]
+            for index, one in enumerate(measures):
+                given.append(Operation("select", (Match(0), Payload(0, index, one.low, one.high), ZERO)))
+            found.append(Dimension(local, tuple(given)))
+        return tuple(found)
+
+    def levels(self) -> tuple[tuple[Expression, ...], ...]:
+        """The numbers of rows, and, where a line's rows are put together by another column first, of these."""
+        rows = tuple(self._at_rows(column) for column in self.columns)
+        if not self.within:
+            return (rows,)
+        first = []
+        for place in range(len(rows)):
+            whole = self.of_line(place)
+            some = Operation("not", (Operation("equal", (whole, ZERO)),))
+            first.append(Operation("select", (some, ONE, ZERO)) if place in self.once else whole)
+        return rows, tuple(first)
+
+    def _at_rows(self, expression: Expression) -> Expression:
+        """An expression over sides' measures, over what rows have: the facts' values, and what tables give."""
+        match expression:
+            case Match(table):
+                return Operation("equal", (Shared(self._first(table), 0, 1), ONE))
+            case Payload(table, index, low, high):
+                return Shared(self._first(table) + 1 + index, min(low, 0), max(high, 0))
+            case Operation(operator, arguments):
+                return Operation(operator, tuple(self._at_rows(argument) for argument in arguments))
+        return expression
+
+    def _first(self, table: int) -> int:
+        """The place of what a table gives first, among all that is given."""
+        return sum(1 + len(measures) for measures in self.measures[1 : 1 + table])
+
+
+def _all(conditions: Sequence[LocalExpression]) -> LocalExpression | None:
+    if len(conditions) < 2:
+        return conditions[0] if conditions else None
+    return Call("and", tuple(conditions))

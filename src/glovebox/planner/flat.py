@@ -1,0 +1,166 @@
+"""Questions that count people by an id that no table is joined on, read as questions over the lines of that id.
+
+SELECT COUNT(DISTINCT k), COUNT(*), SUM(x) FROM facts JOIN table ON another id is the same as
+
+SELECT COUNT(k), COALESCE(SUM(n), 0), SUM(s) FROM (SELECT k, COUNT(*) AS n, SUM(x) AS s FROM .. GROUP BY k)
+
+where the rows of which the id is missing are a line too, which is nobody. With GROUP BY labels there is a line for each
+id and labels (`labelled.py`).
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from glovebox.contract.terms import Contract
+from glovebox.planner.labelled import ALIAS
+from glovebox.planner.scope import Side, table_side
+from glovebox.planner.statement import Statement, conjuncts
+
+HINT = "COUNT(*), COUNT(DISTINCT id), SUM and AVG, by labels"
+
+
+def by_lines(statement: Statement, contract: Contract) -> bool:
+    """Whether this is such a question, which then stands in the statement as one over lines."""
+    key = _counted(statement, contract)
+    if key is None:
+        return False
+    tree = statement.tree
+    for part in ("having", "limit"):
+        if tree.args.get(part):
+            sentence = (
+                f"{part.upper()} has no place yet where people are counted by {key.name}, and joined by another id"
+            )
+            statement.refuse(tree.args[part], "sql", sentence, HINT)
+    group = tree.args.get("group")
+    labels = list(group.expressions) if group else []
+    for node in labels:
+        if not isinstance(node, exp.Column):
+            statement.refuse(node, "sql", f"People who are counted by {key.name} are grouped by labels here", HINT)
+    inner = exp.Select(expressions=[exp.alias_(key.copy(), "key", quoted=True)])
+    for place, node in enumerate(labels):
+        inner.append("expressions", exp.alias_(node.copy(), f"group {place}", quoted=True))
+    for part in ("from_", "joins", "where"):
+        inner.set(part, tree.args.get(part))
+        tree.set(part, None)
+    inner.set("group", exp.Group(expressions=[key.copy(), *(node.copy() for node in labels)]))
+    lines = _Lines(statement, inner, key, labels)
+    tree.set("expressions", [lines.selected(item) for item in tree.expressions])
+    if group:
+        tree.set("group", exp.Group(expressions=[lines.label(node) for node in labels]))
+    tree.set("from_", exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier(ALIAS)))))
+    return True
+
+
+def _counted(statement: Statement, contract: Contract) -> exp.Column | None:
+    """The id by which people are counted, of a table that is joined on others alone."""
+    tree = statement.tree
+    source, joins = tree.args.get("from_"), tree.args.get("joins") or []
+    nodes = [source.this, *(join.this for join in joins)] if source else []
+    if not joins or not all(isinstance(node, exp.Table) for node in nodes):
+        return None
+    sides = [table_side(statement, contract, node) for node in nodes]
+    equal = [part for join in joins for part in conjuncts(join.args.get("on")) if isinstance(part, exp.EQ)]
+    joined = {_found(sides, end) for part in equal for end in (part.this, part.expression)}
+    shared = {one.name.lower() for join in joins for one in join.args.get("using") or []}
+    for count in tree.find_all(exp.Count):
+        columns = count.this.find_all(exp.Column) if isinstance(count.this, exp.Distinct) else []
+        for column in columns:
+            found = _found(sides, column)
+            if found is None or found in joined or found[1] in shared or len(sides[found[0]].owners) > 1:
+                continue
+            known = sides[found[0]].table.column(found[1])
+            if known is not None and known.kind == "id":
+                return column
+    return None
+
+
+def _found(sides: list[Side], node: exp.Expr) -> tuple[int, str] | None:
+    """The one side and name of a column; None of what is no column, or could be of several sides."""
+    if not isinstance(node, exp.Column):
+        return None
+    name, qualifier = node.name.lower(), ".".join(part for part in (node.db, node.table) if part).lower()
+    found = [
+        number
+        for number, side in enumerate(sides)
+        if side.table.column(name) and (not qualifier or qualifier in side.called)
+    ]
+    return (found[0], name) if len(found) == 1 else None
+
+
+class _Lines:
+    """Turns aggregates of rows into those of lines, whose columns are the sub-query's."""
+
+    def __init__(self, statement: Statement, inner: exp.Select, key: exp.Column, labels: list[exp.Expr]) -> None:
+        self.statement, self.inner, self.key, self.labels = statement, inner, key, labels
+
+    def label(self, node: exp.Expr) -> exp.Expr:
+        """The lines' column that is this label."""
+        return exp.column(f"group {self.labels.index(node)}", ALIAS, quoted=True)
+
+    def selected(self, item: exp.Expr) -> exp.Expr:
+        """One column of the answer; its name stays."""
+        node = item.unalias()
+        name = item.alias or self._named(node)
+        if node in self.labels:
+            return exp.alias_(self.label(node), name)
+        made = node.copy().transform(self._made) if not isinstance(node, exp.Filter) else self._made(node)
+        return exp.alias_(made, name)
+
+    def _named(self, node: exp.Expr) -> str:
+        columns = [column.name for column in node.find_all(exp.Column)][:1]
+        aggregate = node.find(exp.AggFunc)
+        return "_".join([aggregate.key if aggregate else node.key, *columns]) if aggregate else node.name or node.key
+
+    def _made(self, node: exp.Expr) -> exp.Expr:
+        condition, inner = (node.expression, node.this) if isinstance(node, exp.Filter) else (None, node)
+        if not isinstance(inner, exp.AggFunc):
+            return node
+        match inner:
+            case exp.Count() if isinstance(inner.this, exp.Distinct):
+                return self._people(inner.this, condition)
+            case exp.Count():
+                return exp.Coalesce(this=self._sum(inner, condition), expressions=[exp.Literal.number(0)])
+            case exp.Sum():
+                return self._sum(inner, condition)
+            case exp.Avg():
+                counted = exp.Count(this=inner.this.copy(), big_int=True)
+                total = exp.Sum(this=inner.this.copy())
+                return exp.Div(this=self._sum(total, condition), expression=self._sum(counted, condition))
+        return self.statement.refuse(inner, "sql", "This is not made of lines yet", HINT)
+
+    def _sum(self, aggregate: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
+        return exp.Sum(this=self._column(aggregate, condition))
+
+    def _people(self, distinct: exp.Distinct, condition: exp.Expr | None) -> exp.Expr:
+        """The lines with an id; of those that a condition picks, where a row meets it."""
+        (node,) = distinct.expressions if len(distinct.expressions) == 1 else (distinct,)
+        picked = [condition.this] if condition is not None else []
+        if (
+            isinstance(node, exp.Case)
+            and node.this is None
+            and len(node.args["ifs"]) == 1
+            and not node.args.get("default")
+        ):
+            picked.append(node.args["ifs"][0].this)
+            node = node.args["ifs"][0].args["true"]
+        if node != self.key:
+            self.statement.refuse(distinct, "sql", f"People are counted by {self.key.name} here", HINT)
+        key = exp.column("key", ALIAS, quoted=True)
+        if not picked:
+            return exp.Count(this=key, big_int=True)
+        rows = self._column(exp.Count(this=exp.Star(), big_int=True), exp.Where(this=exp.and_(*picked)))
+        some = exp.GT(this=rows, expression=exp.Literal.number(0))
+        return exp.Filter(this=exp.Count(this=key, big_int=True), expression=exp.Where(this=some))
+
+    def _column(self, aggregate: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
+        """A column of lines that is this aggregate of their rows."""
+        made = aggregate.copy()
+        if condition is not None:
+            made = exp.Filter(this=made, expression=condition.copy())
+        names = {one.this: one.alias for one in self.inner.expressions if isinstance(one, exp.Alias)}
+        name = next((alias for one, alias in names.items() if one == made), None)
+        if name is None:
+            name = f"column {len(self.inner.expressions)}"
+            self.inner.append("expressions", exp.alias_(made, name, quoted=True))
+        return exp.column(name, ALIAS, quoted=True)
