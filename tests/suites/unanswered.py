@@ -10,6 +10,5 @@ UNANSWERED: dict[str, str] = {
 PRACTITIONERS: dict[str, str] = {
     "F2": "accounts counted once of a device",
     "F4": "rings of three edges: no table is joined with itself over owners",
-    "R5": "sums by key of rows that are joined on another, and events of several rows",
     "R8": "sums by key of rows that are joined on another, of two owners",
 }

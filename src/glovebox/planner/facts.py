@@ -6,7 +6,11 @@ else 0, is made of the facts' own values and of what the tables give to rows; su
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import NoReturn
 
 from sqlglot import exp
@@ -14,8 +18,10 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.mixed import Mixing
+from glovebox.planner.pairs import MOST_PAIRS
 from glovebox.planner.plan import Dimension
 from glovebox.planner.scope import Scope, Side, is_joined, table_side
+from glovebox.planner.slots import THERE
 from glovebox.planner.statement import Statement, conjuncts
 from glovebox.planner.typed import Typed
 from glovebox.planner.typing import Typing
@@ -28,6 +34,7 @@ from glovebox.protocols.expression import (
     Shared,
     kind_of,
 )
+from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Call
 from glovebox.schema.expressions import Expression as LocalExpression
 from glovebox.schema.local import Facts, LocalQuery, Measure
@@ -59,12 +66,17 @@ class FactRows:
         self._check(select, joins)
         self.keys: dict[int, tuple[str, str]] = {}  # of each other side, the facts' key and its own id
         conditions = list(self._conditions(joins))
+        pairs = math.prod(self.slots(side) or 1 for side in range(len(sides)))
+        if pairs > MOST_PAIRS:
+            sentence = f"A row meets up to {pairs} rows of these tables"
+            self.statement.refuse(joins[0], "rows_per_id", sentence, f"a contract with at most {MOST_PAIRS}")
         self.typing = Typing(self.scope, given)
         self.measures: list[list[Measure]] = [[] for _ in sides]
         self.mixing = Mixing(self.scope, self.typing, self._place, range(len(sides)))
         self.most = rows_of_id(self.facts.table, self.line)
         self.wheres: dict[int, list[LocalExpression]] = {}
         self.bits: list[Expression] = [Match(table) for table in range(len(sides) - 1)]
+        self._apart = select.find(exp.Exists) is not None  # rows are asked for that the conditions leave out
         where = select.args.get("where")
         for part in [*conditions, *conjuncts(where.this if where else None)]:
             self._kept(part)
@@ -100,23 +112,33 @@ class FactRows:
 
     def _conditions(self, joins: Sequence[exp.Join]) -> list[exp.Expr]:
         """Read the keys of all joins; return what else is in ON."""
-        found: dict[int, list[tuple[str, str]]] = {}
+        found: dict[int, list[tuple[str, str, exp.Expr | None]]] = {}
         others: list[exp.Expr] = []
         for join in joins:
-            for name in join.args.get("using") or []:
-                sides = [n for n, side in enumerate(self.scope.sides) if side.table.column(name.name.lower())]
-                for side in sides[1:]:
-                    if self.scope.sides[side].called & {join.this.alias.lower() or join.this.name.lower()}:
-                        found.setdefault(side, []).append((name.name.lower(), name.name.lower()))
+            joined = join.this.alias.lower() or join.this.name.lower()
+            for name in (one.name.lower() for one in join.args.get("using") or []):
+                for side, each in enumerate(self.scope.sides[1:], 1):
+                    if each.table.column(name) and joined in each.called | self.facts.called:
+                        found.setdefault(side, []).append((name, name, None))
             for part in conjuncts(join.args.get("on")):
                 ends = self._ends(part)
                 if ends:
-                    found.setdefault(ends[1], []).append((ends[0], ends[2]))
+                    found.setdefault(ends[1], []).append((ends[0], ends[2], part))
                 else:
                     others.append(part)
         for side in range(1, len(self.scope.sides)):
-            self.keys[side] = self._key(joins[side - 1], side, found.get(side, []))
+            if self.scope.sides[side].kind == "semi":
+                continue  # a table that this join leaves out
+            every = found.get(side, [])
+            ids = [pair for pair in every if self.facts.table.column(pair[0]) in self._ids]
+            keys = every if self._key(side, every) else ids
+            self.keys[side] = self._key(side, keys) or self._no_key(joins[0], side)
+            others += [part for pair in every if pair not in keys and (part := pair[2]) is not None]
         return others
+
+    @property
+    def _ids(self) -> list[Column]:
+        return [column for column in self.facts.table.columns if column.kind == "id"]
 
     def _ends(self, part: exp.Expr) -> tuple[str, int, str] | None:
         """The facts' column, a side and its column, if a condition is that they are equal and could be a key."""
@@ -128,20 +150,26 @@ class FactRows:
         (side,) = ends.keys() - {0}
         return ends[0].name, side, ends[side].name
 
-    def _key(self, join: exp.Join, side: int, names: list[tuple[str, str]]) -> tuple[str, str]:
+    def _key(self, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]) -> tuple[str, str] | None:
         """The ids by which the facts name a table, as the contract joins them."""
-        own, theirs = (tuple(pair[end] for pair in names) for end in (0, 1))
-        named = {0: own, side: theirs}
+        named = {0: tuple(pair[0] for pair in names), side: tuple(pair[1] for pair in names)}
         for pair in self.contract.rules.join if names else ():
             if is_joined(self.scope, side, named, pair):
                 places = {place.table: place.column for place in pair}
-                ids = self.contract.tables[self.scope.sides[side].index].column(places[self.scope.sides[side].index])
-                if ids is not None and not ids.unique:
-                    name = f"{self.scope.sides[side].table.name}.{ids.name}"
-                    self._no(join, f"{name} may repeat, and rows meet one row of it here", "unique = true for that id")
                 return places[self.facts.index], places[self.scope.sides[side].index]
+        return None
+
+    def _no_key(self, join: exp.Join, side: int) -> NoReturn:
         sentence = f"The contract does not join {self.facts.table.name} with {self.scope.sides[side].table.name} so"
-        return self.statement.refuse(join, "rules.join", sentence, JOINS)
+        self.statement.refuse(join, "rules.join", sentence, JOINS)
+
+    def slots(self, side: int) -> int:
+        """How many rows of a table may have one key; 0 where it is one."""
+        if side == 0:
+            return 0
+        found = self.scope.sides[side]
+        ids = self.contract.tables[found.index].column(self.keys[side][1])
+        return 0 if ids is None or ids.unique else rows_of_id(found.table, ids)
 
     def _kept(self, part: exp.Expr) -> None:
         """Take a condition of WHERE: each owner's alone is a filter of its rows."""
@@ -149,6 +177,9 @@ class FactRows:
             self.bits.append(self.mixing.condition(part))
             return
         one = self.typing.condition(part)
+        if self._apart and not one.side:
+            self.bits.append(self.mixing.condition(part))
+            return
         self.typing.allow(part, one, "filter")
         self.wheres.setdefault(one.side or 0, []).append(one.expression)
 
@@ -166,9 +197,45 @@ class FactRows:
         conditions = tuple(dict.fromkeys([*self.bits, *bits]))
         whole = conditions[0] if len(conditions) == 1 else Operation("and", conditions)
         made = Operation("select", (whole, number, ZERO))
+        return self._added(made)
+
+    def _added(self, made: Expression) -> int:
         if made not in self.columns:
             self.columns.append(made)
         return self.columns.index(made)
+
+    def add_rows(self, select: exp.Select) -> int:
+        """The place of a column: whether a line has rows in another join of the facts with some of the tables.
+
+        It is over all rows of the facts, but of each table over those that the conditions on it leave, here and there.
+        """
+        joins = select.args.get("joins") or []
+        nodes = [select.args["from_"].this, *(join.this for join in joins)]
+        found = [table_side(self.statement, self.contract, node) for node in nodes]
+        called = {side.index: side.called for side in found}
+        sides = [
+            replace(side, called=called.get(side.index, frozenset()), kind="inner" if side.index in called else "semi")
+            for side in self.scope.sides
+        ]
+        indexes = {side.index for side in sides}
+        if len(called) < len(found) or not called.keys() <= indexes or self.facts.index not in called:
+            self._no(
+                select, "Rows that are left out are of the same tables", "a join of the facts with the same tables"
+            )
+        other = object.__new__(FactRows)
+        other.__dict__ = {**self.__dict__, "scope": Scope(self.statement, self.contract, tuple(sides)), "wheres": {}}
+        other.keys, other.bits = {}, [Match(n - 1) for n, side in enumerate(sides) if n and side.index in called]
+        other.typing = Typing(other.scope, self.typing.parameters)
+        other.mixing = Mixing(other.scope, other.typing, self._place, range(len(sides)))
+        conditions = other._conditions(joins)
+        where = select.args.get("where")
+        for part in [*conditions, *conjuncts(where.this if where else None)]:
+            other._kept(part)
+        for side in (n for n, each in enumerate(sides) if n and each.index in called):
+            if other.keys[side] != self.keys[side] or other.wheres.get(side, []) != self.wheres.get(side, []):
+                name = self.scope.sides[side].table.name
+                self._no(select, f"{name} is joined by another key or under other conditions here", "the same for both")
+        return other.add(ONE)
 
     def add_once(self, node: exp.Expr, bits: Sequence[Expression]) -> int:
         """The place of a column: how many values of the facts' column a line's rows have, where bits are set."""
@@ -187,7 +254,7 @@ class FactRows:
 
     def of_line(self, place: int) -> Shared:
         """A column of the lines."""
-        kind = kind_of(self._at_rows(self.columns[place]))
+        kind = kind_of(self._of_slots(self.columns[place]))
         return Shared(place, min(0, kind.low) * self.most, max(0, kind.high) * self.most)
 
     def query(self) -> LocalQuery:
@@ -204,16 +271,22 @@ class FactRows:
         for side, (_, ids) in sorted(self.keys.items()):
             table, measures = self.scope.sides[side].table, tuple(self.measures[side])
             where = _all(self.wheres.get(side, []))
-            local = LocalQuery(self.scope.sides[side].owners[0], table.name, measures, table.rows, ids, where)
-            given = [Operation("select", (Match(0), ONE, ZERO))]
-            for index, one in enumerate(measures):
-                given.append(Operation("select", (Match(0), Payload(0, index, one.low, one.high), ZERO)))
+            slots, width = self.slots(side), self.slots(side) or 1
+            measures = (*measures, THERE) if slots else measures
+            owner = self.scope.sides[side].owners[0]
+            local = LocalQuery(owner, table.name, measures, table.rows, ids, where, slots=slots)
+            given: list[Expression] = [] if slots else [Operation("select", (Match(0), ONE, ZERO))]
+            for index, one in enumerate((*measures[-1:], *measures[:-1]) if slots else measures):
+                at = (index - 1) % len(measures) if slots else index
+                for slot in range(width):
+                    payload = Payload(0, at * width + slot, one.low, one.high)
+                    given.append(Operation("select", (Match(0), payload, ZERO)))
             found.append(Dimension(local, tuple(given)))
         return tuple(found)
 
     def levels(self) -> tuple[tuple[Expression, ...], ...]:
         """The numbers of rows, and, where a line's rows are put together by another column first, of these."""
-        rows = tuple(self._at_rows(column) for column in self.columns)
+        rows = tuple(self._of_slots(column) for column in self.columns)
         if not self.within:
             return (rows,)
         first = []
@@ -223,20 +296,29 @@ class FactRows:
             first.append(Operation("select", (some, ONE, ZERO)) if place in self.once else whole)
         return rows, tuple(first)
 
-    def _at_rows(self, expression: Expression) -> Expression:
+    def _of_slots(self, expression: Expression) -> Expression:
+        """A number of every row: the sum of it over the rows of tables that have the same key."""
+        slots = [range(self.slots(side) or 1) for side in range(len(self.scope.sides))]
+        every = [self._at_rows(expression, chosen) for chosen in itertools.product(*slots)]
+        return reduce(lambda one, other: Operation("add", (one, other)), every)
+
+    def _at_rows(self, expression: Expression, slots: Sequence[int]) -> Expression:
         """An expression over sides' measures, over what rows have: the facts' values, and what tables give."""
         match expression:
             case Match(table):
-                return Operation("equal", (Shared(self._first(table), 0, 1), ONE))
+                return Operation("equal", (Shared(self._first(table) + slots[table + 1], 0, 1), ONE))
             case Payload(table, index, low, high):
-                return Shared(self._first(table) + 1 + index, min(low, 0), max(high, 0))
+                width = self.slots(table + 1) or 1
+                at = self._first(table) + (1 + index) * width + slots[table + 1]
+                return Shared(at, min(low, 0), max(high, 0))
             case Operation(operator, arguments):
-                return Operation(operator, tuple(self._at_rows(argument) for argument in arguments))
+                return Operation(operator, tuple(self._at_rows(argument, slots) for argument in arguments))
         return expression
 
     def _first(self, table: int) -> int:
-        """The place of what a table gives first, among all that is given."""
-        return sum(1 + len(measures) for measures in self.measures[1 : 1 + table])
+        """The place of what a table gives first, among all that is given: first whether there is a row."""
+        before = enumerate(self.measures[1 : 1 + table], 1)
+        return sum((self.slots(side) or 1) * (1 + len(measures)) for side, measures in before)
 
 
 def _all(conditions: Sequence[LocalExpression]) -> LocalExpression | None:

@@ -38,13 +38,15 @@ def by_lines(statement: Statement, contract: Contract) -> bool:
         if not isinstance(node, exp.Column):
             statement.refuse(node, "sql", f"People who are counted by {key.name} are grouped by labels here", HINT)
     inner = exp.Select(expressions=[exp.alias_(key.copy(), "key", quoted=True)])
+    lines = _Lines(statement, inner, key, labels)
+    tree.set("joins", [join for join in tree.args["joins"] if not lines.takes(join)])
     for place, node in enumerate(labels):
         inner.append("expressions", exp.alias_(node.copy(), f"group {place}", quoted=True))
     for part in ("from_", "joins", "where"):
         inner.set(part, tree.args.get(part))
         tree.set(part, None)
     inner.set("group", exp.Group(expressions=[key.copy(), *(node.copy() for node in labels)]))
-    lines = _Lines(statement, inner, key, labels)
+    lines.part_where()
     tree.set("expressions", [lines.selected(item) for item in tree.expressions])
     if group:
         tree.set("group", exp.Group(expressions=[lines.label(node) for node in labels]))
@@ -55,7 +57,7 @@ def by_lines(statement: Statement, contract: Contract) -> bool:
 def _counted(statement: Statement, contract: Contract) -> exp.Column | None:
     """The id by which people are counted, of a table that is joined on others alone."""
     tree = statement.tree
-    source, joins = tree.args.get("from_"), tree.args.get("joins") or []
+    source, joins = tree.args.get("from_"), [join for join in tree.args.get("joins") or [] if not _is_other(join)]
     nodes = [source.this, *(join.this for join in joins)] if source else []
     if not joins or not all(isinstance(node, exp.Table) for node in nodes):
         return None
@@ -67,12 +69,24 @@ def _counted(statement: Statement, contract: Contract) -> exp.Column | None:
         columns = count.this.find_all(exp.Column) if isinstance(count.this, exp.Distinct) else []
         for column in columns:
             found = _found(sides, column)
-            if found is None or found in joined or found[1] in shared or len(sides[found[0]].owners) > 1:
+            if found is None or len(sides[found[0]].owners) > 1:
+                continue
+            by = {name for name in shared if sides[found[0]].table.column(name)}
+            by |= {one[1] for one in joined if one is not None and one[0] == found[0]}
+            if not by or by == {found[1]}:
                 continue
             known = sides[found[0]].table.column(found[1])
             if known is not None and known.kind == "id":
                 return column
     return None
+
+
+def _is_other(join: exp.Join) -> bool:
+    """Whether a join asks which ids have other rows: LEFT JOIN (SELECT DISTINCT id FROM ..)."""
+    inner = join.this.this if isinstance(join.this, exp.Subquery) and join.side == "LEFT" else None
+    if not isinstance(inner, exp.Select) or len(inner.expressions) != 1:
+        return False
+    return bool(inner.args.get("distinct") or inner.args.get("group"))
 
 
 def _found(sides: list[Side], node: exp.Expr) -> tuple[int, str] | None:
@@ -93,6 +107,48 @@ class _Lines:
 
     def __init__(self, statement: Statement, inner: exp.Select, key: exp.Column, labels: list[exp.Expr]) -> None:
         self.statement, self.inner, self.key, self.labels = statement, inner, key, labels
+        self.others: dict[tuple[str, str], exp.Expr] = {}  # by the name of an id that others' rows have
+
+    def takes(self, join: exp.Join) -> bool:
+        """Take a join that asks which ids have other rows, if it is one."""
+        if not _is_other(join):
+            return False
+        select, alias = join.this.this, join.this.alias.lower()
+        (column,) = select.expressions
+        own, on, using = column.alias_or_name.lower(), join.args.get("on"), join.args.get("using") or []
+        ends = {on.this, on.expression} if isinstance(on, exp.EQ) else set()
+        named = {(end.table.lower(), end.name.lower()) for end in ends if isinstance(end, exp.Column)}
+        if named != {(alias, own), (self.key.table.lower(), self.key.name.lower())} and [
+            one.name.lower() for one in using
+        ] != [own]:
+            hint = f"LEFT JOIN of distinct ids q ON q.id = {self.key.sql()}"
+            self.statement.refuse(join, "sql", f"Other rows are joined by {self.key.name}, as people are counted", hint)
+        rows = exp.Filter(
+            this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=exp.Exists(this=select))
+        )
+        self.others[alias, own] = rows
+        return True
+
+    def part_where(self) -> None:
+        """Conditions on other rows go from the rows' WHERE to the lines'."""
+        where = self.inner.args.get("where")
+        parts = list(conjuncts(where.this if where else None))
+        of_lines = [made for part in parts if (made := self._of_line(part)) is not None]
+        rows = [part for part in parts if self._of_line(part) is None]
+        if of_lines:
+            self.inner.set("where", exp.Where(this=exp.and_(*rows)) if rows else None)
+            self.statement.tree.set("where", exp.Where(this=exp.and_(*of_lines)))
+
+    def _of_line(self, part: exp.Expr) -> exp.Expr | None:
+        """A condition that an id has other rows, or has none, as one of lines; None of any other."""
+        negated = isinstance(part, exp.Not)
+        test = part.this.unnest() if negated else part.unnest()
+        column = test.this if isinstance(test, exp.Is) and isinstance(test.expression, exp.Null) else None
+        rows = self.others.get((column.table.lower(), column.name.lower())) if isinstance(column, exp.Column) else None
+        if rows is None:
+            return None
+        kind = exp.GT if negated else exp.EQ
+        return kind(this=self._noted(rows), expression=exp.Literal.number(0))
 
     def label(self, node: exp.Expr) -> exp.Expr:
         """The lines' column that is this label."""
@@ -147,20 +203,28 @@ class _Lines:
         if node != self.key:
             self.statement.refuse(distinct, "sql", f"People are counted by {self.key.name} here", HINT)
         key = exp.column("key", ALIAS, quoted=True)
-        if not picked:
+        parts = [one for condition_ in picked for one in conjuncts(condition_)]
+        kept = [made for part in parts if (made := self._of_line(part)) is not None]
+        rows = [part for part in parts if self._of_line(part) is None]
+        if rows:
+            count = self._column(exp.Count(this=exp.Star(), big_int=True), exp.Where(this=exp.and_(*rows)))
+            kept.append(exp.GT(this=count, expression=exp.Literal.number(0)))
+        if not kept:
             return exp.Count(this=key, big_int=True)
-        rows = self._column(exp.Count(this=exp.Star(), big_int=True), exp.Where(this=exp.and_(*picked)))
-        some = exp.GT(this=rows, expression=exp.Literal.number(0))
-        return exp.Filter(this=exp.Count(this=key, big_int=True), expression=exp.Where(this=some))
+        return exp.Filter(this=exp.Count(this=key, big_int=True), expression=exp.Where(this=exp.and_(*kept)))
 
     def _column(self, aggregate: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
         """A column of lines that is this aggregate of their rows."""
         made = aggregate.copy()
         if condition is not None:
             made = exp.Filter(this=made, expression=condition.copy())
+        return self._noted(made)
+
+    def _noted(self, made: exp.Expr) -> exp.Expr:
+        """The lines' column that is this aggregate, noted once."""
         names = {one.this: one.alias for one in self.inner.expressions if isinstance(one, exp.Alias)}
         name = next((alias for one, alias in names.items() if one == made), None)
         if name is None:
             name = f"column {len(self.inner.expressions)}"
-            self.inner.append("expressions", exp.alias_(made, name, quoted=True))
+            self.inner.append("expressions", exp.alias_(made.copy(), name, quoted=True))
         return exp.column(name, ALIAS, quoted=True)

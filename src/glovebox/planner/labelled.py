@@ -129,6 +129,8 @@ class _Labelled:
             return exp.column("key", ALIAS, quoted=True)
         if item in self.labels:
             return self._free(alias, item)
+        if isinstance(item, exp.Filter) and isinstance(item.expression.this, exp.Exists):
+            return self._named(item)  # of all rows, whatever their labels
         return self._by_label(alias, item)
 
     def _ordered(self, node: exp.Expr) -> exp.Expr:
@@ -175,11 +177,15 @@ class _Labelled:
         if isinstance(aggregate, exp.Filter):
             both = exp.and_(aggregate.expression.this.copy(), rows)
             made = exp.Filter(this=aggregate.this.copy(), expression=exp.Where(this=both))
+        return self._named(made)
+
+    def _named(self, made: exp.Expr) -> exp.Expr:
+        """The lines' column that is this aggregate, noted once."""
         named = {one.this: one.alias for one in self.inner.expressions if isinstance(one, exp.Alias)}
         name = next((alias for one, alias in named.items() if one == made), None)
         if name is None:
             name = f"column {len(self.inner.expressions)}"
-            self.inner.append("expressions", exp.alias_(made, name, quoted=True))
+            self.inner.append("expressions", exp.alias_(made.copy(), name, quoted=True))
         return exp.column(name, ALIAS, quoted=True)
 
 

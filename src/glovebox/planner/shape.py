@@ -136,7 +136,12 @@ def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray
 def star_shape(source: Star) -> StarShape:
     """The shape of a star join: each total of the plan is one for each bucket."""
     dimensions = tuple(
-        StarDimension(TableSize(one.table.lines, len(one.table.measures)), one.table.party, one.given, one.of_lines)
+        StarDimension(
+            TableSize(one.table.lines, len(one.table.measures) * one.table.width),
+            one.table.party,
+            one.given,
+            one.of_lines,
+        )
         for one in source.dimensions
     )
     sizes = source.facts.lines, source.facts.party, source.helper

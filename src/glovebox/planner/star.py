@@ -134,6 +134,10 @@ class _Reading:
         if isinstance(node, exp.Column) and facts.scope.find(node) == (0, facts.line):
             column = replaced(facts.line, name=name, unique=True, required=False)
             return self._add(column, Term(there=equal(PERSON, 1)))
+        if isinstance(node, exp.Filter) and isinstance(node.expression.this, exp.Exists):
+            whole = facts.of_line(facts.add_rows(node.expression.this.this))
+            column = Column(name, "integer", required=True, low=0, high=whole.high, may=("filter",))
+            return self._add(column, Term(whole))
         condition, inner = (node.expression.this, node.this) if isinstance(node, exp.Filter) else (None, node)
         bits = facts.bit(condition)
         match inner:
@@ -268,20 +272,21 @@ class LineMeeting(Meeting):
                 for place, band in enumerate(bands)
             ]
             for number, total in enumerate(totals.totals):
-                counted, value = self._measured(totals.measures[0][total.query or 0])
+                counted, value = self._counted(totals.measures[0][total.query or 0])
                 for picked in itertools.product(*bits):
                     choice = both(here, counted, *(bit for _, bit in picked))
-                    found[number, tuple(at for at, _ in picked)] = self._total(total, choice, value)
+                    found[number, tuple(at for at, _ in picked)] = self.total(total, choice, value)
         return tuple(found[place] for place in sorted(found))
 
     def _name(self, band: Band) -> str:
         expression = band.value.expression if band.value else None
         return expression.name if isinstance(expression, ColumnRef) else ""
 
-    def _measured(self, measure: Measure) -> tuple[Bit, Number | None]:
+    def _counted(self, measure: Measure) -> tuple[Bit, Number | None]:
+        """Where a measure of a line counts, and what it adds; people are lines with an id."""
         if measure.kind == "people" and measure.expression is None:
             return equal(PERSON, 1), None
-        return super()._measured(measure)
+        return self.measured(measure, self.sharing)
 
 
 def star_of(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tuple[Star, tuple[Total, ...]]:
