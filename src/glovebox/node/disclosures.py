@@ -10,7 +10,7 @@ import msgspec
 from glovebox.contract.terms import Contract
 from glovebox.node.messages import Proposal
 from glovebox.node.state import Disclosure, State
-from glovebox.planner.plan import Plan, local_query
+from glovebox.planner.plan import Plan, local_query, own_queries
 from glovebox.schema.expressions import Call, ColumnRef, Expression
 from glovebox.schema.local import LocalQuery
 
@@ -25,7 +25,8 @@ def disclose(
     query = local_query(plan, party)
     if query is None:
         return
-    columns = ",".join(dict.fromkeys(column for one in query.tables for column in _columns(one)))
+    every = [one for each in own_queries(plan, party) for one in each.tables]
+    columns = ",".join(dict.fromkeys(column for one in every for column in _columns(one)))
     receivers = ",".join(contract.names(plan.receivers))
     packed, told = msgspec.msgpack.encode(query), ",".join(map(bytes.hex, close))
     session, statement = proposal.session, proposal.statement
@@ -54,6 +55,7 @@ def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> d
 def _columns(query: LocalQuery) -> Iterator[str]:
     """The columns that an answer is made of: those counted by or summed, those of the groups, and of the filter."""
     yield from [query.ids, *query.keys] if query.ids else []
+    yield from query.facts.keys if query.facts else ()
     yield from (grouping.column for grouping in query.groupings if grouping.column)
     for expression in (*(measure.expression for measure in query.measures), query.where):
         yield from _named(expression)

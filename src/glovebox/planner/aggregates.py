@@ -201,6 +201,8 @@ class Totals:
         found = self.scope.sides[side]
         if found.table.person == "row":
             return 1
+        if found.lines and found.lines.free:
+            return found.table.rows  # a line stands in many groups
         owners = len(found.owners) if self.several else 1
         ids = found.ids or next((column for column in found.table.columns if column.kind == "id"), None)
         return owners * (rows_of_id(found.table, ids) if ids else found.table.rows)
