@@ -133,7 +133,7 @@ class FactRows:
             ids = [pair for pair in every if self.facts.table.column(pair[0]) in self._ids]
             keys = every if self._key(side, every) else ids
             self.keys[side] = self._key(side, keys) or self._no_key(joins[0], side)
-            others += [part for pair in every if pair not in keys and (part := pair[2]) is not None]
+            others += [left for *_, left in (pair for pair in every if pair not in keys) if left is not None]
         return others
 
     @property
