@@ -6,7 +6,6 @@ The protocol runs among parties of one process; `tests/suites/test_practitioners
 import asyncio
 import csv
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -65,12 +64,6 @@ def rows_of(columns, unique):
     )
 
 
-def at_most_two(rows):
-    """The rows of a person but for the first two are left out."""
-    seen = Counter()
-    return [row for row in rows if row["person"] is None or seen.update([row["person"]]) or seen[row["person"]] < 3]
-
-
 def computed(question, tables, contract=CONTRACT):
     plan = plan_question(contract, question, {}, 0)
     assert isinstance(plan.source, Star)
@@ -104,11 +97,10 @@ def check(question, tables, keys=0):
         assert all(map(same, row, other)), (question, row, other)
 
 
-FEW = settings(max_examples=12, deadline=None)
+FEW = settings(max_examples=6, deadline=None)
 F, D, E = (
     rows_of(columns, unique) for columns, unique in zip(list(TABLES.values())[:3], ("", "item", "person"), strict=True)
 )
-G = rows_of(TABLES["p2", "g"], "").map(at_most_two)
 MADE = {
     "n": "COUNT(*)", "b": "COUNT(DISTINCT f.basket)", "t": "SUM(f.x)", "m": "SUM(f.x * d.price)", "l": "COUNT(f.x)",
     "late": "COUNT(*) FILTER (WHERE f.week >= d.since)", "u": "SUM(d.price) FILTER (WHERE f.c = 'u')",
@@ -155,30 +147,6 @@ def test_people_counted_by_another_id_by_labels(f, d, e, keys):
 
 
 @FEW
-@given(
-    F,
-    D,
-    E,
-    G,
-    st.sampled_from(["g.s", "f.c", ""]),
-    st.sampled_from(["", " AND f.week < g.since + 4", " AND g.s <> 'u'"]),
-)
-def test_rows_that_meet_several_of_a_person_and_who_has_others(f, d, e, g, key, window):
-    columns = (
-        "COUNT(DISTINCT f.person) AS p, COUNT(DISTINCT CASE WHEN old.person IS NULL THEN f.person END) AS fresh, "
-        "COUNT(*) AS n, SUM(f.x) AS s"
-    )
-    old = "(SELECT DISTINCT h.person FROM f h JOIN d i ON i.item = h.item AND i.price > 2 WHERE h.week < 4) old"
-    question = (
-        f"SELECT {key + ', ' if key else ''}{columns} "
-        f"FROM g JOIN f ON f.person = g.person AND f.week >= g.since{window} "
-        f"JOIN d ON d.item = f.item AND d.price > 2 LEFT JOIN {old} ON old.person = f.person"
-        f"{' GROUP BY ' + key if key else ''}"
-    )
-    check(question, (f, d, e, g), bool(key))
-
-
-@FEW
 @given(F, D, E, st.sampled_from(["x.k < y.k", "x.k <> y.k", "x.k >= y.k AND x.k = 'w'"]))
 def test_pairs_of_labels_of_a_key(f, d, e, pair):
     of = "(SELECT DISTINCT f.basket, d.k FROM f JOIN d ON d.item = f.item WHERE f.basket IS NOT NULL)"
@@ -203,7 +171,8 @@ LINES = "(SELECT f.person, COUNT(*) AS n FROM f JOIN d ON d.item = f.item GROUP 
     ("question", "sentence"),
     [
         (
-            f"SELECT COUNT(DISTINCT f.person) AS n FROM f JOIN d USING (item) LEFT JOIN {OLD} ON old.person = f.person",
+            "SELECT COUNT(DISTINCT f.person) AS n FROM f JOIN d USING (item) "
+            f"LEFT JOIN {OLD} ON old.person = f.person WHERE old.person IS NULL",
             "under other conditions here",
         ),
         (f"SELECT COUNT(*) AS n FROM {LINES} JOIN d ON d.item = q.person", "by their id, as the contract joins it"),
