@@ -40,6 +40,9 @@ def labelled(statement: Statement, contract: Contract) -> dict[str, Column]:
     conditions = [part for join in joins for part in reading.others(join)]
     where = tree.args.get("where")
     conditions += [*conjuncts(where.this if where else None)]
+    for item in tree.expressions:
+        if isinstance(item, exp.Column):
+            item.replace(exp.alias_(item.copy(), item.name, quoted=True))  # it keeps its name
     for part in ("expressions", "group"):
         for node in _listed(tree.args.get(part)):
             node.replace(reading.named(node)) if node.parent else None
