@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -392,7 +391,7 @@ def shards_met(shape: JoinShape, number: int) -> Blocks:
     return Blocks(numbers * number, numbers, numbers)
 
 
-def fresh(ctx: Context, summed: Sequence[Total], sums: U64) -> U64 | None:
+def fresh(ctx: Context, summed: tuple[Total, ...], sums: U64) -> U64 | None:
     """Re-randomise shares, (totals, groups), by a key that TABLE lacks; in their rings, or carries show (psi.md 8)."""
     if ctx.role not in OTHER:
         return None
