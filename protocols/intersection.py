@@ -50,7 +50,7 @@ U64 = NDArray[np.uint64]
 
 NARROW_ROWS = 1 << 24  # rows of QUERY with all padding: n 2^-64 stays under 2^-40 (psi.md 5)
 MOST_ROWS = 1_000_000_000  # with padding 64 shards of under 2^24 rows; n 2^-72 is under 2^-42
-MOST_ROWS_OF_KEYS = 1 << 20  # by several keys, whose rows are one shard: a GB of memory
+MOST_ROWS_OF_KEYS = 1 << 20  # by several keys, whose rows are one shard: 1.5 GiB at each
 MATCH = Match(0)
 
 
