@@ -115,7 +115,47 @@ def test_groups_under_one_total_stand_side_by_side_for_the_protocol():
 
 
 @pytest.mark.parametrize(("others", "said"), [
-    ([ALL], "the last group that shows is suppressed, too"), ([A, B], "if one group is suppressed, all are"),
+    ([ALL], "the last group that shows is suppressed, too"), ([A, B], "if one is suppressed, all are"),
 ])  # fmt: skip
 def test_explain_says_what_more_is_hidden(others, said):
     assert said in in_words(planned(BOTH, *others), agreed(BOTH, *others))
+
+
+MATCHED = """
+[[table]]
+owner = "p0"
+name = "e"
+rows = 500
+[table.columns]
+id = { type = "id", form = "integer", unique = true }
+a = { type = "category", values = ["u", "v"], may = ["group"] }
+
+[[table]]
+owner = "p1"
+name = "d"
+rows = 500
+[table.columns]
+id = { type = "id", form = "integer", unique = true }
+c = { type = "category", values = ["x", "y"], may = ["group"] }
+
+[rules]
+join = [["e.id", "d.id"]]
+ask = ["p0"]
+receive = ["p0"]
+groups_of_at_least = 5
+questions = "approved"
+
+[[question]]
+name = "q0"
+sql = "SELECT WHAT, COUNT(*) AS n FROM e LEFT JOIN d ON d.id = e.id GROUP BY 1"
+"""
+
+
+@pytest.mark.parametrize(("what", "hidden"), [
+    ("NOT d.id IS NULL AS found", Nested(())), ("e.id IN (SELECT id FROM d) AS found", Nested(())),
+    ("d.c", Nested(())), ("e.a", None),
+])  # fmt: skip
+def test_of_rows_with_and_without_a_match_their_owner_knows_the_sum(what, hidden):
+    text = MATCHED.replace("WHAT", what)
+    text = text if "IN (" not in what else text.replace(" LEFT JOIN d ON d.id = e.id", "")
+    assert plan_question(parse_contract((HEAD + text).encode()), "q0", {}, 0).nested == hidden

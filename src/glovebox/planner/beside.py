@@ -96,7 +96,7 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
         return False  # one owner's alone, which is refused
     apart = sum(map(len, held)) == len(owners)
     if apart and max(map(len, held)) == 1:
-        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
+        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and groups_by(tree, nodes[1])
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
         return True
     stacks = [node for node, owners in zip(nodes, held, strict=True) if len(owners) > 1]
@@ -104,7 +104,7 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
     return counted and not contract.privacy and not _rows_of(statement, contract, given, stacks[0]).table.apart
 
 
-def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
+def groups_by(tree: exp.Select, node: exp.Expr) -> bool:
     """Whether groups are made by a column of a table that the question calls by its name."""
     group = tree.args.get("group")
     keys = [
@@ -114,9 +114,8 @@ def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
     ]
     named = {item.alias.lower(): item.this for item in tree.expressions if isinstance(item, exp.Alias)}
     keys = [named.get(key.name.lower(), key) if isinstance(key, exp.Column) and not key.table else key for key in keys]
-    return any(
-        column.table.lower() == node.alias_or_name.lower() for key in keys for column in key.find_all(exp.Column)
-    )
+    name = node.alias_or_name.lower()
+    return any(column.table.lower() == name for key in keys for column in key.find_all(exp.Column))
 
 
 def _kind(statement: Statement, join: exp.Join) -> Kind:

@@ -226,12 +226,12 @@ def _exact(plan: Plan) -> list[str]:
 
 
 def _beside(plan: Plan) -> list[str]:
-    """What more is hidden because other questions tell totals of the groups."""
+    """What more is hidden because totals of the groups are known."""
     if plan.nested is None:
         return []
-    told = "other questions of the contract tell totals of these groups"
     if not plan.nested.levels:
-        return [f"{told}, by other columns each: if one group is suppressed, all are"]
+        return ["other questions, or an owner's own rows, tell totals of these groups: if one is suppressed, all are"]
+    told = "other questions of the contract tell totals of these groups"
     return [f"{told}: where a small group could be told by subtraction, the last group that shows is suppressed, too"]
 
 

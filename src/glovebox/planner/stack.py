@@ -121,16 +121,18 @@ def union_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
 
 def _selects(statement: Statement, node: exp.Expr) -> Iterator[exp.Select]:
     if isinstance(node, exp.Union):
-        if node.args.get("distinct") is not False:
-            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL")
+        rest = [part for part in node.args if node.args[part] and part not in ("this", "expression")]
+        if rest or node.args.get("distinct") is not False:
+            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL, and nothing behind it")
         yield from _selects(statement, node.this)
         yield from _selects(statement, node.expression)
         return
     if not isinstance(node, exp.Select) or not node.args.get("from_"):
         statement.refuse(node, "sql", "This cannot be stacked", WHOLE)
-    for part in ("joins", "group", "order", "distinct"):
-        if node.args.get(part):
-            statement.refuse(node, "sql", f"{part.upper()} has no place in a part of a UNION ALL", WHOLE)
+    for part in node.args:
+        if node.args[part] and part not in ("expressions", "from_", "where"):
+            sentence = f"{part.strip('_').upper()} has no place in a part of a UNION ALL"
+            statement.refuse(node, "sql", sentence, WHOLE)
     yield node
 
 

@@ -3,6 +3,7 @@
 An answer's groups add to totals by any of its group columns, so two answers have in common those by the columns that
 both have, and if none the total of all. Where both group by different bands of one column it is not told here which
 totals are common: then all groups of an answer show, or none.
+So too where a LEFT JOIN's match makes groups, whose sums over both the owner of the rows knows.
 Only approved questions can be asked where answers are exact, so all of them are known. Two count the same rows if they
 read the same tables, joined alike, under the same conditions; how conditions are written counts, but for their order.
 """
@@ -20,6 +21,7 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.errors import Refused
 from glovebox.planner.bands import keys_of
+from glovebox.planner.beside import groups_by
 from glovebox.planner.gathering import selects_of_persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
@@ -45,6 +47,8 @@ def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_grou
     contract = scope.contract
     if contract.privacy or contract.rules.questions != "approved" or contract.rules.groups_of_at_least < 2:
         return None
+    if _by_match(scope):
+        return Nested(())
     asked = _asked(contract)
     own_rows, own = asked.get(name, (None, frozenset()))  # a match check has no groups
     others = [columns for rows, columns in asked.values() if rows == own_rows and not own <= columns]
@@ -77,6 +81,13 @@ def nesting_of(plan: Plan) -> Nesting | None:
     places = np.arange(math.prod(sizes)).reshape(sizes).transpose(axes).reshape(-1)
     totals = tuple(math.prod(sizes[axis] for axis in level) for level in plan.nested.levels)
     return Nesting(tuple(places.tolist()), totals, plan.nested.several)
+
+
+def _by_match(scope: Scope) -> bool:
+    """Whether groups are of rows that match and of those that do not: whoever has the rows knows how many both are."""
+    tree = scope.statement.tree
+    joined = [join.this for join in tree.args.get("joins") or [] if join.side in ("LEFT", "FULL")]
+    return any(groups_by(tree, node) for node in joined)
 
 
 @lru_cache(64)
