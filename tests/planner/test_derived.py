@@ -118,7 +118,7 @@ def test_two_owners_sub_queries_meet(a, d, question):
         ("(SELECT id, MAX(day) AS d FROM a GROUP BY id) q JOIN b USING (id)", "least or greatest numbers"),
         ("(SELECT id, SUM(z) AS n FROM a GROUP BY id) q JOIN b USING (id)", "may not be summed"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q", "who can ask its own database"),
-        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "does not join"),
+        ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "Two of these tables are one owner's"),
         (
             "(SELECT id, COUNT(*) AS n FROM a GROUP BY id HAVING COUNT(*) > 1) q JOIN b USING (id)",
             "HAVING has no place",

@@ -140,8 +140,8 @@ c = { type = "category", values = ["x", "y"], may = ["group"] }
 
 [rules]
 join = [["e.id", "d.id"]]
-ask = ["p0"]
-receive = ["p0"]
+ask = ["p2"]
+receive = ["p2"]
 groups_of_at_least = 5
 questions = "approved"
 
@@ -158,4 +158,4 @@ sql = "SELECT WHAT, COUNT(*) AS n FROM e LEFT JOIN d ON d.id = e.id GROUP BY 1"
 def test_of_rows_with_and_without_a_match_their_owner_knows_the_sum(what, hidden):
     text = MATCHED.replace("WHAT", what)
     text = text if "IN (" not in what else text.replace(" LEFT JOIN d ON d.id = e.id", "")
-    assert plan_question(parse_contract((HEAD + text).encode()), "q0", {}, 0).nested == hidden
+    assert plan_question(parse_contract((HEAD + text).encode()), "q0", {}, 2).nested == hidden
