@@ -72,12 +72,14 @@ def side_by_side(statement: Statement, contract: Contract, given: Mapping[str, T
     _check_contract(statement, contract, parts)
     owners = sorted({owner for part in parts for owner in part.owners})
     columns, where = _columns(parts, owners)
+    by_match = any(kind in ("left", "full") and _groups_by(tree, node) for kind, node in zip(kinds, nodes, strict=True))
     renamed(statement, [column.column.name for column in columns], [part.name for part in parts])
     queries = tuple(_query(contract, parts, owner) for owner in owners)
     first = parts[0].gathering.side
     branches = tuple(branch for part in parts for branch in part.gathering.side.branches)
     table = replaced(first.table, rows=max(query.lines for query in queries))
-    return side_of(replace(first, branches=branches, table=table), Persons(queries, tuple(columns), where), "")
+    persons = Persons(queries, tuple(columns), where, by_match=by_match)
+    return side_of(replace(first, branches=branches, table=table), persons, "")
 
 
 def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) -> bool:
@@ -96,7 +98,7 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
         return False  # one owner's alone, which is refused
     apart = sum(map(len, held)) == len(owners)
     if apart and max(map(len, held)) == 1:
-        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and groups_by(tree, nodes[1])
+        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
         return True
     stacks = [node for node, owners in zip(nodes, held, strict=True) if len(owners) > 1]
@@ -104,7 +106,7 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
     return counted and not contract.privacy and not _rows_of(statement, contract, given, stacks[0]).table.apart
 
 
-def groups_by(tree: exp.Select, node: exp.Expr) -> bool:
+def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
     """Whether groups are made by a column of a table that the question calls by its name."""
     group = tree.args.get("group")
     keys = [

@@ -49,9 +49,11 @@ class Persons:
     """Who is at one owner at least. queries: each owner's own part, a line a person, without measures.
 
     where: what a person's columns must meet (HAVING). events: of rows that stand apart, whose columns are each row's.
+    by_match: groups are made by what a LEFT JOIN's match has, or by whether there is one.
     """
 
     queries: tuple[LocalQuery, ...]
     columns: tuple[Gathered, ...]
     where: Expression | None = None
     events: Events | None = None
+    by_match: bool = False

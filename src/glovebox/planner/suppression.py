@@ -21,7 +21,6 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.errors import Refused
 from glovebox.planner.bands import keys_of
-from glovebox.planner.beside import groups_by
 from glovebox.planner.gathering import selects_of_persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
@@ -47,7 +46,7 @@ def nested(scope: Scope, keys: Sequence[Key], places: Sequence[int], person_grou
     contract = scope.contract
     if contract.privacy or contract.rules.questions != "approved" or contract.rules.groups_of_at_least < 2:
         return None
-    if _by_match(scope):
+    if any(side.persons and side.persons.by_match for side in scope.sides):
         return Nested(())
     asked = _asked(contract)
     own_rows, own = asked.get(name, (None, frozenset()))  # a match check has no groups
@@ -81,13 +80,6 @@ def nesting_of(plan: Plan) -> Nesting | None:
     places = np.arange(math.prod(sizes)).reshape(sizes).transpose(axes).reshape(-1)
     totals = tuple(math.prod(sizes[axis] for axis in level) for level in plan.nested.levels)
     return Nesting(tuple(places.tolist()), totals, plan.nested.several)
-
-
-def _by_match(scope: Scope) -> bool:
-    """Whether groups are of rows that match and of those that do not: whoever has the rows knows how many both are."""
-    tree = scope.statement.tree
-    joined = [join.this for join in tree.args.get("joins") or [] if join.side in ("LEFT", "FULL")]
-    return any(groups_by(tree, node) for node in joined)
 
 
 @lru_cache(64)
