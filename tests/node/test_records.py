@@ -1,11 +1,14 @@
 """The signed receipt comes later to who was not there, and only one that all of its parties signed."""
 
+import asyncio
 from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
 
+from glovebox.audit.receipts import endorse, fields_of, receipt_text, signed_receipt
 from glovebox.errors import IntegrityError
+from glovebox.node import records
 from glovebox.node.contracts import read_contract
 from glovebox.node.evidence import verify_home
 from glovebox.node.records import take_record
@@ -65,13 +68,34 @@ def test_a_record_that_not_all_signed_is_not_kept(answered, change, said):
         take_record(SimpleNamespace(), read_contract(fleet.contract), change(answer.receipt))
 
 
-def test_one_partys_word_is_no_record(answered):
-    """A receipt in which a party names itself alone, and signs: true as a signature, and no session."""
-    from glovebox.audit.receipts import endorse, fields_of, receipt_text, signed_receipt
-
+@pytest.mark.parametrize(
+    ("parties", "session"), [(("beta",), None), (("beta",), "zz"), (("alpha", "beta", "notary"), "zz")]
+)
+def test_a_receipt_of_no_session_is_no_record(answered, parties, session):
+    """In one a party names itself alone, and signs: true as a signature, and no session; so is what is no id."""
     fleet, answer = answered
     fields = fields_of(answer.receipt.partition("\n\n")[0])
-    text = receipt_text(fields | {"computed by": "beta", "receivers": "beta", "asker": "beta"})
-    made = signed_receipt(text, {"beta": endorse(fleet.homes["beta"].key(), text)})
+    named = {"computed by": ", ".join(parties), "receivers": parties[0], "asker": parties[0]}
+    text = receipt_text(fields | named | {"session": session or fields["session"]})
+    made = signed_receipt(text, {party: endorse(fleet.homes[party].key(), text) for party in parties})
     with pytest.raises(IntegrityError, match="of no session"):
         take_record(SimpleNamespace(), read_contract(fleet.contract), made)
+
+
+async def test_whatever_comes_from_one_party_the_others_are_asked(answered, monkeypatch):
+    fleet, _ = answered
+    contract, asked = read_contract(fleet.contract), []
+
+    async def hostile(node, contract, party):
+        asked.append(party)
+        match party:
+            case 0:
+                raise ValueError
+            case 1:
+                await asyncio.Event().wait()
+
+    monkeypatch.setattr(records, "FETCH_S", 0.01)
+    monkeypatch.setattr(records, "_fetch", hostile)
+    monkeypatch.setattr(records, "_others", lambda node: [(contract, party) for party in range(4)])
+    assert not await records._are_fetched(SimpleNamespace())
+    assert asked == [0, 1, 2, 3]

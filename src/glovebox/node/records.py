@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from typing import TYPE_CHECKING
 
 import structlog
 
 from glovebox.audit.receipts import fields_of
 from glovebox.contract.terms import Contract
-from glovebox.errors import GloveboxError, IntegrityError
+from glovebox.errors import IntegrityError, PeerLost
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.evidence import verify_receipt_of
 from glovebox.node.greeting import shared_contracts
@@ -31,6 +30,7 @@ FIRST_S, EVERY_S = 5.0, 3600.0
 ANSWER_S = 10.0
 MOST_ROWS, MOST_BYTES = 256, 2 << 20  # of one reply, which must fit in a control message
 MOST_REPLIES = 1000  # of one contact
+FETCH_S = 60.0  # of one contact: a slow party keeps the next one waiting no longer, and goes on where it was
 
 report = structlog.get_logger()
 
@@ -39,14 +39,25 @@ async def keep_records(node: Node) -> None:
     """Fetch what this node lacks from the others, until cancelled."""
     pause = FIRST_S
     while True:
-        reached = [await _is_fetched(node, contract, party) for contract, party in _others(node)]
-        pause = EVERY_S if all(reached) else min(4 * pause, EVERY_S)
+        pause = EVERY_S if await _are_fetched(node) else min(4 * pause, EVERY_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await node.lacks_receipt.wait()
                 pause = FIRST_S
                 await asyncio.sleep(pause)  # the others may be about to keep it
         node.lacks_receipt.clear()
+
+
+async def _are_fetched(node: Node) -> bool:
+    """Ask every party; whether all were reached. Whatever goes wrong with one, the others are asked, now and later."""
+    reached = True
+    try:
+        for contract, party in _others(node):
+            reached &= await _is_fetched(node, contract, party)
+    except Exception as problem:
+        report.warning("the records were not fetched", reason=type(problem).__name__)
+        return False
+    return reached
 
 
 def _others(node: Node) -> list[tuple[Contract, int]]:
@@ -62,43 +73,51 @@ async def _is_fetched(node: Node, contract: Contract, party: int) -> bool:
     """Fetch from one party what it keeps and this one lacks; whether it was reached and answered as it should."""
     stated = contract.parties[party]
     try:
-        link = await open_control(node.key, stated.key, stated.name, stated.address, node.settings.deadline_s)
-    except GloveboxError:
+        async with asyncio.timeout(FETCH_S):
+            await _fetch(node, contract, party)
+    except PeerLost:
         return False
-    try:
-        await _fetch(node, contract, party, link)
-    except (GloveboxError, OSError, sqlite3.OperationalError) as problem:
+    except Exception as problem:
         report.info("no records came", party=stated.name, reason=type(problem).__name__)
         return False
-    finally:
-        await link.close()
     return True
 
 
-async def _fetch(node: Node, contract: Contract, party: int, link: ControlLink) -> None:
-    me, key = node.number_in(contract), contract.parties[party].key
+async def _fetch(node: Node, contract: Contract, party: int) -> None:
+    stated, me = contract.parties[party], node.number_in(contract)
     since = node.state.looked_through(contract.hash, party)
-    for _ in range(MOST_REPLIES):
-        await link.send(signed(node.key, me, Records(contract.hash, since)))
-        kept = open_signed(await link.receive(ANSWER_S), key, Kept)
-        for text in kept.receipts:
-            take_record(node, contract, text)
-        if kept.until <= since:
-            return
-        since = kept.until
-        node.state.look_through(contract.hash, party, since)
+    link = await open_control(node.key, stated.key, stated.name, stated.address, node.settings.deadline_s)
+    try:
+        for _ in range(MOST_REPLIES):
+            await link.send(signed(node.key, me, Records(contract.hash, since)))
+            kept = open_signed(await link.receive(ANSWER_S), stated.key, Kept)
+            for text in kept.receipts:
+                take_record(node, contract, text)
+            if kept.until <= since:
+                return
+            since = kept.until
+            node.state.look_through(contract.hash, party, since)
+    finally:
+        await link.close()
 
 
 def take_record(node: Node, contract: Contract, text: str) -> None:
     """Keep a receipt that this node lacks, and log it. IntegrityError if not all of its parties signed it."""
     fields = verify_receipt_of(contract, text)
-    session = bytes.fromhex(fields.get("session", ""))
     signers = {*fields["computed by"].split(", "), *fields["receivers"].split(", "), fields["asker"]}
-    if len(session) != SESSION_BYTES or len(signers) < min(3, len(contract.parties)):
+    session = _session_of(fields) if len(signers) >= min(3, len(contract.parties)) else b""
+    if len(session) != SESSION_BYTES:
         raise IntegrityError("this receipt is of no session", step="records")
     if node.state.receipt(session) is None:
         node.state.store_receipt(session, text)
         node.log.write("delivered", session=session.hex())
+
+
+def _session_of(fields: dict[str, str]) -> bytes:
+    try:
+        return bytes.fromhex(fields.get("session", ""))
+    except ValueError as problem:
+        raise IntegrityError("this receipt is of no session", step="records") from problem
 
 
 async def give_records(node: Node, link: ControlLink, envelope: Signed, wanted: Records) -> None:
