@@ -99,3 +99,20 @@ async def test_whatever_comes_from_one_party_the_others_are_asked(answered, monk
     monkeypatch.setattr(records, "_others", lambda node: [(contract, party) for party in range(4)])
     assert not await records._are_fetched(SimpleNamespace())
     assert asked == [0, 1, 2, 3]
+
+
+def test_a_reply_holds_receipts_of_its_contract_and_no_more_bytes_than_a_message_takes(tmp_path, monkeypatch):
+    contract = SimpleNamespace(name="test", version=1, hash=b"c" * 32)
+    monkeypatch.setattr(records, "MOST_BYTES", 1000)
+    with closing(State(tmp_path / "state.sqlite")) as state:
+        for number in range(5):
+            field = records.contract_field(contract) if number else "other v1 sha256:" + "0" * 64
+            text = receipt_text({"contract": field, "statement": "\N{SNOWMAN}" * 150, "session": f"{number:032x}"})
+            state.store_receipt(number.to_bytes(16), text)
+        kept, sizes, since = records._kept(SimpleNamespace(state=state), contract, 0), [], 0
+        while kept.until > since:
+            sizes.append(sum(len(text.encode()) for text in kept.receipts))
+            since, kept = kept.until, records._kept(SimpleNamespace(state=state), contract, kept.until)
+    assert since == 4
+    assert len(sizes) == 4
+    assert all(450 < size <= 1000 for size in sizes)

@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from glovebox.audit.receipts import receipt_text
 from glovebox.errors import IntegrityError
 from glovebox.node.state import Binding, State
 
@@ -57,3 +58,16 @@ def test_another_versions_state_is_refused(state, tmp_path):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(IntegrityError, match="another version"):
         State(tmp_path / "state.sqlite")
+
+
+def test_receipts_are_counted_within_their_contract(state):
+    """How many there are under other contracts is nothing that a party of one is told."""
+    first, second = ("test v1 sha256:" + digit * 64 for digit in "ab")
+    texts = [receipt_text({"contract": first if n % 3 else second, "session": f"{n:032x}"}) for n in range(9)]
+    for number, text in enumerate(texts):
+        state.store_receipt(number.to_bytes(16), text)
+    assert state.receipts_of(second, 0, 9) == texts[::3]
+    assert state.receipts_of(second, 1, 1) == texts[3:4]
+    state.store_receipt((0).to_bytes(16), texts[0])  # once more: whoever has counted goes on behind what it has
+    assert state.receipts_of(second, 2, 9) == texts[6:7]
+    assert state.receipts_of(second, 3, 9) == []

@@ -56,7 +56,7 @@ def receipt_for(
         return ", ".join(contract.parties[party].name for party in parties)
 
     fields = {
-        "contract": f"{contract.name} v{contract.version} sha256:{contract.hash.hex()}",
+        "contract": contract_field(contract),
         "statement": proposal.statement,
         "parameters": ", ".join(f"{name}={value}" for name, value in sorted(proposal.parameters.items())) or "none",
         "asker": names([plan.asker]),
@@ -81,6 +81,11 @@ def receipt_for(
         fields[f"version at {name}"] = acceptance.version
         fields[log_field(name)] = logs[party]
     return receipt_text(fields | {"began": began, "ended": ended, "commitment": commitment})
+
+
+def contract_field(contract: Contract) -> str:
+    """The receipt's field for its contract."""
+    return f"{contract.name} v{contract.version} sha256:{contract.hash.hex()}"
 
 
 def log_field(party: str) -> str:

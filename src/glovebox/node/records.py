@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from glovebox.audit.receipts import fields_of
 from glovebox.contract.terms import Contract
 from glovebox.errors import IntegrityError, PeerLost
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.evidence import verify_receipt_of
 from glovebox.node.greeting import shared_contracts
 from glovebox.node.messages import SESSION_BYTES, Kept, Records, Signed, open_signed, signed
+from glovebox.node.receipt import contract_field
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
@@ -134,11 +134,10 @@ async def give_records(node: Node, link: ControlLink, envelope: Signed, wanted: 
 
 def _kept(node: Node, contract: Contract, since: int) -> Kept:
     found: list[str] = []
-    until = since
-    for number, text in node.state.receipts_after(since, MOST_ROWS):
-        if sum(map(len, found)) + len(text) > MOST_BYTES and found:
+    size = 0
+    for text in node.state.receipts_of(contract_field(contract), since, MOST_ROWS):
+        size += len(text.encode())
+        if size > MOST_BYTES and found:
             break
-        until = number
-        if fields_of(text.partition("\n\n")[0])["contract"].endswith(f"sha256:{contract.hash.hex()}"):
-            found.append(text)
-    return Kept(contract.hash, tuple(found), until)
+        found.append(text)
+    return Kept(contract.hash, tuple(found), since + len(found))

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS disclosures (
     columns TEXT NOT NULL, receivers TEXT NOT NULL, statement TEXT NOT NULL, query BLOB NOT NULL,
     close TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS looked_through (
+CREATE TABLE IF NOT EXISTS records_seen (
     contract BLOB NOT NULL, party INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (contract, party)) STRICT;
 """
 
@@ -233,7 +233,10 @@ class State:
     def store_receipt(self, session: bytes, text: str) -> None:
         """Keep the signed receipt and move the session to `signed`."""
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO receipts VALUES (?, ?)", (session, text))
+            db.execute(  # a text that comes again keeps its place: others have counted up to it
+                "INSERT INTO receipts VALUES (?, ?) ON CONFLICT (session) DO UPDATE SET text = excluded.text",
+                (session, text),
+            )
             db.execute("UPDATE sessions SET state = 'signed', changed = ? WHERE session = ?", (time.time(), session))
 
     def receipt(self, session: bytes) -> str | None:
@@ -245,20 +248,25 @@ class State:
         """Every signed receipt with its session."""
         return self._db.execute("SELECT session, text FROM receipts ORDER BY rowid").fetchall()
 
-    def receipts_after(self, number: int, most: int) -> list[tuple[int, str]]:
-        """The next receipts in the order in which they were kept, each with its number."""
-        return self._db.execute(
-            "SELECT rowid, text FROM receipts WHERE rowid > ? ORDER BY rowid LIMIT ?", (number, most)
-        ).fetchall()
+    def receipts_of(self, contract: str, since: int, most: int) -> list[str]:
+        """The next signed receipts of one contract, in the order in which they were kept. since: how many to pass over.
+
+        contract: its field in the receipt's text, where it is a line of its own and no value breaks a line.
+        """
+        rows = self._db.execute(
+            "SELECT text FROM receipts WHERE instr(text, ?) ORDER BY rowid LIMIT ? OFFSET ?",
+            (f"\ncontract: {contract}\n", most, since),
+        )
+        return [row[0] for row in rows]
 
     def looked_through(self, contract: bytes, party: int) -> int:
-        """Up to which number another party's receipts of a contract were looked through."""
+        """How many of another party's receipts of a contract were looked through."""
         row = self._db.execute(
-            "SELECT number FROM looked_through WHERE contract = ? AND party = ?", (contract, party)
+            "SELECT number FROM records_seen WHERE contract = ? AND party = ?", (contract, party)
         ).fetchone()
         return int(row[0]) if row else 0
 
     def look_through(self, contract: bytes, party: int, number: int) -> None:
-        """Note up to which number another party's receipts of a contract were looked through."""
+        """Note how many of another party's receipts of a contract were looked through."""
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO looked_through VALUES (?, ?, ?)", (contract, party, number))
+            db.execute("INSERT OR REPLACE INTO records_seen VALUES (?, ?, ?)", (contract, party, number))
