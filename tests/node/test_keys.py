@@ -1,6 +1,7 @@
 """A party changes its key, or takes one back: the log goes on under both, and the old key opens nothing any more."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,11 +10,13 @@ from glovebox.contract.revocation import read_revocation, revocation
 from glovebox.contract.signing import sign_contract
 from glovebox.errors import GloveboxError, IntegrityError, PeerLost, UsageError
 from glovebox.identity import Ed25519PrivateKey, public_bytes
-from glovebox.node.contracts import add_contract, read_contract, signature_file
+from glovebox.node.contracts import add_contract, note_revocation, read_contract, signature_file
 from glovebox.node.control import open_control
 from glovebox.node.evidence import verify_home, verify_other
+from glovebox.node.greeting import parties_of
 from glovebox.node.home import Home
 from glovebox.node.node import Node
+from glovebox.node.records import _others
 from glovebox.node.rotation import rotate
 
 from ..questions.fleets import agreed, ask, bind_rows
@@ -130,6 +133,16 @@ def test_only_the_holder_of_a_key_takes_it_back(change):
     assert read_revocation(line).successor is None
     with pytest.raises(IntegrityError):
         read_revocation(change(line))
+
+
+def test_nobody_dials_a_key_that_was_taken_back(tmp_path):
+    fleet = agreed(tmp_path, ["alpha", "beta", "notary"], TERMS)
+    home, thief = fleet.homes["notary"], fleet.homes["alpha"].key()
+    node = SimpleNamespace(home=home, public=fleet.keys["notary"])
+    assert [number for _, number in _others(node)] == [0, 1]
+    note_revocation(home, revocation(thief))
+    assert [number for _, number in _others(node)] == [1]
+    assert list(parties_of(home)) == [fleet.keys["beta"]]
 
 
 async def test_a_revoked_key_gets_no_link(tmp_path):

@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 
 import glovebox
-from glovebox.contract.terms import Contract
+from glovebox.contract.terms import Contract, Party
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
-from glovebox.node.contracts import load_contract
+from glovebox.node.contracts import load_contract, revocation_of
 from glovebox.node.control import open_control
 from glovebox.node.home import Home
 from glovebox.node.messages import Greeting, open_signed, signed
@@ -46,13 +46,18 @@ async def greet(home: Home, peer: bytes, name: str, address: str, deadline_s: fl
         await link.close()
 
 
+def takes_links(home: Home, party: Party) -> bool:
+    """Whether a party can be reached under its key: it takes connections, and the key was not taken back."""
+    return not party.dials_out and revocation_of(home, party.key) is None
+
+
 def parties_of(home: Home) -> dict[bytes, tuple[str, str]]:
-    """Name and address of every other party that takes connections, by its key; of the latest contract."""
+    """Name and address of every other party that can be reached, by its key; of the latest contract."""
     own = public_bytes(home.key())
     contracts = sorted(shared_contracts(home, own), key=lambda contract: (contract.last, contract.version))
     return {
         party.key: (party.name, party.address)
         for contract in contracts
         for party in contract.parties
-        if party.key != own and not party.dials_out
+        if party.key != own and takes_links(home, party)
     }

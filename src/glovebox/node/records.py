@@ -17,7 +17,7 @@ from glovebox.contract.terms import Contract
 from glovebox.errors import IntegrityError, PeerLost
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.evidence import verify_receipt_of
-from glovebox.node.greeting import shared_contracts
+from glovebox.node.greeting import shared_contracts, takes_links
 from glovebox.node.messages import SESSION_BYTES, Kept, Records, Signed, open_signed, signed
 from glovebox.node.receipt import contract_field
 
@@ -61,12 +61,13 @@ async def _are_fetched(node: Node) -> bool:
 
 
 def _others(node: Node) -> list[tuple[Contract, int]]:
-    """Every contract of this party with every other party of it."""
-    found = []
-    for contract in shared_contracts(node.home, node.public):
-        parties = enumerate(contract.parties)
-        found += [(contract, number) for number, one in parties if one.key != node.public and not one.dials_out]
-    return found
+    """Every contract of this party with every other party of it that can be reached."""
+    return [
+        (contract, number)
+        for contract in shared_contracts(node.home, node.public)
+        for number, party in enumerate(contract.parties)
+        if party.key != node.public and takes_links(node.home, party)
+    ]
 
 
 async def _is_fetched(node: Node, contract: Contract, party: int) -> bool:
