@@ -1,9 +1,11 @@
 """The log is a chain: any byte changed, any line moved or taken out is found."""
 
+from contextlib import closing
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from glovebox.audit.log import Log, verify_log
+from glovebox.audit.log import Log, rotation, verify_log
 from glovebox.errors import IntegrityError
 from glovebox.identity import public_bytes
 
@@ -54,6 +56,37 @@ def test_lines_taken_out_or_swapped_are_found(log_file, key, edit):
 def test_another_partys_key_does_not_verify(log_file):
     with pytest.raises(IntegrityError):
         verify_log(log_file, public_bytes(Ed25519PrivateKey.generate()))
+
+
+def rotated_log(path, old, new, past, what=None):
+    """A log with one entry before it goes over to another key; what its rotation says."""
+    with closing(Log(path, old)) as log:
+        log.write("asked", what=past)
+        log.write("rotated", **(what := what or rotation(old, new, log.head)))
+    with closing(Log(path, new)) as log:
+        log.write("asked", what="rotated")
+    return what
+
+
+def test_the_old_key_gives_the_next_one_no_other_past(tmp_path, key):
+    following = Ed25519PrivateKey.generate()
+    what = rotated_log(tmp_path / "true", key, following, "as it was")
+    assert verify_log(tmp_path / "true", public_bytes(following)) == verify_log(tmp_path / "true", public_bytes(key))
+    rotated_log(tmp_path / "false", key, following, "as a thief of the old key says", what)
+    with pytest.raises(IntegrityError, match="line 2"):
+        verify_log(tmp_path / "false", public_bytes(following))
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_a_torn_line_is_named_whatever_it_says(tmp_path, key, line):
+    following = Ed25519PrivateKey.generate()
+    rotated_log(tmp_path / "log", key, following, "rotated")
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    lines[line - 1] = lines[line - 1][:-9]
+    (tmp_path / "log").write_bytes(b"\n".join(lines) + b"\n")
+    for one in (key, following):
+        with pytest.raises(IntegrityError, match=f"line {line}"):
+            verify_log(tmp_path / "log", public_bytes(one))
 
 
 def test_a_line_torn_by_a_power_cut_is_cut_off(log_file, key):

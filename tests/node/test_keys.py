@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from glovebox.audit.log import verify_log
+from glovebox.audit.log import Log, rotation, verify_log
 from glovebox.contract.revocation import read_revocation, revocation
 from glovebox.contract.signing import sign_contract
 from glovebox.errors import GloveboxError, IntegrityError, PeerLost, UsageError
-from glovebox.identity import Ed25519PrivateKey, public_bytes
+from glovebox.identity import Ed25519PrivateKey, key_text, public_bytes
 from glovebox.node.contracts import add_contract, note_revocation, read_contract, signature_file
 from glovebox.node.control import open_control
 from glovebox.node.evidence import verify_home, verify_other
@@ -106,10 +106,8 @@ def test_a_log_goes_over_to_no_key_that_did_not_sign(home):
         verify_log(home.log_file, public_bytes(stranger))
     shutil.rmtree(home.log_file.parent)
     next_key = public_bytes(home.key())
-    from glovebox.audit.log import Log, rotation
-
     thief = Log(home.log_file, stranger)  # somebody's log that says it goes on under this party's key
-    thief.write("rotated", **rotation(stranger, stranger) | {"new": rotation(home.key(), home.key())["new"]})
+    thief.write("rotated", **rotation(stranger, stranger, thief.head) | {"new": key_text(next_key)})
     thief.close()
     for key in (next_key, public_bytes(stranger)):
         with pytest.raises(IntegrityError, match="line 1"):

@@ -73,12 +73,15 @@ class Log:
         os.close(self._file)
 
 
-def rotation(old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> dict[str, str]:
-    """What the entry `rotated` says, which the old key signs: both keys, and the new one's signature under the old."""
+def rotation(old: Ed25519PrivateKey, new: Ed25519PrivateKey, head: bytes) -> dict[str, str]:
+    """What the entry `rotated` says, which the old key signs: both keys, and the new one's signature.
+
+    head: of the log before the entry. The new key signs it too: whoever has the old one gives it no other past.
+    """
     return {
         "old": key_text(public_bytes(old)),
         "new": key_text(public_bytes(new)),
-        "signature": signature_text(sign(new, ROTATION, public_bytes(old))),
+        "signature": signature_text(sign(new, ROTATION, public_bytes(old) + head)),
     }
 
 
@@ -91,7 +94,7 @@ def log_keys(lines: list[tuple[Entry, bytes]], key: bytes) -> set[bytes]:
 def verify_log(path: Path, key: bytes) -> int:
     """Check every entry of a log file against the chain and the party's public key; return how many there are.
 
-    Raises IntegrityError that names the first line that does not hold.
+    Raises IntegrityError that names a line that does not hold, the first one unless a rotation is torn.
     """
     return len(read_log(path, key))
 
@@ -104,8 +107,8 @@ def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
     """
     found: list[tuple[Entry, bytes]] = []
     head = START
-    signer, keys = None, set[bytes]()
     *lines, torn = path.read_bytes().split(b"\n")
+    signer, keys = _first_key(path.name, lines, key), set[bytes]()
     for number, line in enumerate([*lines, torn] if torn else lines, 1):
         try:
             entry = msgspec.json.decode(line, type=Entry)
@@ -114,15 +117,12 @@ def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
             if msgspec.json.encode(entry) != line:
                 raise IntegrityError("the line is not as it was written")
             unsigned = msgspec.json.encode(msgspec.structs.replace(entry, signature=""))
-            signer = signer or _first_key(lines, key)
             keys.add(signer)
             verify_signature(signer, DOMAIN, unsigned, signature_bytes(entry.signature))
             if entry.event == ROTATED:
                 signer = _next_key(entry, signer)
         except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
-            raise IntegrityError(
-                f"line {number} of {path.name} does not hold: it was changed or moved", step=f"line {number}"
-            ) from problem
+            raise _broken(path.name, number) from problem
         head = hashlib.sha256(line).digest()
         found.append((entry, head))
     if keys and key not in keys | {signer}:
@@ -130,22 +130,30 @@ def read_log(path: Path, key: bytes) -> list[tuple[Entry, bytes]]:
     return found
 
 
-def _first_key(lines: list[bytes], key: bytes) -> bytes:
+def _first_key(name: str, lines: list[bytes], key: bytes) -> bytes:
     """The key that a log began with: what its first rotation says, which that very key must have signed."""
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if b'"rotated"' in line:
-            entry = msgspec.json.decode(line, type=Entry)
-            if entry.event == ROTATED:
-                return key_bytes(entry.what.get("old", ""))
+            try:
+                entry = msgspec.json.decode(line, type=Entry)
+                if entry.event == ROTATED:
+                    return key_bytes(entry.what.get("old", ""))
+            except (msgspec.DecodeError, ValueError, IntegrityError) as problem:
+                raise _broken(name, number) from problem
     return key
 
 
+def _broken(name: str, number: int) -> IntegrityError:
+    return IntegrityError(f"line {number} of {name} does not hold: it was changed or moved", step=f"line {number}")
+
+
 def _next_key(entry: Entry, signer: bytes) -> bytes:
-    """The key that signs what follows, which must have signed that it does."""
+    """The key that signs what follows, which must have signed that it does, after this very past."""
     new = key_bytes(entry.what.get("new", ""))
     if key_bytes(entry.what.get("old", "")) != signer:
         raise IntegrityError("the chain is broken")
-    verify_signature(new, ROTATION, signer, signature_bytes(entry.what.get("signature", "")))
+    past = bytes.fromhex(entry.previous)
+    verify_signature(new, ROTATION, signer + past, signature_bytes(entry.what.get("signature", "")))
     return new
 
 

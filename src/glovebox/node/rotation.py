@@ -29,7 +29,7 @@ def rotate(home: Home) -> str:
         line = revocation(old, public_bytes(new))
         if not _is_logged(home, public_bytes(old), public_bytes(new)):
             with closing(Log(home.log_file, old)) as log:
-                log.write("rotated", **rotation(old, new))
+                log.write("rotated", **rotation(old, new, log.head))
         note_revocation(home, line)
         with contextlib.suppress(FileExistsError):
             os.link(home.key_file, home.key_file.with_name(f"identity.{public_bytes(old).hex()[:8]}.old"))
