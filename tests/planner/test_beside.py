@@ -148,3 +148,37 @@ def test_what_does_not_meet_person_by_person(question, sentence):
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, question, {}, 0)
     assert sentence in refused.value.detail[-1]
+
+
+TWO_IDS = COLUMNS.replace("UNIQUE", "").replace("\ny = {", '\nphone = { type = "id", form = "integer" }\ny = {')
+OF_TWO_IDS = "[[table]]\nowner = 'p2'\nname = 'g'\nrows = 99\nrows_per_id = 99\n" + TWO_IDS
+PAIRS = RULES.replace(
+    RULES.partition("join = ")[2].partition("\n")[0], '[["v.id", "g.id"], ["v.phone", "g.phone"], ["v.phone", "g.id"]]'
+)
+PHONES = parse_contract((HEAD + VISITS + "'yes'\n" + TWO_IDS + OF_TWO_IDS + PAIRS).encode())
+MIXED = "(SELECT id, x, y FROM p0.v UNION ALL SELECT phone AS id, x, y FROM p1.v)"
+
+
+def persons(ids, table="v"):
+    return f"(SELECT {ids} FROM {table} GROUP BY {ids})"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT COUNT(*) FROM v WHERE v.id IN (SELECT phone FROM v)",
+        f"SELECT COUNT(*) FROM {persons('id')} a JOIN {persons('phone')} b ON a.id = b.phone",
+        f"SELECT COUNT(*) FROM {persons('id')} a FULL JOIN {persons('phone')} b ON a.id = b.phone",
+        f"SELECT COUNT(*) FROM {persons('phone')} a JOIN {persons('phone')} b ON a.phone = b.phone",
+        f"SELECT COUNT(*) FROM {persons('phone')} a JOIN {persons('phone', 'g')} b ON a.phone = b.phone",
+        f"SELECT COUNT(*) FROM {persons('id')} a JOIN {persons('phone', 'g')} b ON a.id = b.phone",
+        f"SELECT COUNT(*) FROM (SELECT id FROM {MIXED} u GROUP BY id) t",
+        f"SELECT COUNT(*) FROM (SELECT id FROM {MIXED} u GROUP BY id) a JOIN {persons('id', 'g')} b ON a.id = b.id",
+        f"SELECT COUNT(*) FROM (SELECT id, LEAD(y) OVER (PARTITION BY id ORDER BY y) AS next FROM {MIXED} u) t",
+    ],
+)
+def test_an_id_meets_no_other_but_by_a_pair_of_the_contract(question):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(PHONES, question, {}, 0)
+    assert refused.value.step in ("rules.join", "table"), refused.value.detail
+    plan_question(PHONES, f"SELECT COUNT(*) FROM {persons('id')} a JOIN {persons('id', 'g')} b ON a.id = b.id", {}, 0)

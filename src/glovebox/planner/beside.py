@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 from msgspec.structs import replace as replaced
@@ -171,16 +172,23 @@ def _check_contract(statement: Statement, contract: Contract, parts: Sequence[Pa
         places |= {
             JoinColumn(branch.index, name) for branch, name in zip(part.gathering.side.branches, names, strict=True)
         }
-    if len({place.table for place in places}) == 1:
+    if len(places) == 1:
         return parts[0].gathering.check_joined()
-    met = {place for pair in contract.rules.join if set(pair) <= places for place in pair}
     columns = [contract.column(place) for place in sorted(places, key=lambda place: (place.table, place.column))]
-    if met != places or len({(column.form, column.max_bytes) for column in columns}) > 1:
+    alike = len({(column.form, column.max_bytes) for column in columns}) == 1
+    persons = all(part.gathering.is_person() for part in parts)
+    if not (alike and persons and all(_are_joined(contract, *pair) for pair in combinations(places, 2))):
         ids = parts[0].gathering.ids.name
         tables = ", ".join(sorted({contract.tables[place.table].name for place in places}))
         hint = f"join = [[…]] of {ids} at all these owners"
         statement.refuse(statement.tree, "rules.join", f"The contract does not join {tables} by {ids}", hint)
     return None
+
+
+def _are_joined(contract: Contract, one: JoinColumn, other: JoinColumn) -> bool:
+    """Whether the contract joins two ids, or both are at one owner alone, who may join them itself."""
+    owners = {*contract.tables[one.table].owners, *contract.tables[other.table].owners}
+    return len(owners) == 1 or any(set(pair) == {one, other} for pair in contract.rules.join)
 
 
 def _query(contract: Contract, parts: Sequence[Part], owner: int) -> LocalQuery:

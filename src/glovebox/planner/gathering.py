@@ -131,18 +131,21 @@ class Gathering:
         places = {JoinColumn(index, name) for index, name in zip(indexes, self.names(), strict=True)}
         if len(set(indexes)) > 1:
             met = {place for pair in self.contract.rules.join if set(pair) <= places for place in pair}
-            if met != places:
+            if met != places or not self.is_person():
                 hint = f"join = [[…]] of {self.ids.name} at all these owners"
                 self.statement.refuse(self.select, "rules.join", f"The contract does not join {self.ids.name}", hint)
-        elif len(indexes) > 1 and (self.side.table.apart or self.side.table.person == "row" or not self._is_person()):
+        elif len(indexes) > 1 and (self.side.table.apart or self.side.table.person == "row" or not self.is_person()):
             sentence = f"The contract lets nobody be at several owners by {self.ids.name}"
             hint = 'same_person_at_several = "yes" for that table'
             self.statement.refuse(self.select, "table", sentence, hint)
 
-    def _is_person(self) -> bool:
-        """Whether the id is that by which people of a stacked table are told apart: its first."""
-        columns = self.contract.tables[self.side.index].columns
-        return next(column.name for column in columns if column.kind == "id") == self.names()[0]
+    def is_person(self) -> bool:
+        """Whether each table of several owners enters by the id that its people are told apart by: its first."""
+        indexes, tables = [branch.index for branch in self.side.branches], self.contract.tables
+        return all(
+            indexes.count(index) < 2 or name == next(one.name for one in tables[index].columns if one.kind == "id")
+            for index, name in zip(indexes, self.names(), strict=True)
+        )
 
     def queries(self) -> tuple[LocalQuery, ...]:
         """Each owner's own part: its rows, by its own name of the id."""
