@@ -37,17 +37,20 @@ def disclose(
 
 
 def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> dict[bytes, bytes]:
-    """Local parts of earlier questions to hold a question of exact answers against, by session: one of each filter."""
+    """Local parts of earlier questions to hold a question of exact answers against, by session: one of each filter.
+
+    Those of a sub-query's rows are left out: what they filter by is no column of the table.
+    """
     query = local_query(plan, party)
-    if query is None or contract.privacy:
+    if query is None or query.derived is not None or contract.privacy:
         return {}
     found: dict[bytes, bytes] = {}
     seen = [query.where]
     for one in state.disclosures():
         if (one.contract, one.table) == (contract.hash, query.table) and len(found) < MOST_COMPARED:
-            where = msgspec.msgpack.decode(one.query, type=LocalQuery).where
-            if where not in seen:
-                seen.append(where)
+            earlier = msgspec.msgpack.decode(one.query, type=LocalQuery)
+            if earlier.derived is None and earlier.where not in seen:
+                seen.append(earlier.where)
                 found[one.session] = one.query
     return found
 

@@ -1,0 +1,72 @@
+"""What a node notes of a question, and what it holds a later one against."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from glovebox.contract.model import parse_contract
+from glovebox.node.disclosures import compared_with, disclose
+from glovebox.node.state import State
+from glovebox.planner.question import plan_question
+
+from ..planner.test_meaning import HEAD
+
+TERMS = """
+[[table]]
+owner = "p0"
+name = "k"
+rows = 99
+rows_per_id = 4
+[table.columns]
+id = { type = "id", form = "integer" }
+x = { type = "integer", range = [0, 9], may = ["filter", "sum"] }
+y = { type = "integer", range = [0, 9], may = ["filter", "sum"] }
+
+[[table]]
+owner = "p2"
+name = "g"
+rows = 99
+[table.columns]
+id = { type = "id", form = "integer", unique = true }
+
+[rules]
+join = [["k.id", "g.id"]]
+ask = ["p1"]
+receive = ["p1"]
+groups_of_at_least = 5
+questions = "approved"
+"""
+SUMS = "(SELECT id, SUM(x) AS s FROM k WHERE y > 1 GROUP BY id)"
+QUESTIONS = {
+    "sums": f"SELECT COUNT(*) AS n FROM g JOIN {SUMS} t USING (id) WHERE t.s > 3",
+    "larger": f"SELECT COUNT(*) AS n FROM g JOIN {SUMS} t USING (id) WHERE t.s > 4",
+    "rows": "SELECT COUNT(*) AS n FROM g JOIN k USING (id) WHERE k.x > 3",
+    "more": "SELECT COUNT(*) AS n FROM g JOIN k USING (id) WHERE k.x > 4",
+}
+ASKED = "".join(f"\n[[question]]\nname = '{name}'\nsql = '{sql}'\n" for name, sql in QUESTIONS.items())
+CONTRACT = parse_contract((HEAD + TERMS + ASKED).encode())
+
+
+@pytest.fixture
+def state(tmp_path):
+    made = State(tmp_path / "state.sqlite")
+    yield made
+    made.close()
+
+
+def planned(name):
+    return plan_question(CONTRACT, name, {}, 1)
+
+
+def disclosed(state, *names):
+    for name in names:
+        disclose(state, CONTRACT, planned(name), 0, SimpleNamespace(session=name.encode(), statement=name), ())
+
+
+@pytest.mark.parametrize(("earlier", "asked", "compared"), [
+    (("rows",), "more", {b"rows"}), (("rows",), "rows", set()), (("rows",), "sums", set()),
+    (("sums", "larger"), "rows", set()), (("sums",), "larger", set()), (("rows", "sums"), "more", {b"rows"}),
+])  # fmt: skip
+def test_a_question_is_held_against_those_that_filter_the_tables_own_rows(state, earlier, asked, compared):
+    disclosed(state, *earlier)
+    assert set(compared_with(state, CONTRACT, planned(asked), 0)) == compared
