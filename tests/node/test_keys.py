@@ -1,6 +1,7 @@
 """A party changes its key, or takes one back: the log goes on under both, and the old key opens nothing any more."""
 
 import shutil
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -131,6 +132,30 @@ def test_only_the_holder_of_a_key_takes_it_back(change):
     assert read_revocation(line).successor is None
     with pytest.raises(IntegrityError):
         read_revocation(change(line))
+
+
+def test_a_next_version_has_the_last_key_of_each_party_and_says_who_stated_it(tmp_path):
+    fleet = agreed(tmp_path, ["alpha", "beta", "notary"], TERMS)
+    home, old = fleet.homes["alpha"], fleet.homes["beta"].key()
+    second, third, thief = (Ed25519PrivateKey.generate() for _ in range(3))
+    first = revocation(old, public_bytes(second))
+    for line in (first, first, revocation(second, public_bytes(third))):
+        note_revocation(home, line)
+    done = command(fleet, "alpha", "contract", "supersede", "test", "--out", "next.toml")
+    assert done.returncode == 0, done.stderr
+    assert read_contract(tmp_path / "next.toml").parties[1].key == public_bytes(third)
+    keys = [key_text(public_bytes(key)) for key in (old, second, third)]
+    told = [line.split(", by its statement of ") for line in done.stdout.splitlines()[:2]]
+    assert [way for way, _ in told] == [f"key of beta: {a} -> {b}" for a, b in pairwise(keys)]
+    assert all(said.endswith("; ask beta by another way") for _, said in told)
+
+    for key, following in ((third, old), (second, thief)):  # a circle; two that one key named
+        note_revocation(home, revocation(key, public_bytes(following)))
+        done = command(fleet, "alpha", "contract", "supersede", "test", "--out", "none.toml")
+        assert done.returncode == 3
+        assert "the next key of beta disagrees" in done.stderr
+        assert key_text(public_bytes(following)) in done.stderr
+        assert not (tmp_path / "none.toml").exists()
 
 
 def test_nobody_dials_a_key_that_was_taken_back(tmp_path):

@@ -106,15 +106,23 @@ def supersede(
     out: Annotated[Path | None, Parameter(help="Where to write it [NAME-vVERSION.toml].")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write the next version of a contract that this node holds, to be edited and then signed by all again."""
+    """Write the next version of a contract that this node holds, to be edited and then signed by all again.
+
+    Keys that were taken back for another are written anew: a thief of the old key can state that, so ask their parties.
+    """
     from glovebox.contract.succession import successor
-    from glovebox.node.contracts import find_contract, successors
+    from glovebox.node.contracts import find_contract, successions
 
     place = home_of(home)
     old = find_contract(place, contract)
+    changed = successions(place, old)
+    keys = {steps[0].key: following for steps in changed.values() if (following := steps[-1].successor)}
     target = out or Path(f"{old.name}-v{old.version + 1}.toml")
     with target.open("xb") as file:
-        file.write(successor(old, successors(place, old)))
+        file.write(successor(old, keys))
+    for party, steps in changed.items():
+        for step in steps:
+            print(f"key of {party}: {step.in_words()}; ask {party} by another way")
     print(f"wrote {target}, which takes the place of {old.name} v{old.version} once all signed and added it")
 
 

@@ -29,6 +29,11 @@ class Revocation(Struct, frozen=True):
     successor: bytes | None
     when: str
 
+    def in_words(self) -> str:
+        """From which key to which, and when that was stated."""
+        following = key_text(self.successor) if self.successor else NOBODY
+        return f"{key_text(self.key)} -> {following}, by its statement of {self.when}"
+
 
 def revocation(key: Ed25519PrivateKey, successor: bytes | None = None) -> str:
     """The line by which the holder of a key takes it back now, with its newline."""

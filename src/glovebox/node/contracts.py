@@ -8,6 +8,7 @@ from glovebox.contract.model import Contract, parse_contract
 from glovebox.contract.revocation import Revocation, read_revocation
 from glovebox.contract.signing import verify_signatures
 from glovebox.contract.succession import Withdrawal, check_succession, read_withdrawal
+from glovebox.contract.terms import Party
 from glovebox.errors import Refused, UsageError
 from glovebox.node.home import Home
 
@@ -69,16 +70,42 @@ def note_revocation(home: Home, line: str) -> Revocation:
     return stated
 
 
-def revocation_of(home: Home, key: bytes) -> Revocation | None:
-    """What the holder of a key stated when it took the key back, if it did."""
+def revocations_of(home: Home, key: bytes) -> list[Revocation]:
+    """What was stated when a key was taken back, in the order in which it was noted; a thief states, too."""
     file = _revoked(home, key)
-    return read_revocation(file.read_text().splitlines()[0]) if file.is_file() else None
+    return [read_revocation(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
 
-def successors(home: Home, contract: Contract) -> dict[bytes, bytes]:
-    """The keys of a contract that were taken back for another, with that one."""
-    found = [stated for party in contract.parties if (stated := revocation_of(home, party.key))]
-    return {stated.key: stated.successor for stated in found if stated.successor}
+def revocation_of(home: Home, key: bytes) -> Revocation | None:
+    """What was stated first when a key was taken back, if it was."""
+    return next(iter(revocations_of(home, key)), None)
+
+
+def successions(home: Home, contract: Contract) -> dict[str, list[Revocation]]:
+    """By party whose key in a contract was taken back for another: the statements that lead to the key it has now.
+
+    None where the last of them names no key. Refused where two that were noted name different ones.
+    """
+    found = {party.name: _succession(home, party) for party in contract.parties}
+    return {name: steps for name, steps in found.items() if steps and steps[-1].successor}
+
+
+def _succession(home: Home, party: Party) -> list[Revocation]:
+    steps: list[Revocation] = []
+    key: bytes | None = party.key
+    while key and (stated := revocations_of(home, key)):
+        if len({one.successor for one in stated}) > 1 or key in (one.key for one in steps):
+            raise Refused(
+                f"what was stated of the next key of {party.name} disagrees",
+                code="key_disputed",
+                party=party.name,
+                step="supersede",
+                detail=tuple(dict.fromkeys(one.in_words() for one in [*steps, *stated])),
+                hint=f"ask {party.name} by another way, and write its key into the next version by hand",
+            )
+        steps.append(stated[0])
+        key = stated[0].successor
+    return steps
 
 
 def _revoked(home: Home, key: bytes) -> Path:
