@@ -76,6 +76,7 @@ def test_what_a_match_has_makes_groups_and_no_match_is_one(one, other):
     ("question", "sentence"),
     [
         ("SELECT COUNT(*) FROM a WHERE a.id IN (SELECT id, x FROM d)", "a sub-query that selects one id"),
+        ("SELECT COUNT(*) FROM a WHERE a.id IN (SELECT id)", "A question reads a table"),
         ("SELECT COUNT(*) FROM a WHERE a.x + 1 IN (SELECT id FROM d)", "a sub-query that selects one id"),
         ("SELECT COUNT(*) FROM a JOIN (SELECT id FROM b WHERE id IN (SELECT id FROM b)) u ON a.id = u.id", "own words"),
         ("SELECT COUNT(*) FROM a WHERE a.x IN (SELECT x FROM d)", "Rows become persons by one id"),

@@ -85,6 +85,9 @@ def test_a_line_has_its_rows_one_by_one():
         (events().replace("ORDER BY y) AS nx", "ORDER BY x) AS nx"), "alike in all columns"),
         (events().replace("ORDER BY y)", "ORDER BY x)"), "a number or a day that is never missing"),
         (events().replace("PARTITION BY id", "PARTITION BY c"), "Rows become persons by one id"),
+        (events().replace("LEAD(x)", "LEAD(id)"), "a number, a day or a label is taken"),
+        (events().replace("LEAD(x)", "LEAD(f)"), "a number, a day or a label is taken"),
+        (f"(SELECT id, c, LEAD(y) {OVER} AS soon) t", "A question reads a table"),
     ],
 )
 def test_what_has_no_next(events, sentence):

@@ -214,9 +214,9 @@ def _term(gathered: Gathered, place: int, leaf: Leaf, slot: int) -> Term:
 
 def _next(meeting: Meeting, events: Events, slot: int, wanted: Gathered) -> Term:
     """A column of the row that comes next after one of the owner's own."""
-    of, none = wanted.measures[0], _none(events.time.measures[0])
     if wanted.how != "least":
         raise ValueError("of what comes next a number, a day or a label is taken")
+    of, none = wanted.measures[0], _none(events.time.measures[0])
     time: Number = none
     value: Number = _none(of)
     for place, candidate in _candidates(meeting, events, slot, wanted):

@@ -98,10 +98,10 @@ class Gathering:
     def _keys(self) -> tuple[Column, tuple[Column, ...]]:
         """The id that rows are put together by, and what else they are."""
         group = self.select.args.get("group")
-        columns = []
+        columns, places = [], {str(place) for place in range(1, 1 + len(self.select.expressions))}
         for node in group.expressions if group else self.select.expressions:
             key = node.unalias()
-            if isinstance(key, exp.Literal) and not key.is_string and 0 < int(key.this) <= len(self.select.expressions):
+            if str(key) in places:
                 key = self.select.expressions[int(key.this) - 1].unalias()
             if not isinstance(key, exp.Column):
                 self._no(node, "Rows become persons by an id")

@@ -122,10 +122,7 @@ SubQuery = Callable[[exp.Subquery], Side]
 def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Scope:
     """Read FROM and JOIN. Refused for tables or joins that the contract does not have."""
     tree = statement.tree
-    source = tree.args.get("from_")
-    joins = tree.args.get("joins") or []
-    if source is None:
-        statement.refuse(tree, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
+    source, joins = tree.args["from_"], tree.args.get("joins") or []
     _to_where(tree, joins)
     nodes = [source.this, *(join.this for join in joins)]
     sides = [derived(one) if isinstance(one, exp.Subquery) else table_side(statement, contract, one) for one in nodes]

@@ -90,6 +90,9 @@ class Statement:
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
         self._check_depth()
+        for select in self.tree.find_all(exp.Select):
+            if not select.args.get("from_"):
+                self.refuse(select, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
         self.canonical = canonical_text(self.tree)
         self.tree = joined(self.tree, self.refuse)
         self.tree, self.latest = without_numbers(self.tree)
