@@ -86,3 +86,14 @@ def test_what_is_among_nothing(question, sentence):
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, question, {}, 0)
     assert sentence in refused.value.detail[-1]
+
+
+def test_an_id_without_its_tables_name_is_of_the_table_after_from():
+    for question in (
+        "SELECT COUNT(*) AS n FROM e WHERE NAME IN (SELECT id FROM b WHERE b.x > 2)",
+        "SELECT NAME IN (SELECT id FROM b) AS m, COUNT(*) AS n FROM e GROUP BY 1",
+        "SELECT COUNT(*) AS n FROM e u WHERE NAME NOT IN (SELECT id FROM b)",
+    ):
+        name = "u.id" if " u " in question else "e.id"
+        plans = [plan_question(CONTRACT, question.replace("NAME", one), {}, 0) for one in ("id", name)]
+        assert plans[0].source == plans[1].source

@@ -15,11 +15,14 @@ def joined(tree: exp.Select, refuse: Refuse) -> exp.Select:
     """The statement with a join for each IN of a sub-query. Refused for what is no such IN."""
     source, where = tree.args.get("from_"), tree.args.get("where")
     found = [node for node in tree.find_all(exp.In) if node.args.get("query") is not None]
+    alone = "" if source is None or tree.args.get("joins") else source.this.alias_or_name
     for number, node in enumerate(found):
         if node.find_ancestor(exp.From, exp.Join) or source is None:
             refuse(node, "sql", "IN a sub-query stands in a question's own words", "JOIN, in the sub-query")
         name = f"among {number}"
         sub_query, own = _distinct(node, refuse), node.this
+        if alone and not own.table:  # for the sub-query may have a column of that name
+            own.set("table", exp.to_identifier(alone, quoted=True))
         side, kind = "LEFT", ""
         whole = node.parent if isinstance(node.parent, exp.Not) else node
         if where is not None and _must_hold(whole, where):
