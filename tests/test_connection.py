@@ -18,6 +18,8 @@ from glovebox.cli.exercises import HOSPITALS
 from glovebox.cli.fleet import Fleet
 from glovebox.connection import SignedAnswer
 from glovebox.errors import GloveboxError, Refused, UsageError
+from glovebox.node.contracts import add_contract
+from glovebox.node.home import Home
 from glovebox.schema.answer import Answer
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
@@ -76,6 +78,16 @@ def test_a_refusal_is_an_error_with_place_and_way_out(hospitals):
     with pytest.raises(GloveboxError) as told:
         node.ask("SELECT AVG(age) FROM patients")
     assert told.value.lines() == refused.value.lines()
+
+
+def test_who_is_no_party_is_explained_nothing(tmp_path, hospitals):
+    """Nor who has another key by now: what is explained is what this party would be answered."""
+    home = Home(tmp_path / "stranger")
+    home.make("north", "127.0.0.1:7171")
+    add_contract(home, hospitals.contract)
+    with pytest.raises(Refused) as refused:
+        glovebox.connect(home.root).explain("stays")
+    assert refused.value.code == "no_party"
 
 
 def test_which_contract_is_meant_must_be_clear(tmp_path, hospitals):

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 from glovebox.contract.model import Contract
 from glovebox.errors import UsageError
-from glovebox.identity import public_bytes
-from glovebox.node.contracts import all_contracts, find_contract
+from glovebox.node.contracts import all_contracts, find_contract, own_number
 from glovebox.node.home import Home
 from glovebox.node.local import Answered, Ask, talk
 from glovebox.planner.explain import in_words
@@ -62,9 +61,9 @@ class Connection:
         self, question: str, contract: str | None = None, *, parameters: Mapping[str, str] | None = None
     ) -> str:
         """What a question would do, in words, without asking it: who computes what where, who learns what, its cost."""
-        under, public = self._contract(contract), public_bytes(self.home.key())
-        asker = next((number for number, party in enumerate(under.parties) if party.key == public), 0)
-        return in_words(plan_question(under, question, dict(parameters or {}), asker), under)
+        under = self._contract(contract)
+        plan = plan_question(under, question, dict(parameters or {}), own_number(self.home, under))
+        return in_words(plan, under)
 
     def _contract(self, given: str | None) -> Contract:
         if given is not None:

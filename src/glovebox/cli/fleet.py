@@ -16,7 +16,7 @@ from types import TracebackType
 
 from glovebox.contract.signing import sign_contract
 from glovebox.data.sources import source_at
-from glovebox.errors import GloveboxError
+from glovebox.errors import GloveboxError, UsageError
 from glovebox.identity import public_bytes
 from glovebox.node.binding import bind, own_table
 from glovebox.node.contracts import add_contract, read_contract, signature_file
@@ -26,6 +26,7 @@ from glovebox.node.state import State
 
 START_S = 120.0
 STOP_S = 30.0
+PORT_TRIES = 5000
 
 
 class Fleet:
@@ -157,11 +158,16 @@ def anew(statement: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, of those that no system gives to outgoing connections (from 32768 up)."""
+    """Ports that nobody listens on now, of those that no system gives to outgoing connections (from 32768 up).
+
+    Raises UsageError after so many tries that next to none can be free.
+    """
     found: set[int] = set()
-    while len(found) < count:
+    for _ in range(PORT_TRIES):
+        if len(found) == count:
+            return list(found)
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             found.add(port)
-    return list(found)
+    raise UsageError(f"of {PORT_TRIES} ports between 20000 and 32000 no {count} are free", hint="ss --listening --tcp")

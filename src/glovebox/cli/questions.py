@@ -112,16 +112,13 @@ def explain(
     contract: str, question: str, *, parameter: Parameters = None, home: HomeOption = None, json: JsonOption = False
 ) -> None:
     """Say what a question would do: who computes what where, who learns what, rows, bytes and rounds."""
-    from glovebox.identity import public_bytes
-    from glovebox.node.contracts import find_contract
+    from glovebox.node.contracts import find_contract, own_number
     from glovebox.planner.explain import explanation, in_words
     from glovebox.planner.question import plan_question
 
     place = home_of(home)
     found = find_contract(place, contract)
-    public = public_bytes(place.key())
-    asker = next((number for number, party in enumerate(found.parties) if party.key == public), 0)
-    plan = plan_question(found, question, parameter or {}, asker)
+    plan = plan_question(found, question, parameter or {}, own_number(place, found))
     if json:
         import json as text
 

@@ -18,8 +18,8 @@ from glovebox.data.hints import Hint, match_hints
 from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import Report, check_table, refuse_faults
 from glovebox.data.sources import Source
-from glovebox.errors import DataError, Refused, UsageError
-from glovebox.identity import public_bytes
+from glovebox.errors import DataError, UsageError
+from glovebox.node.contracts import own_number
 from glovebox.node.home import Home, Settings
 from glovebox.node.state import Binding, State
 from glovebox.schema.columns import Table
@@ -30,10 +30,7 @@ THREADS = 2
 
 def own_table(home: Home, contract: Contract, named: str) -> Table:
     """This party's table of that name in a contract."""
-    public = public_bytes(home.key())
-    number = next((number for number, party in enumerate(contract.parties) if party.key == public), None)
-    if number is None:
-        raise Refused(f"this node is no party of {contract.name}", code="no_party", step="contract")
+    number = own_number(home, contract)
     own = [table for table in contract.tables if number in table.owners]
     for table in own:
         if table.name == named:

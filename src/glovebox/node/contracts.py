@@ -10,6 +10,7 @@ from glovebox.contract.signing import verify_signatures
 from glovebox.contract.succession import Withdrawal, check_succession, read_withdrawal
 from glovebox.contract.terms import Party
 from glovebox.errors import Refused, UsageError
+from glovebox.identity import key_text, public_bytes
 from glovebox.node.home import Home
 
 HASH_BYTES = 32
@@ -39,6 +40,25 @@ def check_signed_by_all(contract: Contract, signatures: Path) -> None:
             step="contract",
             hint="glovebox contract sign FILE at each of them, and put the lines together",
         )
+
+
+def own_number(home: Home, contract: Contract) -> int:
+    """This party's number in a contract: it is its key, not its name. Refused for a home that is no party of it."""
+    return number_of(contract, public_bytes(home.key()))
+
+
+def number_of(contract: Contract, key: bytes) -> int:
+    """The number of the party that holds a key. Refused where that is none."""
+    for number, party in enumerate(contract.parties):
+        if party.key == key:
+            return number
+    raise Refused(
+        f"this node is no party of {contract.name} v{contract.version}",
+        code="no_party",
+        step="contract",
+        detail=(f"its key is {key_text(key)}",),
+        hint="glovebox contract show FILE, for the parties' keys",
+    )
 
 
 def add_contract(home: Home, path: Path) -> Contract:

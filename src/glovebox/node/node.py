@@ -26,7 +26,7 @@ from glovebox.node.acquaintances import Acquaintances
 from glovebox.node.ahead import Stocks
 from glovebox.node.answering import serve_local
 from glovebox.node.attendance import attend
-from glovebox.node.contracts import load_contract
+from glovebox.node.contracts import load_contract, number_of
 from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home, locked
 from glovebox.node.ledger import Ledger
@@ -101,11 +101,8 @@ class Node:
         return [one for one in found if one.protocol in STRICT_ALONE and one.first <= today <= one.last]
 
     def number_in(self, contract: Contract) -> int:
-        """This party's number in a contract: it is its key, not its name."""
-        for number, party in enumerate(contract.parties):
-            if party.key == self.public:
-                return number
-        raise Refused(f"{self.name} is no party of {contract.name}", code="no_party", step="contract")
+        """This party's number in a contract. Raises Refused where it has none."""
+        return number_of(contract, self.public)
 
     def take_slot(self, participant: Participant) -> None:
         """Give a session one of the slots, or be Busy at once: no one waits while others hold."""
