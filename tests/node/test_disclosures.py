@@ -70,3 +70,9 @@ def disclosed(state, *names):
 def test_a_question_is_held_against_those_that_filter_the_tables_own_rows(state, earlier, asked, compared):
     disclosed(state, *earlier)
     assert set(compared_with(state, CONTRACT, planned(asked), 0)) == compared
+
+
+def test_columns_that_are_told_are_the_tables_own(state):
+    disclosed(state, "sums", "rows")
+    found = {one.statement: one.columns for one in state.disclosures()}
+    assert found == {"sums": "id,x,y", "rows": "id,x"}

@@ -56,11 +56,26 @@ def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> d
 
 
 def _columns(query: LocalQuery) -> Iterator[str]:
-    """The columns that an answer is made of: those counted by or summed, those of the groups, and of the filter."""
+    """The table's columns that an answer is made of: those counted by or summed, of the groups, and of the filter;
+    in place of a sub-query's columns what they are made of."""
+    derived = query.derived
+    if derived is None:
+        yield from _read(query)
+        return
+    made = {one.column.name: list(_named(one.measure.expression)) for one in derived.columns}
+    made |= {kept.column.name: [kept.name] for kept in derived.keys}
+    for column in _read(query):
+        yield from made.get(column, [column])
+    yield from _named(derived.where)
+
+
+def _read(query: LocalQuery) -> Iterator[str]:
+    """The columns of the rows that a query reads."""
     yield from [query.ids, *query.keys] if query.ids else []
     yield from query.facts.keys if query.facts else ()
     yield from (grouping.column for grouping in query.groupings if grouping.column)
-    for expression in (*(measure.expression for measure in query.measures), query.where):
+    indexes = [grouping.index for grouping in query.groupings]
+    for expression in (*(measure.expression for measure in query.measures), *indexes, query.where):
         yield from _named(expression)
 
 
