@@ -73,10 +73,10 @@ def _counted(statement: Statement, contract: Contract) -> exp.Column | None:
                 continue
             by = {name for name in shared if sides[found[0]].table.column(name)}
             by |= {one[1] for one in joined if one is not None and one[0] == found[0]}
-            if not by or by == {found[1]}:
-                continue
             known = sides[found[0]].table.column(found[1])
-            if known is not None and known.kind == "id":
+            if known is None or not by or by in ({found[1]}, set(known.parts)):
+                continue
+            if known.kind == "id":
                 return column
     return None
 

@@ -123,7 +123,7 @@ def _selects(statement: Statement, node: exp.Expr) -> Iterator[exp.Select]:
     if isinstance(node, exp.Union):
         rest = [part for part in node.args if node.args[part] and part not in ("this", "expression")]
         if rest or node.args.get("distinct") is not False:
-            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL, and nothing behind it")
+            statement.refuse(node, "sql", "Only UNION ALL stacks tables", "UNION ALL")
         yield from _selects(statement, node.this)
         yield from _selects(statement, node.expression)
         return
