@@ -70,12 +70,12 @@ class Stocks:
             await asyncio.sleep(PAUSE_S)
             for contract in self.node.contracts_of_two():
                 wanted = await asyncio.to_thread(self._wanted, contract)
-                if self._is_idle() and self._is_missing(contract, wanted) and self.node.number_in(contract) == 0:
-                    try:
+                try:
+                    if self._is_idle() and self._is_missing(contract, wanted) and self.node.number_in(contract) == 0:
                         await self._make(contract, wanted)
-                    except GloveboxError as problem:
-                        report.info("nothing was made ahead", contract=contract.name, code=problem.code)
-                        await asyncio.sleep(RETRY_S)
+                except GloveboxError as problem:
+                    report.info("nothing was made ahead", contract=contract.name, code=problem.code)
+                    await asyncio.sleep(RETRY_S)
 
     def _wanted(self, contract: Contract) -> Needs:
         """What the contract's usual questions need, and those that were asked; nothing where that is too much."""
