@@ -16,7 +16,7 @@ from typing import NamedTuple
 from glovebox.audit.log import log_keys, read_log
 from glovebox.audit.receipts import fields_of, verify_receipt
 from glovebox.contract.model import Contract
-from glovebox.errors import IntegrityError
+from glovebox.errors import GloveboxError, IntegrityError, Refused
 from glovebox.identity import public_bytes
 from glovebox.node.contracts import load_contract
 from glovebox.node.database import broken_file, check_sqlite
@@ -86,8 +86,8 @@ def kept_receipts(home: Home) -> list[tuple[Contract, dict[str, str]]]:
                 fields = verify_receipt_of(contracts[digest], text)
                 if fields.get("session") != session.hex():
                     raise IntegrityError("it is of another session")
-            except (IntegrityError, ValueError) as problem:
-                said = problem.summary if isinstance(problem, IntegrityError) else "it names no contract"
+            except (IntegrityError, Refused, ValueError) as problem:
+                said = problem.summary if isinstance(problem, GloveboxError) else "it names no contract"
                 place = f"session {session.hex()}"
                 raise IntegrityError("a receipt does not hold", step=place, detail=(said,)) from problem
             found.append((contracts[digest], fields))

@@ -7,6 +7,7 @@ What libraries do for the first time takes them long: code to read in, functions
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from glovebox.algebra.kernels import kernels, transfer_kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import load_rows
 from glovebox.data.sources import source_at
+from glovebox.errors import GloveboxError
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import Finishing, Part, finish
 from glovebox.protocols.intersection import JoinShape, joined_totals
@@ -62,9 +64,10 @@ def warm(wanted: Callable[[], bool]) -> None:
     modulus(64)
     if wanted():
         return
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _loaded(Path(folder))
-    asyncio.run(_answered(rows))
+    with contextlib.suppress(OSError, duckdb.Error, GloveboxError):  # of a full disk, a session tells for itself
+        with tempfile.TemporaryDirectory() as folder:
+            rows = _loaded(Path(folder))
+        asyncio.run(_answered(rows))
 
 
 def _loaded(folder: Path) -> Rows:
