@@ -120,6 +120,13 @@ def largest_frame(asked: Sequence[tuple[Rank, ...]], sizes: Counts) -> int:
     return math.ceil(max(frames))
 
 
+def from_lowest(ctx: Context, asked: Sequence[tuple[Rank, ...]], low: int, found: U64 | None) -> U64 | None:
+    """Sums of values from shares of sums of their indices, value 0 being `low`: QUERY adds what they differ by."""
+    if found is None or ctx.role is not Role.QUERY:
+        return found
+    return found + np.array([[len(ranks) * low % (1 << 64)] for ranks in asked], np.uint64)
+
+
 def _gates(asked: Sequence[tuple[Rank, ...]], sizes: Counts) -> tuple[Gate[Any], Gate[Any]]:
     """Both levels on columns without rows."""
     ranks = ranks_of(asked)

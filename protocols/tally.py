@@ -118,9 +118,7 @@ async def numbers_at_ranks(ctx: Context, wanted: Wanted, sizes: Blocks, parts: S
     counts = [part.swapaxes(0, 1).reshape(-1, wanted.tally.size) for part in parts]
     added = None if ctx.role is Role.TABLE else sum(counts, np.zeros_like(counts[0]))
     found = await quantiles(ctx, wanted.ranks, wanted.sizes(sizes), added)
-    if found is not None and ctx.role is Role.QUERY:  # from places among the values to the values
-        found += np.array([[len(ranks) * wanted.tally.low % (1 << 64)] for ranks in wanted.ranks], np.uint64)
-    return found
+    return quantile.from_lowest(ctx, wanted.ranks, wanted.tally.low, found)
 
 
 def rounds_and_bytes(wanted: Wanted, sizes: Blocks) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from glovebox.data.arrays import integers
 from glovebox.data.database import Database, Parameters, batches
 from glovebox.data.encoding import encode_ids, encoded_bytes
 from glovebox.data.identifiers import key, key_bytes
-from glovebox.data.loading import check_rows_of_ids
+from glovebox.data.loading import check_rows_of_ids, id_column
 from glovebox.data.measures import Outside, condition, line_units, of_row
 from glovebox.data.passes import Told, kept_rows, untold, without_surplus
 from glovebox.data.sources import Source
@@ -49,7 +49,7 @@ def load_facts(
 ) -> LoadedFacts:
     """The rows that pass the filter. Raises DataError for a table that is not as it should be."""
     facts, view = query.facts, view_of(database, table, source)
-    line = _id(table, query.ids or "")
+    line = id_column(table, query.ids or "")
     if facts is None:
         raise GloveboxError("the plan has no facts of this table", code="plan", step="loaded")
     every, snapshot = kept_rows(database, view, source, salt, told)
@@ -57,19 +57,12 @@ def load_facts(
     check_rows_of_ids(database, view, line, every)
     parameters = Parameters()
     passing = exp.select(exp.Star()).from_(every.subquery("every")).where(condition(query, view, parameters))
-    ids = [_id(table, column) for column in facts.keys]
+    ids = [id_column(table, column) for column in facts.keys]
     keys = [_distinct(database, passing, view, column, parameters) for column in ids]
     (line_of, within, persons, *numbers), values = _read(database, passing, query, facts, view, parameters)
     places = [np.where(number_ < 0, len(own), number_) for number_, own in zip(numbers, keys, strict=True)]
     ends = [_last(line_of)] if not facts.within else [_last(within), _last(line_of[_last(within)])]
     return LoadedFacts(keys, places, values, ends, persons[_last(line_of)], snapshot)
-
-
-def _id(table: Table, named: str) -> Column:
-    column = table.column(named)
-    if column is None or column.kind != "id":
-        raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
-    return column
 
 
 def _distinct(

@@ -99,9 +99,7 @@ def load_rows(
     room: where the lines shall lie. Of many lines, or what is not in memory, ids that repeat though unique are left to
     be found shard by shard.
     """
-    column = table.column(query.ids or "")
-    if column is None or column.kind != "id":
-        raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
+    column = id_column(table, query.ids or "")
     view = view_of(database, table, source)
     plain = column.unique and not (query.by_group or query.derived or query.slots_by)
     load = _unique_rows if plain or query.keys else _repeated_rows
@@ -109,6 +107,14 @@ def load_rows(
     if len(loaded.ids) > query.lines:
         raise DataError(f"{table.name} has more ids than the plan has lines", step="loaded")
     return loaded
+
+
+def id_column(table: Table, named: str) -> Column:
+    """The id of that name; GloveboxError (`plan`) if the table has none."""
+    column = table.column(named)
+    if column is None or column.kind != "id":
+        raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="loaded")
+    return column
 
 
 def _unique_rows(

@@ -15,7 +15,7 @@ from glovebox.node.steps import finishing_of, row_roles
 from glovebox.planner.plan import Plan, Stacked
 from glovebox.planner.ranked import Ranked, ranked_of
 from glovebox.protocols.conversion import secure_totals
-from glovebox.protocols.quantile import quantiles
+from glovebox.protocols.quantile import from_lowest, quantiles
 from glovebox.protocols.ring_stacking import stacked_shares
 from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.context import Context, Role
@@ -46,9 +46,7 @@ async def _quantiles(ctx: Context, plan: Plan, one: Ranked, owners: tuple[int, .
     held = None
     if ctx.party in roles.values():
         given = None if shares is None else shares.reshape(sizes.groups, sizes.values)
-        held = await quantiles(ctx.narrow("ranks"), one.asked, sizes, given)
-    if held is not None and ctx.role is Role.QUERY:  # from places among the values to the values
-        held = held + np.array([[len(ranks) * one.low % (1 << 64)] for ranks in one.asked], np.uint64)
+        held = from_lowest(ctx, one.asked, one.low, await quantiles(ctx.narrow("ranks"), one.asked, sizes, given))
     if (held is None) != (ctx.role not in (Role.QUERY, Role.HELPER)):
         raise GloveboxError("quantiles are held by two parties", code="plan", step="quantiles")
     rings = (64,) * len(one.asked)
