@@ -13,7 +13,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.labelled import ALIAS
+from glovebox.planner.labelled import ALIAS, noted
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.statement import Statement, conjuncts
 
@@ -148,7 +148,7 @@ class _Lines:
         if rows is None:
             return None
         kind = exp.GT if negated else exp.EQ
-        return kind(this=self._noted(rows), expression=exp.Literal.number(0))
+        return kind(this=noted(self.inner, rows), expression=exp.Literal.number(0))
 
     def label(self, node: exp.Expr) -> exp.Expr:
         """The lines' column that is this label."""
@@ -218,13 +218,4 @@ class _Lines:
         made = aggregate.copy()
         if condition is not None:
             made = exp.Filter(this=made, expression=condition.copy())
-        return self._noted(made)
-
-    def _noted(self, made: exp.Expr) -> exp.Expr:
-        """The lines' column that is this aggregate, noted once."""
-        names = {one.this: one.alias for one in self.inner.expressions if isinstance(one, exp.Alias)}
-        name = next((alias for one, alias in names.items() if one == made), None)
-        if name is None:
-            name = f"column {len(self.inner.expressions)}"
-            self.inner.append("expressions", exp.alias_(made.copy(), name, quoted=True))
-        return exp.column(name, ALIAS, quoted=True)
+        return noted(self.inner, made)

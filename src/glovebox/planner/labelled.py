@@ -133,7 +133,7 @@ class _Labelled:
         if item in self.labels:
             return self._free(alias, item)
         if isinstance(item, exp.Filter) and isinstance(item.expression.this, exp.Exists):
-            return self._named(item)  # of all rows, whatever their labels
+            return noted(self.inner, item)  # of all rows, whatever their labels
         return self._by_label(alias, item)
 
     def _ordered(self, node: exp.Expr) -> exp.Expr:
@@ -180,19 +180,20 @@ class _Labelled:
         if isinstance(aggregate, exp.Filter):
             both = exp.and_(aggregate.expression.this.copy(), rows)
             made = exp.Filter(this=aggregate.this.copy(), expression=exp.Where(this=both))
-        return self._named(made)
-
-    def _named(self, made: exp.Expr) -> exp.Expr:
-        """The lines' column that is this aggregate, noted once."""
-        named = {one.this: one.alias for one in self.inner.expressions if isinstance(one, exp.Alias)}
-        name = next((alias for one, alias in named.items() if one == made), None)
-        if name is None:
-            name = f"column {len(self.inner.expressions)}"
-            self.inner.append("expressions", exp.alias_(made.copy(), name, quoted=True))
-        return exp.column(name, ALIAS, quoted=True)
+        return noted(self.inner, made)
 
 
 def _copied(part: object) -> object:
     return (
         [one.copy() for one in part] if isinstance(part, list) else part.copy() if isinstance(part, exp.Expr) else part
     )
+
+
+def noted(lines: exp.Select, made: exp.Expr) -> exp.Expr:
+    """The lines' column that is this aggregate, added once."""
+    there = (one.alias for one in lines.expressions if isinstance(one, exp.Alias) and one.this == made)
+    name = next(there, None)
+    if name is None:
+        name = f"column {len(lines.expressions)}"
+        lines.append("expressions", exp.alias_(made.copy(), name, quoted=True))
+    return exp.column(name, ALIAS, quoted=True)
