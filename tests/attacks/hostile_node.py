@@ -125,8 +125,9 @@ def changed(name: str, label: str, data: bytes) -> bytes | None:
     return data
 
 
-def attack_in_worker() -> None:
+def attack_in_worker():
     from glovebox.node import run
+    from glovebox.node.worker import serve
     from glovebox.runtime.links import SessionLink
 
     reached, post = run.Run._reached, SessionLink.post
@@ -144,6 +145,7 @@ def attack_in_worker() -> None:
             post(self, label, sent)
 
     run.Run._reached, SessionLink.post = attacking, posting
+    return serve
 
 
 def attack_in_node() -> None:
@@ -179,11 +181,12 @@ def attack_in_node() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
-        attack_in_worker()
-        from glovebox.node.worker import main
+        from glovebox.node.starting import main
 
         sys.argv = sys.argv[1:]
+        main(attack_in_worker)
     else:
         attack_in_node()
         from glovebox.cli.main import main
-    main()
+
+        main()

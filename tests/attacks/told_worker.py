@@ -7,8 +7,9 @@ from pathlib import Path
 HOME = Path(os.environ.get("TOLD_HOME") or sys.argv[sys.argv.index("--home") + 1])
 
 
-def tell() -> None:
+def tell():
     from glovebox.node import run
+    from glovebox.node.worker import serve
 
     opened = run.open_shamir
 
@@ -23,19 +24,20 @@ def tell() -> None:
         return shamir
 
     run.open_shamir = telling
+    return serve
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
-        sys.argv = sys.argv[1:]
-        tell()
-        from glovebox.node.worker import main
+        from glovebox.node.starting import main
 
-        sys.argv += ["-T0", "-M2", "--no-prss", "--mix32-64bit", "-K1"]
+        sys.argv = [*sys.argv[1:], "-T0", "-M2", "--no-prss", "--mix32-64bit", "-K1"]
+        main(tell)
     else:
         os.environ["TOLD_HOME"] = str(HOME)
         from glovebox.node import workers
 
         workers.COMMAND = [sys.executable, __file__, "worker"]
         from glovebox.cli.main import main
-    main()
+
+        main()

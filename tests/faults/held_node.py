@@ -35,9 +35,10 @@ def block_at(event: str) -> None:
         time.sleep(0.01)
 
 
-def hold_worker() -> None:
-    """The worker's events: linked, loaded, encoded, matched, finished."""
+def hold_worker():
+    """What serves, held at the worker's events: linked, loaded, encoded, matched, finished."""
     from glovebox.node.run import Run
+    from glovebox.node.worker import serve
 
     reached = Run._reached
 
@@ -46,6 +47,7 @@ def hold_worker() -> None:
         await hold_at(event)
 
     Run._reached = held
+    return serve
 
 
 def hold_node() -> None:
@@ -87,11 +89,10 @@ def hold_node() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
-        hold_worker()
-        from glovebox.node.worker import main
+        from glovebox.node.starting import main
 
         sys.argv = sys.argv[1:]
-        main()
+        main(hold_worker)
     else:
         hold_node()
         from glovebox.cli.main import main

@@ -1,7 +1,7 @@
 """A session's worker: one process that makes the session's keys, runs one job, and dies with it.
 
-Started by the node as `python -I -m glovebox.node.worker FD`. It holds no identity key; what it knows of the world
-comes over the socket pair, whose end of file ends it.
+Started by `starting.py`. It holds no identity key; what it knows of the world comes over the socket pair, whose end of
+file ends it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import asyncio
 import gc
 import os
 import select
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -32,7 +30,7 @@ from glovebox.node.channel import (
     broke,
 )
 from glovebox.node.making import transfers_ahead
-from glovebox.node.process import harden, limit_memory
+from glovebox.node.process import limit_memory
 from glovebox.node.run import Run
 from glovebox.node.warming import warm
 from glovebox.protocols.two_party.prepared import Prepared
@@ -129,17 +127,11 @@ async def _beat(channel: Channel, doing: Callable[[], Doing], deadline_s: float)
         await asyncio.sleep(min(BEAT_S, deadline_s / 4))
 
 
-def main() -> None:
-    """Run one session."""
-    harden()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is for the node, which ends its workers
-    end = socket.socket(fileno=int(sys.argv[1]))
+def serve(end: socket.socket, ready: Callable[[], None]) -> None:
+    """Run one session for the node at the other end. ready: called when all that can be done before it is done."""
     warm(lambda: bool(select.select([end], [], [], 0)[0]))
     gc.collect()
     gc.freeze()  # what stays for good need not be looked through in the session, which takes 70 ms
+    ready()
     asyncio.run(work(Channel(end), unused()))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them
-
-
-if __name__ == "__main__":
-    main()

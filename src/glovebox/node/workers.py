@@ -15,13 +15,14 @@ import subprocess
 import sys
 
 from glovebox.errors import GloveboxError, PeerError
-from glovebox.node.channel import Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
+from glovebox.node.channel import Alive, Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
 
-COMMAND = [sys.executable, "-I", "-m", "glovebox.node.worker"]
+COMMAND = [sys.executable, "-I", "-m", "glovebox.node.starting"]
 ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own asks for a GiB at once, which the limit would count
 WORKER_LOST = "worker_lost"
-PREPARE_S = 25.0
-"""A cold worker imports for about a second; the rest is for a machine under load. The asker waits for twice as long."""
+SILENCE_S = 10.0
+"""How long a worker without a job may say nothing. One that starts beats once a second, however long it takes; one that
+has started answers at once."""
 
 DYING_S = 0.2
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
@@ -41,7 +42,7 @@ class Worker:
                 | ARROW,
             )
         self._channel = Channel(ours)
-        self._silence_s = PREPARE_S
+        self._silence_s = SILENCE_S
 
     @property
     def pid(self) -> int:
@@ -51,7 +52,8 @@ class Worker:
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
         await self._tell(Prepare(session, party))
-        keys = await self.receive()
+        while isinstance(keys := await self.receive(), Alive):
+            pass  # it starts
         if not isinstance(keys, Keys):
             raise GloveboxError("the worker did not make its keys", step="accepted")
         return keys
