@@ -1,5 +1,7 @@
 """Rows that meet pair by pair, and the first of them: what is refused, and that a row's text is no other question's."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from glovebox.planner.question import plan_question
 from glovebox.planner.shape import join_shape, totals_of_run
 from glovebox.planner.statement import Statement
 
+from .clear import answered
 from .test_meaning import CONTRACT, FEW, HEAD, QUICK, RULES, TABLES, check, rows
 
 LAST = (
@@ -82,6 +85,19 @@ def test_totals_are_counted_without_making_them(question):
     plan = plan_question(FEW, question, {}, 0)
     shape = join_shape(plan.source, plan.totals)
     assert totals_of_run(plan.source, plan.totals) == len(shape.totals) * shape.planes
+
+
+def test_a_slot_without_a_row_adds_nothing_to_a_sum_of_both_owners(tmp_path):
+    written = {}
+    for (party, table), numbers in {
+        ("p0", "a"): [(1, "1.5"), (2, "2.0")],
+        ("p1", "d"): [(1, "4.0"), (1, "-0.5")],
+    }.items():
+        written[party, table] = tmp_path / f"{table}.csv"
+        lines = [f"{one},,{y},,,,u,," for one, y in numbers]
+        written[party, table].write_text("\n".join(["id,x,y,z,w,f,c,day,hour", *lines]))
+    plan = plan_question(FEW, "SELECT SUM(a.y - d.y) AS s, COUNT(*) AS n FROM a JOIN d USING (id)", {}, 0)
+    assert answered(plan, FEW, written, tmp_path).rows == ((Decimal("-0.5"), 2),)
 
 
 @QUICK

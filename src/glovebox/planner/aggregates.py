@@ -340,8 +340,9 @@ class Totals:
             self.scope.statement.refuse(node, "sql", "A FILTER of one owner cannot stand with this sum yet", hint)
         kind = shared.kind_of(column)
         mixed = (*filters.mixed, *present)
-        ends, place = (kind.low, kind.high), self.column_of(column)
-        total = self._added_up(node, (), ends, False, mixed, place)
+        ends, place, slots = (kind.low, kind.high), self.column_of(column), self.pairs.slots
+        there = [self.place(side, THERE) if side in slots else None for side in range(len(self.scope.sides))]
+        total = self._added_up(node, there if slots else (), ends, False, mixed, place)
         one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
         return total, self.total(self.rows_of(Conditions()), node, mixed), [one]
 
