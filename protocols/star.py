@@ -1,9 +1,10 @@
 """A star join: QUERY's rows beside tables that they name by keys of their own, summed level by level, then in all.
 
 Functionality  total[k] = sum over lines of a bit times a column; a line's columns are sums of its rows' columns
-Parties        QUERY owns the rows; each table's owner is TABLE of its run, with HELPER, which then holds shares
+Parties        QUERY owns the rows, each owner of like rows in turn; a table's owner is TABLE of its run, with HELPER,
+               which then holds shares
 Security       semi-honest, one corrupt party; as `alignment`, error 2^-40 a table; perfect else, given the streams
-Leakage        n, rows of the tables, numbers of columns, levels and totals, and the expressions, to all
+Leakage        n of each, rows of the tables, numbers of columns, levels and totals, and the expressions, to all
 Rounds         R; at most, for what waits for nothing is sent ahead
 Bytes          B; R and B of `traffic`, by the cards of what it is made of
 Source         psi.md 9 (spread), 12 (three owners without a helper), 17 (reduction by a key); engine.md (levels)
@@ -12,106 +13,50 @@ Rows stand in the order of their lines. A table is looked up at QUERY's distinct
 over the rows with each key, and brought into their order. Columns of rows are expressed, and summed to the next
 level's, of which QUERY knows the rows too; the last level's are the lines. A key that no table has gives 0.
 
+Of several owners of rows each is QUERY of its own. Its lines then have those of later owners with the same ids beside
+them, and count where no earlier owner has a line of the id (`fellows`).
+
 Where all parties but QUERY own tables, HELPER's is looked up by TABLE, which then hands what it holds to HELPER under a
 mask that QUERY takes on (psi.md 12): unmasked, HELPER would know its own values again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra import okvs
 from glovebox.algebra.streams import Stream
-from glovebox.protocols import alignment, membership, pick, reduction, spread, totals
-from glovebox.protocols.alignment import OwnRows, TableSize, aligned
+from glovebox.protocols.alignment import OwnRows, aligned
 from glovebox.protocols.expression import Expression
+from glovebox.protocols.fellows import fellow_rows
 from glovebox.protocols.intersection import fresh
 from glovebox.protocols.membership import all_ones
 from glovebox.protocols.pick import picked
 from glovebox.protocols.pseudonyms import with_padding
 from glovebox.protocols.reduction import segment_sums
 from glovebox.protocols.rows import Aligned, expressed
-from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.spread import spread as spread_over
-from glovebox.protocols.totals import Shares, Total, matched_totals
-from glovebox.runtime.card import terms, value_of
+from glovebox.protocols.star_shape import Dimension, Fellow, StarShape
+from glovebox.protocols.totals import Shares, matched_totals
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 Index = NDArray[np.int64]
-ROW_BITS = 64
-
-
-class Dimension(NamedTuple):
-    """A table that rows name by a key. owner: of the table, by number. given: numbers that rows get of it, 0 without a
-    match. of_lines: the key is that of the lines, which then have its match and payloads too."""
-
-    size: TableSize
-    owner: int
-    given: tuple[Expression, ...]
-    of_lines: bool = False
-
-
-@dataclass(frozen=True)
-class StarShape:
-    """What all know. rows: QUERY's bound. query, helper: by number.
-
-    levels: numbers of each level's rows, over QUERY's values and what the tables give to rows, or over the columns of
-    the level before; 0 where there is no row. choices, columns: of the lines, over the last level's columns, QUERY's
-    values of lines, and tables of lines. totals: of these, each with a column as its payload.
-    """
-
-    rows: int
-    query: int
-    helper: int
-    dimensions: tuple[Dimension, ...]
-    levels: tuple[tuple[Expression, ...], ...]
-    choices: tuple[Expression, ...]
-    columns: tuple[Expression, ...]
-    totals: tuple[Total, ...]
-
-    @property
-    def n(self) -> int:
-        """Rows with padding, at least one."""
-        return -(-(self.rows + 1) // ROW_BITS) * ROW_BITS
-
-    @property
-    def dealer(self) -> int:
-        """Who deals for the levels: an owner that is not HELPER."""
-        return next(one.owner for one in self.dimensions if one.owner != self.helper)
-
-    @property
-    def roles(self) -> dict[Role, int]:
-        """The roles at the levels."""
-        return {Role.QUERY: self.query, Role.TABLE: self.dealer, Role.HELPER: self.helper}
-
-    @property
-    def expressed(self) -> tuple[tuple[Expression, ...], ...]:
-        """What is evaluated row by row, step by step."""
-        return (*(one.given for one in self.dimensions), *self.levels, (*self.choices, *self.columns))
-
-    def roles_of(self, dimension: Dimension) -> dict[Role, int]:
-        """The roles where a table is looked up."""
-        if dimension.owner == self.helper:
-            return {Role.QUERY: self.query, Role.TABLE: self.helper, Role.HELPER: self.dealer}
-        return {**self.roles, Role.TABLE: dimension.owner}
 
 
 @dataclass(frozen=True, repr=False)
 class StarRows:
     """QUERY's own: r rows in the order of their lines.
 
-    keys: of each dimension its distinct keys, encoded. places: (r,) of each the key of a row, or as many as there are
-    keys where it has none. values: (values, r). ends: of each level the last row of each of the next one's. lines:
-    (values, lines).
+    keys: of each dimension its distinct keys, encoded; where there are fellows then those of lines, in their order.
+    places: (r,) of each the key of a row, or as many as there are keys where it has none. values: (values, r). ends: of
+    each level the last row of each of the next one's. lines: (values, lines).
     """
 
     keys: Sequence[U8]
@@ -132,30 +77,83 @@ class Found(NamedTuple):
     payloads: U64
 
 
-async def star_totals(ctx: Context, shape: StarShape, own: StarRows | None, tables: Mapping[int, Rows]) -> U64 | None:
-    """Additive shares of all totals, (totals, 1) uint64 at QUERY and HELPER, None elsewhere.
+class Lines(NamedTuple):
+    """A party's part of one owner's lines: shares of their columns, and what tables of lines give."""
 
-    own: at QUERY. tables: this party's tables, by the number of the dimension.
+    columns: U64
+    found: list[Found]
+
+
+async def star_totals(
+    ctx: Context, shapes: Sequence[StarShape], own: StarRows | None, tables: Mapping[int, Rows]
+) -> list[U64 | None]:
+    """Additive shares of all totals of each owner's lines, (totals, 1) uint64 at its QUERY and HELPER, None elsewhere.
+
+    shapes: of each owner of rows, all with one HELPER. own: at such an owner. tables: this party's, by the number of
+    the dimension.
     """
+    steps = [ctx.narrow(f"owner{place}") for place in range(len(shapes))]
+    mine = [own if shape.query == ctx.party else None for shape in shapes]
+    made = []
+    for step, shape, rows in zip(steps, shapes, mine, strict=True):
+        made.append(await _lines(step, shape, rows, tables))
+        ctx.progress(len(made), 2 * len(shapes))
+    lines = {shape.query: one.columns for shape, one in zip(shapes, made, strict=True) if one is not None}
+    sums = []
+    for step, shape, rows, one in zip(steps, shapes, mine, made, strict=True):
+        found = [] if one is None else [*one.found]
+        for number, fellow in enumerate(shape.fellows):
+            met = await _met(step.narrow(f"fellow{number}"), shape, fellow, own, lines.get(fellow.owner))
+            found += [] if met is None else [met]
+        sums.append(await _totals(step.narrow("totals"), shape, one and one.columns, found, rows))
+        ctx.progress(len(shapes) + len(sums), 2 * len(shapes))
+    return sums
+
+
+async def _lines(step: Context, shape: StarShape, own: StarRows | None, tables: Mapping[int, Rows]) -> Lines | None:
+    """One owner's lines; at QUERY and HELPER."""
     found = []
     for number, dimension in enumerate(shape.dimensions):
-        step = ctx.narrow(f"dimension{number}").playing(shape.roles_of(dimension))
-        if step.role is not None:
-            found.append(await _found(step, shape, dimension, _own_rows(step, shape, number, own, tables)))
-        ctx.progress(number + 1, len(shape.dimensions) + 1)
-    step = ctx.narrow("levels").playing(shape.roles)
-    if step.role is None:
+        looking = step.narrow(f"dimension{number}").playing(shape.roles_of(dimension))
+        if looking.role is not None:
+            found.append(await _found(looking, shape, dimension, _own_rows(looking, shape, number, own, tables)))
+    summing = step.narrow("levels").playing(shape.roles)
+    if summing.role is None:
         return None
-    here = [one for one in found if one is not None] if step.role is not Role.TABLE else []
-    rows = None if step.role is Role.TABLE else np.concatenate([one.given for one in here])
+    here = [one for one in found if one is not None] if summing.role is not Role.TABLE else []
+    rows = None if summing.role is Role.TABLE else np.concatenate([one.given for one in here])
     values = None if own is None else _padded(own.values, shape.n)
     for number, level in enumerate(shape.levels):
         ends = None if own is None else own.ends[number]
-        rows = await _summed(step.narrow(f"level{number}"), shape, level, rows, values, ends)
+        rows = await _summed(summing.narrow(f"level{number}"), shape, level, rows, values, ends)
         values = None
-    sums = await _totals(step, shape, rows, here, None if own is None else _padded(own.lines, shape.n))
-    ctx.progress(len(shape.dimensions) + 1, len(shape.dimensions) + 1)
-    return fresh(step, shape.totals, np.zeros((len(shape.totals), 1), np.uint64) if sums is None else sums)
+    at_lines = [one for one, each in zip(here, shape.dimensions, strict=False) if each.of_lines]
+    return None if rows is None else Lines(rows, at_lines)
+
+
+async def _met(
+    step: Context, shape: StarShape, fellow: Fellow, own: StarRows | None, columns: U64 | None
+) -> Found | None:
+    """A fellow's lines beside those of QUERY; at QUERY and HELPER."""
+    step = step.playing(shape.roles_of(fellow))
+    if step.role is None:
+        return None
+    size, ids = shape.size_of(fellow), None
+    if step.role is not Role.HELPER and own is not None:
+        bound = size.rows if step.role is Role.TABLE else shape.n
+        if len(own.keys[-1]) >= bound:
+            raise ValueError("an owner's lines are at most its bound")
+        ids = with_padding(own.keys[-1], bound, step.private("padding"))
+    words = await fellow_rows(step, ids, columns if step.role is not Role.QUERY else None, shape.n, size)
+    bits = await all_ones(step.narrow("equal"), _tags(step, words), shape.n)
+    if words is None or bits is None:
+        return None
+    return Found(np.zeros((0, shape.n), np.uint64), bits[None].astype(np.uint64), words[1:])
+
+
+def _tags(step: Context, words: U64 | None) -> U64 | None:
+    """QUERY's are turned over, so that equal ones make ones."""
+    return None if words is None else ~words[0] if step.role is Role.QUERY else words[0]
 
 
 class _Own(NamedTuple):
@@ -197,8 +195,7 @@ async def _found(step: Context, shape: StarShape, dimension: Dimension, own: _Ow
     """What rows and lines get of one table; None at its TABLE, and at TABLE of the levels."""
     n, size, count = shape.n, dimension.size, len(dimension.given)
     words = await aligned(step, own.rows if own else None, n, size)
-    tags = None if words is None else ~words[0] if step.role is Role.QUERY else words[0]
-    bits = await all_ones(step.narrow("equal"), tags, n)
+    bits = await all_ones(step.narrow("equal"), _tags(step, words), n)
     aligned_rows = None if words is None or bits is None else Aligned([bits], [words[1:]], None)
     given = await expressed(step.narrow("given"), dimension.given, aligned_rows, n)
     columns = None if given is None else np.array(given, np.uint64).reshape(count, n)
@@ -263,65 +260,22 @@ async def _summed(
 
 
 async def _totals(
-    step: Context, shape: StarShape, rows: U64 | None, found: Sequence[Found], values: NDArray[np.int64] | None
+    step: Context, shape: StarShape, rows: U64 | None, found: Sequence[Found], own: StarRows | None
 ) -> U64 | None:
-    """Totals of the lines."""
+    """Fresh shares of the totals of the lines."""
+    step = step.playing(shape.roles)
+    if step.role is None:
+        return None
     n, expressions = shape.n, (*shape.choices, *shape.columns)
-    at_lines = [one for one, each in zip(found, shape.dimensions, strict=False) if each.of_lines]
+    values = None if own is None else _padded(own.lines, n)
     lines = None
     if rows is not None:
-        matches = [one.match[0].astype(np.uint8) for one in at_lines]
-        lines = Aligned(matches, [one.payloads for one in at_lines], values, rows)
+        lines = Aligned([one.match[0].astype(np.uint8) for one in found], [one.payloads for one in found], values, rows)
     made = await expressed(step.narrow("lines"), expressions, lines, n)
     shares = None
     if made is not None:
         bits, columns = np.stack(made[: len(shape.choices)]), made[len(shape.choices) :]
         shares = Shares(bits, np.array([np.zeros(n, np.uint64), *columns], np.uint64), values)
-    sums = await matched_totals(step.narrow("totals"), shape.totals, shares, n)
-    return None if sums is None else sums.reshape(len(shape.totals), 1)
-
-
-def traffic(shape: StarShape) -> dict[str, float]:
-    """The sizes of the card: rounds and bytes of all that a run is made of, one after the other."""
-    rounds, size = zip(*_costs(shape), strict=True)
-    return {"R": sum(rounds), "B": sum(size)}
-
-
-def _costs(shape: StarShape) -> Iterator[tuple[float, float]]:
-    n = shape.n
-    for dimension in shape.dimensions:
-        count, table = len(dimension.given), dimension.size
-        yield _cost(alignment, alignment.traffic(n, table, None))
-        yield _cost(membership, {"n": n, "U": 0})
-        yield _gates(dimension.given, n)
-        if count:
-            yield _cost(spread, {"w": 8, "C": count, "m": n, "n": n})
-        if count and not dimension.of_lines:
-            yield _cost(pick, {"w": 8, "C": count, "b": n, "G": n})
-        if dimension.owner == shape.helper:
-            yield 1, 8 * n * (count + (1 + table.payloads if dimension.of_lines else 0))
-    for level in shape.levels:
-        yield _gates(level, n)
-        yield _cost(reduction, {"w": 8, "C": len(level), "n": 2 * n, "G": n})
-    yield _gates((*shape.choices, *shape.columns), n)
-    yield _cost(totals, {"n": n} | totals.traffic(shape.totals, n))
-
-
-def _cost(protocol: ModuleType, sizes: dict[str, float]) -> tuple[float, float]:
-    card = terms(protocol.__doc__ or "")
-    return value_of(card["Rounds"], sizes), value_of(card["Bytes"], sizes)
-
-
-def _gates(expressions: Sequence[Expression], n: int) -> tuple[float, float]:
-    cost = row_traffic(expressions)
-    return cost["F"], n * (cost["O"] + cost["D"])
-
-
-def largest_frame(shape: StarShape) -> int:
-    """Bytes of the largest frame that any party sends."""
-    n = shape.n
-    tables = [8 * one.size.words * okvs.layout_of(one.size.rows).rows for one in shape.dimensions]
-    moved = max(len(one.given) + 1 + one.size.payloads for one in shape.dimensions)
-    summed = max(2 * max(map(len, shape.levels)), 2 * max(len(one.given) for one in shape.dimensions), moved)
-    gates = max(row_traffic(one)["M"] for one in shape.expressed)
-    return max(*tables, 8 * n * summed, round(n * gates) + 8, int(totals.traffic(shape.totals, n)["C"]), 13 * n)
+    sums = await matched_totals(step.narrow("sums"), shape.totals, shares, n)
+    count = len(shape.totals)
+    return fresh(step, shape.totals, np.zeros((count, 1), np.uint64) if sums is None else sums.reshape(count, 1))

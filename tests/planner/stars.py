@@ -9,8 +9,9 @@ from glovebox.data.sources import source_at
 from glovebox.node.star import star_rows
 from glovebox.planner.answer import answer_of, parts_of
 from glovebox.planner.plan import local_queries
-from glovebox.planner.shape import star_shape
-from glovebox.protocols.star import star_totals, traffic
+from glovebox.planner.shape import star_shapes
+from glovebox.protocols.star import star_totals
+from glovebox.protocols.star_shape import traffic
 from glovebox.runtime.world import World
 
 from .clear import SALT, opened_part
@@ -21,11 +22,13 @@ async def answered(plan, contract, files, directory):
     own = [{} for _ in contract.parties]
     for place, query in enumerate(local_queries(plan)):
         own[query.party][place] = loaded_by(query, contract, files, directory)
-    shape = star_shape(plan.source)
+    shapes = star_shapes(plan.source)
     async with World(len(own)) as world:
-        shares = await world.run(at_each, inputs=[star_rows(each) for each in own], shape=shape)
-    assert world.meter.size == traffic(shape)["B"]
-    summed = (shares[shape.query] + shares[shape.helper]).reshape(len(plan.totals), -1)
+        shares = await world.run(at_each, inputs=[star_rows(each, len(shapes)) for each in own], shapes=shapes)
+    assert world.meter.size == traffic(shapes)["B"]
+    assert world.meter.rounds <= traffic(shapes)["R"]
+    held = [shares[party][place] for place, one in enumerate(shapes) for party in (one.query, one.helper)]
+    summed = sum(held).reshape(len(plan.totals), -1)
     totals = np.array([signed(row, total.bits) for row, total in zip(summed, plan.totals, strict=True)])
     for total, groups in zip(plan.totals, totals, strict=True):
         assert all(total.low <= group <= total.high for group in groups.tolist())
@@ -36,8 +39,8 @@ async def answered(plan, contract, files, directory):
     return answer_of(plan, shown, opened * shown)
 
 
-async def at_each(ctx, mine, shape):
-    return await star_totals(ctx, shape, *mine)
+async def at_each(ctx, mine, shapes):
+    return await star_totals(ctx, shapes, *mine)
 
 
 def signed(row, bits):

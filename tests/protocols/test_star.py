@@ -5,6 +5,7 @@ distinct keys and padding. Steps behind it are gates (`test_gates.py`) and picks
 under its own streams: of how many rows a key or a line has, QUERY alone knows. Where HELPER owns a table, TABLE hands
 on what it looked up under a mask that it shares with QUERY (`test_every_frame_is_noise`): HELPER cannot know its values
 again, and TABLE, who knows HELPER's share from then on, sees nothing that is opened. Totals leave under fresh masks.
+What fellows' lines add of theirs is argued in `test_fellows.py`; the same helper holds the other share of all lines.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from glovebox.protocols.alignment import TableSize
 from glovebox.protocols.expression import Constant, Match, Operation, Payload, Shared, Value
 from glovebox.protocols.shards import Rows
-from glovebox.protocols.star import Dimension, StarRows, StarShape, star_totals, traffic
+from glovebox.protocols.star import StarRows, star_totals
+from glovebox.protocols.star_shape import Dimension, Fellow, StarShape, traffic
 from glovebox.protocols.totals import Total
 from glovebox.runtime.context import Context
 from glovebox.runtime.world import World
@@ -118,7 +120,8 @@ def in_the_clear(lines: np.ndarray, tables) -> list[int]:
 
 async def at_each(ctx: Context, mine, shape: StarShape):
     own, tables = mine or (None, {})
-    return await star_totals(ctx, shape, own, tables)
+    (totals,) = await star_totals(ctx, [shape], own, tables)
+    return totals
 
 
 async def run(world: World, shape: StarShape, lines, tables) -> list[int]:
@@ -148,8 +151,8 @@ async def test_totals_are_exact(rows, seed, owners):
     lines, tables = drawn(rows, 12, 9, seed)
     async with World(4, seed=seed) as world:
         assert await run(world, shape, lines, tables) == in_the_clear(lines, tables)
-    assert world.meter.size == traffic(shape)["B"]
-    assert world.meter.rounds <= traffic(shape)["R"]
+    assert world.meter.size == traffic([shape])["B"]
+    assert world.meter.rounds <= traffic([shape])["R"]
 
 
 @pytest.mark.parametrize("owners", OWNERS)
@@ -175,3 +178,60 @@ async def test_every_frame_is_noise(owners):
     for frame, octets in seen.items():
         if "places" not in str(frame):
             assert_noise(frame, np.stack(octets))
+
+
+def shapes_of(owners: int, rows: int, products: int, helper: int) -> list[StarShape]:
+    """Of each owner's lines where no earlier owner has the person: whether anything was sold, how much, its cost."""
+    shapes = []
+    for place in range(owners):
+        fellows = [Fellow(other, rows, other < place) for other in range(owners) if other != place]
+        sums = [Shared(0, 0, 40), Shared(1, -9999, 9999)]
+        for table, fellow in enumerate(fellows):
+            if not fellow.earlier:
+                theirs = (Payload(table, index, -9999, 9999) for index in range(2))
+                added = (Operation("select", (Match(table), one, ZERO)) for one in theirs)
+                sums = [Operation("add", pair) for pair in zip(sums, added, strict=True)]
+        absent = [Operation("not", (Match(table),)) for table, fellow in enumerate(fellows) if fellow.earlier]
+        choice = Operation("and", (PERSON, positive(sums[0]), *absent))
+        dimension = Dimension(TableSize(products, 1), owners, (THERE, PRICE))
+        totals = Total(None, None, 32), Total(None, 0, 64), Total(None, 1, 64, low=-99999, high=99999)
+        level = (SOLD, ROWS[1])
+        shapes.append(
+            StarShape(rows, place, helper, (dimension,), (level,), (choice,), tuple(sums), totals, tuple(fellows))
+        )
+    return shapes
+
+
+def of_owner(lines: np.ndarray) -> StarRows:
+    """Rows (product, person, number), of which persons are lines."""
+    lines = lines[np.argsort(np.where(lines[:, 1] < 0, 99, lines[:, 1]), kind="stable")]
+    products, people = (np.unique(column[column >= 0]) for column in lines.T[:2])
+    product = np.where(lines[:, 0] >= 0, np.searchsorted(products, lines[:, 0]), len(products))
+    last = np.flatnonzero(np.append(np.diff(lines[:, 1]) != 0, True)) if len(lines) else np.zeros(0, np.int64)
+    there = (lines[last, 1] >= 0).astype(np.int64)[None]
+    return StarRows([encoded(products), encoded(people)], [product], lines[:, 2][None], [last], there)
+
+
+async def at_every(ctx: Context, mine, shapes):
+    own, tables = mine or (None, {})
+    return await star_totals(ctx, shapes, own, tables)
+
+
+@pytest.mark.parametrize(("owners", "apart"), [(2, True), (2, False), (3, True)])
+@pytest.mark.parametrize("rows", [0, 1, 30])
+async def test_lines_of_several_owners_are_added(owners, apart, rows):
+    """A helper that owns nothing, or that owns the table; people at all owners, at some, and nowhere."""
+    rng, helper = np.random.default_rng(rows + owners), owners + apart
+    each = [rng.integers([-1, -1, -50], [9, 7, 51], (rows, 3)) for _ in range(owners)]
+    prices = dict(zip(rng.permutation(9)[:6].tolist(), rng.integers(0, 100, 6).tolist(), strict=True))
+    table = Rows(encoded(np.array(list(prices), np.uint64)), np.array([list(prices.values())]))
+    shapes = shapes_of(owners, max(1, rows), 6, helper)
+    inputs = [*((of_owner(lines), {}) for lines in each), (None, {0: table})]
+    async with World(owners + 2, seed=rows) as world:
+        shares = await world.run(at_every, inputs=inputs, shapes=shapes)
+    assert world.meter.size == traffic(shapes)["B"]
+    assert world.meter.rounds <= traffic(shapes)["R"]
+    sums = sum(shares[party][place][:, 0] for place in range(owners) for party in (place, helper))
+    sold = [row for lines in each for row in lines.tolist() if row[0] in prices and row[1] >= 0]
+    expected = [len({row[1] for row in sold}), len(sold), sum(prices[row[0]] * row[2] for row in sold)]
+    assert [int(sums[0]) % (1 << 32), *sums[1:].view(np.int64).tolist()] == expected

@@ -10,5 +10,4 @@ UNANSWERED: dict[str, str] = {
 PRACTITIONERS: dict[str, str] = {
     "F2": "accounts counted once of a device",
     "F4": "rings of three edges: no table is joined with itself over owners",
-    "R8": "sums by key of rows that are joined on another, of two owners",
 }

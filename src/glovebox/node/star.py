@@ -1,4 +1,4 @@
-"""The totals of a star join: one owner's rows beside the tables that they name by several keys."""
+"""The totals of a star join: owners' rows beside the tables that they name by several keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glovebox.data.facts import LoadedFacts
 from glovebox.data.loading import LoadedRows
 from glovebox.node.steps import finishing_of
 from glovebox.planner.plan import Plan, Star
-from glovebox.planner.shape import star_shape
+from glovebox.planner.shape import star_shapes
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.star import StarRows, star_totals
@@ -20,21 +20,28 @@ async def star_join_totals(ctx: Context, plan: Plan, own: Mapping[int, LoadedRow
     """A secure array (totals, groups). own: this party's own parts, by their place among the plan's."""
     if not isinstance(plan.source, Star):
         raise TypeError("these are the totals of a star join")
-    finishing, shape = finishing_of(plan), star_shape(plan.source)
-    shares = await star_totals(ctx.narrow("star"), shape, *star_rows(own))
-    held = None if shares is None else shares.reshape(len(plan.totals), finishing.groups)
-    rings = tuple(total.bits for total in plan.totals)
-    return await secure_totals(
-        ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, shape.query, shape.helper, held
-    )
+    finishing, shapes = finishing_of(plan), star_shapes(plan.source)
+    shares = await star_totals(ctx.narrow("star"), shapes, *star_rows(own, len(shapes)))
+    rings, added = tuple(total.bits for total in plan.totals), None
+    for place, (shape, mine) in enumerate(zip(shapes, shares, strict=True)):
+        held = None if mine is None else mine.reshape(len(plan.totals), finishing.groups)
+        ends = shape.query, shape.helper
+        converted = await secure_totals(
+            ctx.narrow(f"conversion{place}"), finishing.bits, rings, finishing.groups, *ends, held
+        )
+        added = converted if added is None else added + converted
+    return added
 
 
-def star_rows(own: Mapping[int, LoadedRows | LoadedFacts]) -> tuple[StarRows | None, dict[int, Rows]]:
-    """A party's own parts as the protocol takes them: the facts, and the tables of dimensions by their numbers."""
+def star_rows(own: Mapping[int, LoadedRows | LoadedFacts], facts: int) -> tuple[StarRows | None, dict[int, Rows]]:
+    """A party's own parts as the protocol takes them: its facts, and the tables of dimensions by their numbers.
+
+    facts: how many of the plan's parts are facts, which are the first.
+    """
     rows, tables = None, {}
     for place, loaded in own.items():
         if isinstance(loaded, LoadedFacts):
             rows = StarRows(loaded.keys, loaded.places, loaded.values, loaded.ends, loaded.persons[None])
         else:
-            tables[place - 1] = Rows(loaded.ids, loaded.values)
+            tables[place - facts] = Rows(loaded.ids, loaded.values)
     return rows, tables

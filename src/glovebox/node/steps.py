@@ -9,12 +9,12 @@ from glovebox.planner.plan import Joined, Plan, Star, groupings_of, joins_of, me
 from glovebox.planner.privacy import decays
 from glovebox.planner.ranked import ranked_frame, ranked_of
 from glovebox.planner.shape import join_shape as shape_of
-from glovebox.planner.shape import joint_shape, star_shape
+from glovebox.planner.shape import joint_shape, star_shapes
 from glovebox.planner.suppression import nesting_of
 from glovebox.protocols.finishing import Finishing
 from glovebox.protocols.intersection import JoinShape
 from glovebox.protocols.intersection import largest_frame as largest_row_frame
-from glovebox.protocols.star import largest_frame as largest_star_frame
+from glovebox.protocols.star_shape import largest_frame as largest_star_frame
 from glovebox.protocols.two_party import intersection as joint
 from glovebox.protocols.two_party.finishing import Ending
 from glovebox.protocols.two_party.homomorphic import Lists
@@ -30,7 +30,7 @@ def row_roles(plan: Plan) -> dict[Role, int]:
     if ranked_of(plan):
         return dict(zip((Role.QUERY, Role.TABLE, Role.HELPER), plan.computing, strict=False))
     if isinstance(plan.source, Star):
-        return star_shape(plan.source).roles
+        return star_shapes(plan.source)[0].roles
     return roles_of(plan.source) if isinstance(plan.source, Joined) else {}
 
 
@@ -44,8 +44,9 @@ def role_names(plan: Plan) -> list[tuple[int, str]]:
     """Each member of the session and its role, of several joins one for each, as the transcript binds them."""
     runs = [roles_of(joined) for joined, _ in joins_of(plan)] or [row_roles(plan)]
     if isinstance(plan.source, Star):
-        shape = star_shape(plan.source)
-        runs = [*map(shape.roles_of, shape.dimensions), shape.roles]
+        runs = [
+            run for shape in star_shapes(plan.source) for run in (*map(shape.roles_of, shape.looked_up), shape.roles)
+        ]
     roles = {
         party: ",".join(role.value for run in runs for role, playing in run.items() if playing == party)
         for party in members(plan)
@@ -119,5 +120,5 @@ def largest_frame(plan: Plan) -> int:
         return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
     rows = [largest_row_frame(shape_of(*run)) for run in joins_of(plan)]
     if isinstance(plan.source, Star):
-        rows.append(largest_star_frame(star_shape(plan.source)))
+        rows.append(largest_star_frame(star_shapes(plan.source)))
     return max(*rows, ranked_frame(plan), finishing_of(plan).largest_frame)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from glovebox.contract.terms import Contract
 from glovebox.planner.plan import Joined, Plan, Star, Total, groupings_of, joins_of, local_queries
 from glovebox.planner.ranked import ranked_cost
-from glovebox.planner.shape import join_shape, joint_shape, star_shape
-from glovebox.protocols import intersection, least, quantile, star
+from glovebox.planner.shape import join_shape, joint_shape, star_shapes
+from glovebox.protocols import intersection, least, quantile, star_shape
 from glovebox.protocols.intersection import JoinShape, shards_met, shards_of, traffic
 from glovebox.protocols.two_party import homomorphic, prepared
 from glovebox.protocols.two_party import intersection as joint
@@ -111,7 +111,7 @@ def plan_cost(plan: Plan) -> Cost:
         ahead, asked = cost.ahead, cost.asked
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
     if isinstance(plan.source, Star):
-        sizes = star.traffic(star_shape(plan.source))
+        sizes = star_shape.traffic(star_shapes(plan.source))
         return Cost(round(sizes["B"]), round(sizes["R"]))
     costs = [join_cost(join_shape(*run)) for run in joins_of(plan)] or [Cost(*ranked_cost(plan))]
     return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))

@@ -1,4 +1,6 @@
-"""Rows of one owner beside other owners' tables, each named by a key of its own, and put together by an id: facts.
+"""Rows beside other owners' tables, each named by a key of its own, and put together by an id: facts.
+
+They are one owner's, or like rows of several, put together by an id that the contract joins: each owner's enter alike.
 
 What concerns one owner's columns alone is that owner's to compute. A number of every row, where its conditions hold and
 else 0, is made of the facts' own values and of what the tables give to rows; sums of it are columns of a line.
@@ -13,15 +15,19 @@ from dataclasses import replace
 from functools import reduce
 from typing import NoReturn
 
+from msgspec import structs
 from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.pairs import MOST_PAIRS
+from glovebox.planner.persons import check_met, names_of
 from glovebox.planner.plan import Dimension
-from glovebox.planner.scope import Scope, Side, is_joined, table_side
+from glovebox.planner.scope import Branch, Scope, Side, is_joined, table_side
 from glovebox.planner.slots import THERE
+from glovebox.planner.spines import MOST_OWNERS
+from glovebox.planner.stack import branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
 from glovebox.planner.typed import Typed
 from glovebox.planner.typing import Typing
@@ -35,7 +41,7 @@ from glovebox.protocols.expression import (
     kind_of,
 )
 from glovebox.schema.columns import Column
-from glovebox.schema.expressions import Call
+from glovebox.schema.expressions import Call, ColumnRef
 from glovebox.schema.expressions import Expression as LocalExpression
 from glovebox.schema.local import Facts, LocalQuery, Measure
 
@@ -59,12 +65,12 @@ class FactRows:
         self.statement, self.contract = statement, contract
         joins = select.args.get("joins") or []
         nodes = [select.args["from_"].this, *(join.this for join in joins)]
-        sides = [table_side(statement, contract, node) for node in nodes]
+        sides = [fact_side(statement, contract, node, given) for node in nodes]
         number, self.line = Scope(statement, contract, tuple(sides)).find(line)
         sides.insert(0, sides.pop(number))
         self.scope = Scope(statement, contract, tuple(sides))
-        self._check(select, joins)
-        self.keys: dict[int, tuple[str, str]] = {}  # of each other side, the facts' key and its own id
+        self._check(select, joins, [node for node in nodes if node is not nodes[number]])
+        self.keys: dict[int, tuple[tuple[str, ...], str]] = {}  # of each other side, each owner's key and its own id
         conditions = list(self._conditions(joins))
         pairs = math.prod(self.slots(side) or 1 for side in range(len(sides)))
         if pairs > MOST_PAIRS:
@@ -92,13 +98,13 @@ class FactRows:
     def _no(self, node: exp.Expr, sentence: str, hint: str = JOINS) -> NoReturn:
         self.statement.refuse(node, "sql", sentence, hint)
 
-    def _check(self, select: exp.Select, joins: Sequence[exp.Join]) -> None:
+    def _check(self, select: exp.Select, joins: Sequence[exp.Join], tables: Sequence[exp.Expr]) -> None:
         sides, contract = self.scope.sides, self.contract
         if self.line.kind != "id":
             self._no(select, "Rows of several owners are put together by an id")
-        if any(len(side.owners) > 1 for side in sides):
-            self._no(select, "A stacked table is not put together with others by keys of its own yet")
-        if any(side.owners == self.facts.owners for side in sides[1:]):
+        if any(len(side.owners) > 1 for side in sides[1:]) or any(isinstance(one, exp.Subquery) for one in tables):
+            self._no(select, "Facts are put together with tables of one owner each")
+        if any(set(side.owners) & set(self.facts.owners) for side in sides[1:]):
             self._no(joins[0], "Two of these tables are one owner's", "tables of different owners")
         if any(join.side or join.kind for join in joins):
             self._no(joins[0], "Rows that are put together on shares are of inner joins")
@@ -106,6 +112,10 @@ class FactRows:
             clause = "protocol" if contract.protocol else "privacy"
             sentence = "Rows are put together by one key and joined by another only with a third party, without noise"
             self.statement.refuse(select, clause, sentence, "a join on one id")
+        if not 1 <= len(self.facts.owners) <= MOST_OWNERS:
+            sentence = f"Rows of {len(self.facts.owners)} owners cannot be put together so yet"
+            self.statement.refuse(select, "table", sentence, f"at most {MOST_OWNERS} owners")
+        check_met(self.statement, contract, select, self.facts, self.line)
         if self.facts.table.rows > MOST_ROWS:
             hint = f"a contract whose table has at most {MOST_ROWS} rows"
             self.statement.refuse(select, "rows", f"{self.facts.table.name} has too many rows for this", hint)
@@ -150,13 +160,27 @@ class FactRows:
         (side,) = ends.keys() - {0}
         return ends[0].name, side, ends[side].name
 
-    def _key(self, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]) -> tuple[str, str] | None:
-        """The ids by which the facts name a table, as the contract joins them."""
-        named = {0: tuple(pair[0] for pair in names), side: tuple(pair[1] for pair in names)}
-        for pair in self.contract.rules.join if names else ():
-            if is_joined(self.scope, side, named, pair):
+    def _key(self, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]) -> tuple[tuple[str, ...], str] | None:
+        """The ids by which each owner's facts name a table, as the contract joins them."""
+        found = [self._key_of(branch, side, names) for branch in self.facts.branches]
+        keys = [one for one in found if one is not None]
+        if len(keys) < len(found) or len({ids for _, ids in keys}) != 1:
+            return None
+        return tuple(name for name, _ in keys), keys[0][1]
+
+    def _key_of(
+        self, branch: Branch, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]
+    ) -> tuple[str, str] | None:
+        own = [branch.columns.get(pair[0], ColumnRef(pair[0])) for pair in names]
+        named = {
+            0: tuple(one.name for one in own if isinstance(one, ColumnRef)),
+            side: tuple(pair[1] for pair in names),
+        }
+        scope = replace(self.scope, sides=(replace(self.facts, index=branch.index), *self.scope.sides[1:]))
+        for pair in self.contract.rules.join if names and len(named[0]) == len(names) else ():
+            if is_joined(scope, side, named, pair):
                 places = {place.table: place.column for place in pair}
-                return places[self.facts.index], places[self.scope.sides[side].index]
+                return places[branch.index], places[self.scope.sides[side].index]
         return None
 
     def _no_key(self, join: exp.Join, side: int) -> NoReturn:
@@ -210,6 +234,8 @@ class FactRows:
         It is over all rows of the facts, but of each table over those that the conditions on it leave, here and there.
         """
         joins = select.args.get("joins") or []
+        if len(self.facts.owners) > 1:
+            self._no(select, "Rows that are left out are of one owner's facts")
         nodes = [select.args["from_"].this, *(join.this for join in joins)]
         found = [table_side(self.statement, self.contract, node) for node in nodes]
         called = {side.index: side.called for side in found}
@@ -243,6 +269,8 @@ class FactRows:
         if side != 0 or column is None or column == self.line or self.within not in ("", column.name):
             sentence = "What is counted once of a line's rows is a column of theirs, and one alone"
             self._no(node, sentence, "COUNT(DISTINCT one column of the facts)")
+        if len(self.facts.owners) > 1:
+            self._no(node, "What is counted once of a line's rows is of one owner's facts", "COUNT(*)")
         if column.kind != "id":
             self.typing.allow(node, self.typing.typed(node), "filter")
         self.within = column.name
@@ -253,17 +281,19 @@ class FactRows:
         return len(self.columns) - 1
 
     def of_line(self, place: int) -> Shared:
-        """A column of the lines."""
-        kind = kind_of(self._of_slots(self.columns[place]))
-        return Shared(place, min(0, kind.low) * self.most, max(0, kind.high) * self.most)
+        """A column of the lines, of all owners together."""
+        kind, most = kind_of(self._of_slots(self.columns[place])), self.most * len(self.facts.owners)
+        return Shared(place, min(0, kind.low) * most, max(0, kind.high) * most)
 
-    def query(self) -> LocalQuery:
-        """What the owner of the facts reads."""
-        table = self.facts.table
-        facts = Facts(tuple(key for _, (key, _) in sorted(self.keys.items())), self.within)
-        where = _all(self.wheres.get(0, []))
-        measures = tuple(self.measures[0])
-        return LocalQuery(self.facts.owners[0], table.name, measures, table.rows, self.line.name, where, facts=facts)
+    def queries(self) -> tuple[LocalQuery, ...]:
+        """What each owner of the facts reads."""
+        found, where, lines = [], _all(self.wheres.get(0, [])), names_of(self.facts, self.line)
+        for place, (branch, line) in enumerate(zip(self.facts.branches, lines, strict=True)):
+            facts = Facts(tuple(keys[place] for _, (keys, _) in sorted(self.keys.items())), self.within)
+            rows = self.contract.tables[branch.index].rows
+            query = branch_query(self.contract, branch, tuple(self.measures[0]), rows, where, ())
+            found.append(structs.replace(query, ids=line, facts=facts))
+        return tuple(found)
 
     def dimensions(self) -> tuple[Dimension, ...]:
         """The other owners' tables, with what they give to rows."""
@@ -319,6 +349,13 @@ class FactRows:
         """The place of what a table gives first, among all that is given: first whether there is a row."""
         before = enumerate(self.measures[1 : 1 + table], 1)
         return sum((self.slots(side) or 1) * (1 + len(measures)) for side, measures in before)
+
+
+def fact_side(statement: Statement, contract: Contract, node: exp.Expr, given: Mapping[str, Typed]) -> Side:
+    """A table, or a UNION ALL of several owners' like rows."""
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Union):
+        return union_side(statement, contract, node, given)
+    return table_side(statement, contract, node)
 
 
 def _all(conditions: Sequence[LocalExpression]) -> LocalExpression | None:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.contract.bounds import TOTAL_LIMIT, rows_of_id
-from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.contract.terms import Contract
 from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
+from glovebox.planner.persons import check_met, is_person, names_of
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
 from glovebox.planner.statement import Statement, conjuncts
@@ -122,30 +123,15 @@ class Gathering:
 
     def names(self) -> list[str]:
         """Each owner's own name of the id."""
-        made = [branch.columns.get(self.ids.name, ColumnRef(self.ids.name)) for branch in self.side.branches]
-        return [one.name for one in made if isinstance(one, ColumnRef)]
+        return names_of(self.side, self.ids)
 
     def check_joined(self) -> None:
-        """Return if the contract lets the owners' rows meet by this id, and if there are owners enough, and few."""
-        indexes = [branch.index for branch in self.side.branches]
-        places = {JoinColumn(index, name) for index, name in zip(indexes, self.names(), strict=True)}
-        if len(set(indexes)) > 1:
-            met = {place for pair in self.contract.rules.join if set(pair) <= places for place in pair}
-            if met != places or not self.is_person():
-                hint = f"join = [[…]] of {self.ids.name} at all these owners"
-                self.statement.refuse(self.select, "rules.join", f"The contract does not join {self.ids.name}", hint)
-        elif len(indexes) > 1 and (self.side.table.apart or self.side.table.person == "row" or not self.is_person()):
-            sentence = f"The contract lets nobody be at several owners by {self.ids.name}"
-            hint = 'same_person_at_several = "yes" for that table'
-            self.statement.refuse(self.select, "table", sentence, hint)
+        """Return if the contract lets the owners' rows meet by this id."""
+        check_met(self.statement, self.contract, self.select, self.side, self.ids)
 
     def is_person(self) -> bool:
-        """Whether each table of several owners enters by the id that its people are told apart by: its first."""
-        indexes, tables = [branch.index for branch in self.side.branches], self.contract.tables
-        return all(
-            indexes.count(index) < 2 or name == next(one.name for one in tables[index].columns if one.kind == "id")
-            for index, name in zip(indexes, self.names(), strict=True)
-        )
+        """Whether each table of several owners enters by the id that its people are told apart by."""
+        return is_person(self.contract, self.side, self.ids)
 
     def queries(self) -> tuple[LocalQuery, ...]:
         """Each owner's own part: its rows, by its own name of the id."""

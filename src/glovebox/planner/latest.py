@@ -75,6 +75,17 @@ def _is_outer(column: exp.Column, flat: exp.Select) -> bool:
     return where is None or where.parent is not flat
 
 
+def number_of(node: exp.Expr) -> exp.Window | None:
+    """ROW_NUMBER() of a sub-query over one that puts rows together, of which the first is taken (`firsts.py`)."""
+    select = node.this if isinstance(node, exp.Subquery) else None
+    source = select.args.get("from_") if isinstance(select, exp.Select) else None
+    inner = source.this.this if source and isinstance(source.this, exp.Subquery) else None
+    if select is None or not isinstance(inner, exp.Select) or not inner.args.get("group"):
+        return None
+    windows = [item.unalias() for item in select.expressions if isinstance(item.unalias(), exp.Window)]
+    return windows[0] if len(windows) == 1 and isinstance(windows[0].this, exp.RowNumber) else None
+
+
 def nexts_of(node: exp.Expr) -> list[exp.Window]:
     """The columns of a sub-query that are LEAD: what the next row has."""
     select = node.this if isinstance(node, exp.Subquery) else None

@@ -14,8 +14,8 @@ from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Joined, Plan, Stacked, Star, Total, joins_of, local_query
 from glovebox.planner.ranked import ranked_bytes
-from glovebox.planner.shape import join_shape, joint_shape, star_shape
-from glovebox.protocols import star, tally
+from glovebox.planner.shape import join_shape, joint_shape, star_shapes
+from glovebox.protocols import star_shape, tally
 from glovebox.protocols.intersection import JoinShape, in_hand, largest_frame, shards_of
 from glovebox.protocols.rows import traffic as row_traffic
 from glovebox.protocols.two_party import intersection as joint
@@ -83,16 +83,16 @@ def need_of(plan: Plan, contract: Contract, party: int) -> Need:
 
 def _star(source: Star, contract: Contract, party: int) -> Need:
     """The same of a star join, whose rows are all in memory: of the facts each key, its place and the values."""
-    shape, columns = star_shape(source), 0
+    shapes, columns = star_shapes(source), 0
     for query in source.owners:
         if query.party == party:
             keys = len(query.facts.keys) if query.facts else 0
             columns += query.lines * (_row_bytes(query, contract) + STAR_KEY_BYTES * keys)
-    frame = star.largest_frame(shape)
-    gates = max(2 * (cost["O"] + cost["D"]) for cost in map(row_traffic, shape.expressed))
-    return Need(
-        columns, 2 * (window_bytes(frame) + UNSENT_BYTES) + 4 * frame + round(gates + SHARD_ROW_BYTES) * shape.n
-    )
+    frame = star_shape.largest_frame(shapes)
+    gates = max(2 * (cost["O"] + cost["D"]) for shape in shapes for cost in map(row_traffic, shape.expressed))
+    lines = sum(8 * len(shape.levels[-1]) * shape.n for shape in shapes if len(shapes) > 1)  # kept for the others'
+    rows = round(gates + SHARD_ROW_BYTES) * max(shape.n for shape in shapes)
+    return Need(columns, 2 * (window_bytes(frame) + UNSENT_BYTES) + 4 * frame + rows + lines)
 
 
 def _helped(source: Joined, totals: tuple[Total, ...]) -> int:

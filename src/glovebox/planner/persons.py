@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from glovebox.contract.terms import JoinColumn
-from glovebox.planner.scope import Scope
+from sqlglot import exp
+
+from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.planner.scope import Scope, Side
+from glovebox.planner.statement import Statement
+from glovebox.schema.columns import Column
 from glovebox.schema.expressions import ColumnRef
+
+
+def names_of(side: Side, ids: Column) -> list[str]:
+    """Each owner's own name of an id."""
+    made = [branch.columns.get(ids.name, ColumnRef(ids.name)) for branch in side.branches]
+    return [one.name for one in made if isinstance(one, ColumnRef)]
+
+
+def check_met(statement: Statement, contract: Contract, node: exp.Expr, side: Side, ids: Column) -> None:
+    """Return if the contract lets the owners' rows meet by this id."""
+    indexes = [branch.index for branch in side.branches]
+    places = {JoinColumn(index, name) for index, name in zip(indexes, names_of(side, ids), strict=True)}
+    if len(set(indexes)) > 1:
+        met = {place for pair in contract.rules.join if set(pair) <= places for place in pair}
+        if met != places or not is_person(contract, side, ids):
+            hint = f"join = [[…]] of {ids.name} at all these owners"
+            statement.refuse(node, "rules.join", f"The contract does not join {ids.name}", hint)
+    elif len(indexes) > 1 and (side.table.apart or side.table.person == "row" or not is_person(contract, side, ids)):
+        sentence = f"The contract lets nobody be at several owners by {ids.name}"
+        statement.refuse(node, "table", sentence, 'same_person_at_several = "yes" for that table')
+
+
+def is_person(contract: Contract, side: Side, ids: Column) -> bool:
+    """Whether each table of several owners enters by the id that its people are told apart by: its first."""
+    indexes, tables = [branch.index for branch in side.branches], contract.tables
+    return all(
+        indexes.count(index) < 2 or name == next(one.name for one in tables[index].columns if one.kind == "id")
+        for index, name in zip(indexes, names_of(side, ids), strict=True)
+    )
 
 
 def person_ids(scope: Scope) -> list[str]:

@@ -129,15 +129,16 @@ class Dimension(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Star(Struct, frozen=True, tag="star", forbid_unknown_fields=True):
-    """An owner's rows beside tables that they name by several keys, put together to lines on shares.
+    """Owners' rows beside tables that they name by several keys, put together to lines on shares.
 
+    facts: like rows, of each owner its own; lines of several owners with one id are one, whose columns are added.
     levels: numbers of every row, over the facts' measures and what the dimensions give in their order, which are summed
     for the next level's, over whose columns are the numbers of that; the last level's are the lines. choices, columns:
     of the lines, over the columns of the last level, the dimensions of lines as tables, and value 0: 1 where the line
     has an id. totals: for each total of the plan one for each bucket, of a choice and a column.
     """
 
-    facts: LocalQuery
+    facts: tuple[LocalQuery, ...]
     dimensions: tuple[Dimension, ...]
     helper: int
     levels: tuple[tuple[Expression, ...], ...]
@@ -148,8 +149,8 @@ class Star(Struct, frozen=True, tag="star", forbid_unknown_fields=True):
 
     @property
     def owners(self) -> tuple[LocalQuery, ...]:
-        """Every owner's local part: the facts', and each dimension's."""
-        return (self.facts, *(dimension.table for dimension in self.dimensions))
+        """Every owner's local part: those of the facts, and each dimension's."""
+        return (*self.facts, *(dimension.table for dimension in self.dimensions))
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):

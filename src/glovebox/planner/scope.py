@@ -184,10 +184,11 @@ def check_receivers(scope: Scope, receivers: tuple[int, ...]) -> None:
         hint = "a join of the two, or a contract with a neutral third party"
         sentence = "Two parties alone join tables, and stack none"
         scope.statement.refuse(scope.statement.tree.args["from_"].this, "protocol", sentence, hint)
-    if len(scope.sides) > 1 or side.lines or len(side.owners) != 2 or contract.rules.exact or contract.privacy:
+    rows = side.lines.facts.facts if side.lines else side
+    if len(scope.sides) > 1 or len(rows.owners) != 2 or contract.rules.exact or contract.privacy:
         return
-    if set(receivers) & set(side.owners):
-        sentence = f"{side.table.name} has two owners: each could subtract its own part from the answer"
+    if set(receivers) & set(rows.owners):
+        sentence = f"{rows.table.name} has two owners: each could subtract its own part from the answer"
         hint = "a contract with a third owner of that table, with [privacy], or with other receivers"
         scope.statement.refuse(scope.statement.tree.args["from_"].this, "table", sentence, hint)
 

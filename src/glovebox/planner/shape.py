@@ -13,10 +13,10 @@ from glovebox.planner.keys import by_first_match
 from glovebox.planner.plan import Joined, Spine, Star, Total
 from glovebox.planner.slots import Paired, of_people
 from glovebox.protocols.alignment import TableSize
-from glovebox.protocols.expression import Constant, Expression, Operation, Payload, Value, kind_of
+from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload, Shared, Value, kind_of
 from glovebox.protocols.intersection import JoinShape
-from glovebox.protocols.star import Dimension as StarDimension
-from glovebox.protocols.star import StarShape
+from glovebox.protocols.star_shape import Dimension as StarDimension
+from glovebox.protocols.star_shape import Fellow, StarShape
 from glovebox.protocols.totals import Ranked as RowRanked
 from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
@@ -133,8 +133,12 @@ def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray
     return apart.transpose(0, 2, 1).reshape(len(apart), -1)
 
 
-def star_shape(source: Star) -> StarShape:
-    """The shape of a star join: each total of the plan is one for each bucket."""
+def star_shapes(source: Star) -> tuple[StarShape, ...]:
+    """The shape of a star join for each owner of facts: each total of the plan is one for each bucket."""
+    return tuple(_star_shape(source, place) for place in range(len(source.facts)))
+
+
+def _star_shape(source: Star, place: int) -> StarShape:
     dimensions = tuple(
         StarDimension(
             TableSize(one.table.lines, len(one.table.measures) * one.table.width),
@@ -144,13 +148,40 @@ def star_shape(source: Star) -> StarShape:
         )
         for one in source.dimensions
     )
-    sizes = source.facts.lines, source.facts.party, source.helper
+    own = source.facts[place]
+    fellows = tuple(
+        Fellow(query.party, query.lines, other < place) for other, query in enumerate(source.facts) if other != place
+    )
+    first = sum(one.of_lines for one in source.dimensions)
+    sizes = own.lines, own.party, source.helper
     found = []
     for total in source.totals:
         kind = None if total.column is None else kind_of(source.columns[total.column])
         low, high = (0, 0) if kind is None else (min(kind.low, 0), max(kind.high, 0))
         found.append(RowTotal(total.query, total.column, total.bits, total.choice, "", low, high))
-    return StarShape(*sizes, dimensions, source.levels, source.choices, source.columns, tuple(found))
+    choices, columns = source.choices, source.columns
+    if fellows:
+        earlier = [Operation("not", (Match(first + n),)) for n, one in enumerate(fellows) if one.earlier]
+        later = [first + n for n, one in enumerate(fellows) if not one.earlier]
+        columns = tuple(_added_up(one, later, len(source.facts)) for one in columns)
+        choices = tuple(_added_up(one, later, len(source.facts)) for one in choices)
+        choices = tuple(Operation("and", (one, *earlier)) if earlier else one for one in choices)
+    return StarShape(*sizes, dimensions, source.levels, choices, columns, tuple(found), fellows)
+
+
+def _added_up(expression: Expression, tables: Sequence[int], owners: int) -> Expression:
+    """An expression over lines of all owners, over those of one: what others have of the id is added."""
+    match expression:
+        case Shared(index, low, high):
+            low, high = low // owners, high // owners  # the bounds of a whole line are those of as many
+            whole: Expression = Shared(index, low, high)
+            for table in tables:
+                other = Operation("select", (Match(table), Payload(table, index, low, high), Constant(0)))
+                whole = Operation("add", (whole, other))
+            return whole
+        case Operation(operator, arguments):
+            return Operation(operator, tuple(_added_up(one, tables, owners) for one in arguments))
+    return expression
 
 
 def pivots(local: LocalQuery) -> int:

@@ -1,4 +1,4 @@
-"""Sub-queries that put an owner's rows together by one id, of rows that are joined by others: a star join.
+"""Sub-queries that put rows together by one id, of rows that are joined by others: a star join.
 
 SELECT id, SUM(x) FROM facts JOIN table ON another id .. GROUP BY id makes a table of lines, which may be joined with
 tables by that id. Without a sub-query the same is meant where people are counted by an id that no table is joined on:
@@ -25,6 +25,7 @@ from glovebox.planner.gathered import Gathered, Persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.labelled import ALIAS, labelled
 from glovebox.planner.meetings import MOST_CHOICES, Meeting
+from glovebox.planner.persons import names_of
 from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
@@ -70,7 +71,7 @@ def lines_side(statement: Statement, contract: Contract, given: Mapping[str, Typ
     """
     tree = statement.tree
     flat = by_lines(statement, contract)
-    free = labelled(statement, contract)
+    free = labelled(statement, contract, given)
     source = tree.args.get("from_")
     if source is None or not makes_lines(source.this):
         return None
@@ -82,8 +83,9 @@ def lines_side(statement: Statement, contract: Contract, given: Mapping[str, Typ
     tree.set("joins", [])
     renamed(statement, [column.name for column in reading.columns], reading.names)
     gathered = tuple(Gathered(column, "id" if column.kind == "id" else "sum") for column in reading.columns)
-    queries = (reading.facts.query(), *reading.locals)
-    table = Table("lines", tuple(query.party for query in queries), reading.facts.facts.table.rows, (), apart=True)
+    facts = reading.facts.queries()
+    queries, rows = (*facts, *reading.locals), sum(query.lines for query in facts)
+    table = Table("lines", tuple(query.party for query in queries), rows, (), apart=True)
     table = replaced(table, columns=tuple(reading.columns))
     branches = tuple(branch for side in reading.sides for branch in side.branches)
     made = Lines(reading.facts, reading.terms, tuple(reading.locals), flat, tuple(f"{ALIAS}.{name}" for name in free))
@@ -216,13 +218,14 @@ class _Reading:
         if len(using) == 1:
             found = using[0].name.lower(), using[0].name.lower()
         own = self.terms.get(f"{self.names[0]}.{found[0]}") if found else None
-        ids = side.table.column(found[1]) if found else None
-        pair = {(self.facts.facts.index, line.name), (side.index, ids.name if ids else "")}
+        ids, whole = side.table.column(found[1]) if found else None, self.facts.facts
+        places = zip(whole.branches, names_of(whole, line), strict=True)
+        pairs = [{(one.index, name), (side.index, ids.name if ids else "")} for one, name in places]
         joins = [{(place.table, place.column) for place in known} for known in self.contract.rules.join]
-        if own is None or ids is None or own.there != equal(PERSON, 1) or pair not in joins:
+        if own is None or ids is None or own.there != equal(PERSON, 1) or not all(pair in joins for pair in pairs):
             sentence = f"Lines are joined with {side.table.name} by their id, as the contract joins it"
             self.statement.refuse(join, "rules.join", sentence, f"JOIN {side.table.name} ON … = {line.name}")
-        if not ids.unique or len(side.owners) > 1 or side.owners == self.facts.facts.owners:
+        if not ids.unique or len(side.owners) > 1 or set(side.owners) & set(whole.owners):
             sentence = f"{side.table.name} is not another owner's table with one row an id"
             self.statement.refuse(join, "sql", sentence, "unique = true for that id")
         where = self.statement.tree.args.get("where")
@@ -263,7 +266,7 @@ class LineMeeting(Meeting):
         found: dict[tuple[int, tuple[int, ...]], Total] = {}
         for labels in itertools.product(*(range(len(bands[place].labels)) for place in free)):
             taken = dict(zip(free, labels, strict=True))
-            terms = {self._name(bands[place]): Term(at, labels=bands[place].labels) for place, at in taken.items()}
+            terms = {self._name(bands[place]): _taken(bands[place], at) for place, at in taken.items()}
             self.sharing = Sharing({**self.lines.terms, **terms})
             where = totals.where(0)
             here = both(self.first, *([] if where is None else [self.sharing.bit(where)]))
@@ -289,6 +292,11 @@ class LineMeeting(Meeting):
         return self.measured(measure, self.sharing)
 
 
+def _taken(band: Band, at: int) -> Term:
+    """A free column where it has the label in a place."""
+    return Term(int(band.labels[at])) if band.groupings[0].sort == "number" else Term(at, labels=band.labels)
+
+
 def star_of(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tuple[Star, tuple[Total, ...]]:
     """The star join of a question over lines, and its totals."""
     side, statement = totals.scope.sides[0], totals.scope.statement
@@ -306,17 +314,22 @@ def star_of(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> 
         sentence = f"These are {len(meeting.choices)} conditions of every line"
         statement.refuse(statement.tree, "sql", sentence, f"fewer groups or columns: at most {MOST_CHOICES}")
     dimensions = (*lines.facts.dimensions(), *(Dimension(local, (), True) for local in lines.beside))
-    query = lines.facts.query()
-    if query.facts is None:
-        raise GloveboxError("facts have keys", code="plan")
-    keys_of_rows = (*query.facts.keys, *[lines.facts.line.name] * len(lines.beside))
-    query = replaced(query, facts=replaced(query.facts, keys=keys_of_rows))
+    facts = lines.facts.queries()
+    by_line = len(lines.beside) + (len(facts) > 1)
+    facts = tuple(_with_lines(query, by_line) for query in facts)
     owners = {one.table.party for one in dimensions}
     if totals.scope.contract.rules.groups_of_at_least > 1 and len(owners) < len(dimensions):
         sentence = "Of two tables of one owner it is not told yet which earlier answers differ by few people"
         statement.refuse(statement.tree, "rules.groups_of_at_least", sentence, "one table of each owner")
-    others = [party for party in computing if party not in owners and party != query.party]
+    others = [party for party in computing if party not in owners | {query.party for query in facts}]
     helper = others[0] if others else max(owners)
     buckets = tuple(band.groupings[0] for band in bands)
     made = tuple(meeting.choices), tuple(meeting.columns)
-    return Star(query, dimensions, helper, lines.facts.levels(), *made, found, buckets), tuple(totals.totals)
+    return Star(facts, dimensions, helper, lines.facts.levels(), *made, found, buckets), tuple(totals.totals)
+
+
+def _with_lines(query: LocalQuery, times: int) -> LocalQuery:
+    """A query of facts with the id of their lines as so many keys more."""
+    if query.facts is None:
+        raise GloveboxError("facts have keys", code="plan")
+    return replaced(query, facts=replaced(query.facts, keys=(*query.facts.keys, *[query.ids or ""] * times)))

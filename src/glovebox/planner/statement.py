@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from glovebox.errors import Refused
 from glovebox.planner.among import joined
-from glovebox.planner.latest import nexts_of, without_numbers
+from glovebox.planner.latest import nexts_of, number_of, without_numbers
 from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
@@ -96,8 +96,10 @@ class Statement:
         self.canonical = canonical_text(self.tree)
         self.tree = joined(self.tree, self.refuse)
         self.tree, self.latest = without_numbers(self.tree)
-        source = self.tree.args.get("from_")
-        served = nexts_of(source.this) if source and not self.tree.args.get("joins") else []
+        source, joins = self.tree.args.get("from_"), self.tree.args.get("joins") or []
+        served = nexts_of(source.this) if source and not joins else []
+        for node in [source.this, *(join.this for join in joins)] if source else []:
+            served += [window for window in [number_of(node)] if window is not None]
         for window in self.tree.find_all(exp.Window):
             if all(window is not one for one in served):
                 self._not_served(window, "window", "a window")
