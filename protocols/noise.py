@@ -3,15 +3,17 @@
 Functionality  [y] = [x] + the sum of t + 2 halves of discrete Laplace noise, one of each of the first t + 2 parties
 Parties        all m computing parties hold and receive shares; the first t + 2 draw halves
 Security       semi-honest, t = (m - 1) // 2 corrupt parties: they do not know two halves at least, which together are
-               the promised noise; perfect. A half out of its range ends the run, but for a chance of 2^-64
+               the promised noise; perfect. A half out of its range ends the run, but for a chance of 2^-64, unless
+               its party lies in the check as well
 Leakage        nothing but the number of totals and the public ranges of halves
 Rounds         3; input, a coin, a check of all halves at once
 Bytes          h p B s + o s + h q s; h = t + 2 halves, p = m - 1 peers, B the bits of all halves of one party, o and q
                as in `threshold.py` for a number and a product that is opened, s bytes of a field element
 Source         threats.md 3.3 B (halves, for m = 3); [DKMMN06] (parts of noise); [CKS20] (integers only)
 
-A half enters by its bits, above the low end of its range. Shares of bits that are checked to be bits are in range, so
-no party can make a total overflow. It can still choose its own half, and so move the answer within its range.
+A half enters by its bits, above the low end of its range. Shares of bits that are checked to be bits are in range. A
+party can still choose its own half, and so move the answer within its range; and one that shifts its share of the
+check's opening, which it can compute, moves it further.
 
 What a party receives: one share of degree t of each bit of the others' halves, an opened random number, and an opened
 0 for each party that drew, a random combination of products under a mask of degree 2t.
