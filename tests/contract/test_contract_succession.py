@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from glovebox.contract.model import parse_contract
+from glovebox.contract.statements import TIME
 from glovebox.contract.succession import (
-    TIME,
     check_succession,
     differences,
     read_withdrawal,

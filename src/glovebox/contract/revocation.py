@@ -7,18 +7,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from glovebox.contract.signing import MARK
-from glovebox.contract.succession import TIME
+from glovebox.contract.statements import Stated, now, read_statement
 from glovebox.errors import IntegrityError
-from glovebox.identity import key_bytes, key_text, public_bytes, sign, signature_bytes, signature_text, verify_signature
+from glovebox.identity import key_bytes, key_text, public_bytes, sign, verify_signature
 
 DOMAIN = "revocation"
-WORD = "revokes"
+VERB = "revokes"
 NOBODY = "none"
 
 
@@ -37,22 +34,20 @@ class Revocation(Struct, frozen=True):
 
 def revocation(key: Ed25519PrivateKey, successor: bytes | None = None) -> str:
     """The line by which the holder of a key takes it back now, with its newline."""
-    following = key_text(successor) if successor else NOBODY
-    stated = f"{key_text(public_bytes(key))} {following} {datetime.now(UTC).strftime(TIME)}"
-    return f"{MARK} {WORD} {stated} {signature_text(sign(key, DOMAIN, stated.encode()))}\n"
+    old, new, when = key_text(public_bytes(key)), key_text(successor) if successor else NOBODY, now()
+    return Stated(old, new, when, sign(key, DOMAIN, _signed(old, new, when))).line(VERB)
 
 
 def read_revocation(line: str) -> Revocation:
     """The revocation that a line states. Raises IntegrityError for anything else."""
-    words = line.strip().split(" ")
-    if len(words) != 6 or words[:2] != [MARK, WORD]:
-        hint = f"{MARK} {WORD} KEY KEY|{NOBODY} TIME SIGNATURE"
-        raise IntegrityError("this is not the line of a revocation", step=DOMAIN, hint=hint)
-    _, _, old, new, when, encoded = words
+    old, new, when, signature = read_statement(line, VERB, DOMAIN, f"KEY KEY|{NOBODY}")
     try:
         key, successor = key_bytes(old), None if new == NOBODY else key_bytes(new)
-        datetime.strptime(when, TIME)
     except ValueError as problem:
         raise IntegrityError("the line of a revocation is not well formed", step=DOMAIN) from problem
-    verify_signature(key, DOMAIN, f"{old} {new} {when}".encode(), signature_bytes(encoded))
+    verify_signature(key, DOMAIN, _signed(old, new, when), signature)
     return Revocation(key, successor, when)
+
+
+def _signed(old: str, new: str, when: str) -> bytes:
+    return f"{old} {new} {when}".encode()

@@ -7,26 +7,22 @@ A withdrawal is one readable line, signed over the contract's hash and the time 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import difflib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from glovebox.contract.lines import read_toml
 from glovebox.contract.reading import reading
-from glovebox.contract.signing import MARK
+from glovebox.contract.statements import Stated, now, read_statement
 from glovebox.contract.terms import Contract
 from glovebox.errors import IntegrityError, Refused, UsageError
 from glovebox.identity import key_text, public_bytes, sign, verify_signature
 
 DOMAIN = "withdrawal"
-WORD = "withdraws"
-TIME = "%Y-%m-%dT%H:%M:%SZ"
+VERB = "withdraws"
 
 
 class Withdrawal(Struct, frozen=True):
@@ -83,30 +79,21 @@ def withdrawal(contract: Contract, key: Ed25519PrivateKey) -> str:
     """The line by which the party that has this key withdraws now, with its newline. UsageError if none has it."""
     for party in contract.parties:
         if party.key == public_bytes(key):
-            when = datetime.now(UTC).strftime(TIME)
-            signature = base64.b64encode(sign(key, DOMAIN, _stated(contract, when))).decode()
-            return f"{MARK} {WORD} {party.name} {contract.hash.hex()} {when} {signature}\n"
+            when = now()
+            signature = sign(key, DOMAIN, _signed(contract, when))
+            return Stated(party.name, contract.hash.hex(), when, signature).line(VERB)
     raise UsageError(f"this node's key is no party's in {contract.name}")
 
 
 def read_withdrawal(contract: Contract, line: str) -> Withdrawal:
     """The withdrawal that a line states. Raises IntegrityError for what is no party's statement on this contract."""
-    words = line.strip().split(" ")
-    if len(words) != 6 or words[:2] != [MARK, WORD]:
-        hint = f"{MARK} {WORD} PARTY SHA256 TIME SIGNATURE"
-        raise IntegrityError("this is not the line of a withdrawal", step="withdrawal", hint=hint)
-    _, _, name, digest, when, encoded = words
+    name, digest, when, signature = read_statement(line, VERB, DOMAIN, "PARTY SHA256")
     number = contract.number(name)
     if number is None or digest != contract.hash.hex():
-        raise IntegrityError("the line withdraws from another contract", step="withdrawal")
-    try:
-        datetime.strptime(when, TIME)
-        signature = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as problem:
-        raise IntegrityError(f"the withdrawal of {name} is not well formed", step="withdrawal", party=name) from problem
-    verify_signature(contract.parties[number].key, DOMAIN, _stated(contract, when), signature)
+        raise IntegrityError("the line withdraws from another contract", step=DOMAIN)
+    verify_signature(contract.parties[number].key, DOMAIN, _signed(contract, when), signature)
     return Withdrawal(name, when)
 
 
-def _stated(contract: Contract, when: str) -> bytes:
+def _signed(contract: Contract, when: str) -> bytes:
     return contract.hash + when.encode()
