@@ -1,7 +1,8 @@
 """Sums that one person dominates do not show: no one's part may be above a share of the total that the contract names.
 
 For a join on ids that are unique on both sides, a row is a person, and the greatest of the rows' values is one person's
-part. Of values that may be below zero a share means nothing, and statistics of higher powers tell more than a share.
+part; a sub-query that adds up each id's rows has such ids. Of values that may be below zero a share means nothing, and
+statistics of higher powers tell more than a share.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def dominance_of(totals: Totals, tree: exp.Select) -> tuple[Bound, ...]:
         return ()
     found = []
     for node in tree.find_all(exp.AggFunc):
-        if not isinstance(node, exp.Count):
+        is_own = not node.find_ancestor(exp.From, exp.Join)  # what a sub-query adds up is a person's
+        if is_own and not isinstance(node, exp.Count):
             found.append(_bound(totals, node, percent))
     return tuple(dict.fromkeys(found))
 
@@ -37,7 +39,7 @@ def _bound(totals: Totals, node: exp.AggFunc, percent: int) -> Bound:
         hint = "COUNT, SUM or AVG of one owner's column"
         refuse(node, CLAUSE, "One person's part of this cannot be told from the whole", hint)
     if not all(side.ids and side.ids.unique and not side.keys for side in totals.scope.sides) or totals.outer:
-        hint = "a join on ids that are unique on both sides"
+        hint = "a join on ids that are unique on both sides, of a sub-query that adds up each id's rows"
         refuse(node, CLAUSE, "What one person adds to this total is not known here", hint)
     value = totals.typing.typed(node.this)
     if value.low < 0:
