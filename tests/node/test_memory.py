@@ -13,10 +13,11 @@ from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
 from glovebox.planner.explain import explanation, in_words
-from glovebox.planner.memory import need_of
+from glovebox.planner.memory import DATABASE_MIB, MIB, WORKER_MIB, need_of
 from glovebox.planner.question import plan_question
 from glovebox.schema.answer import read_answer
 
+from ..planner.test_meaning import HEAD
 from ..waiting import wait_until
 
 STARVED = [sys.executable, str(Path(__file__).parents[1] / "faults" / "starved_node.py")]
@@ -55,6 +56,39 @@ def test_explain_says_what_every_node_must_give(workload):
 def test_a_stacked_table_of_any_size_needs_what_the_database_needs():
     assert len(set(needs(HOSPITALS))) == 1
     assert needs(WORKLOADS["stacked"].exercise(10**9)) == needs(HOSPITALS)
+
+
+TERMINALS = """
+[[table]]
+owner = ["p0", "p1", "p2"]
+name = "payments"
+rows = 1_000
+person = "row"
+[table.columns]
+terminal = { type = "id", form = "integer", range = [1, GROUPS], required = true, may = ["group"] }
+amount = { type = "integer", range = [0, 99], may = ["avg"] }
+
+[rules]
+ask = ["p0"]
+receive = ["p0"]
+groups_of_at_least = 5
+questions = "approved"
+
+[[question]]
+name = "amounts"
+sql = "SELECT terminal, COUNT(*) AS n, AVG(amount) AS a FROM payments GROUP BY terminal"
+"""
+
+
+def test_many_groups_need_memory_to_be_finished():
+    """Measured: 13 kB a party of a group with an average, in `python -m benchmarks.finishing`'s shapes."""
+    needs = []
+    for groups in (10, 1_000, 10_000):
+        contract = parse_contract((HEAD + TERMINALS.replace("GROUPS", str(groups))).encode())
+        needs.append(need_of(plan_question(contract, "amounts", {}, 0), contract, 0))
+    assert needs[0].mib == needs[1].mib == WORKER_MIB + DATABASE_MIB
+    assert needs[2].matching > 10_000 * 13_000
+    assert needs[2].mib == WORKER_MIB + -(-needs[2].matching // MIB)
 
 
 @pytest.fixture
