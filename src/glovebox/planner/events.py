@@ -72,6 +72,8 @@ def event_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
         window = item.unalias()
         made = _column(gathering, window.this.this if window in windows else window, name)
         if window in windows:
+            if made.how != "least":
+                no(item, "Of what comes next a number, a day or a label is taken")
             nexts[name] = made
             made = Gathered(replace(made.column, required=False), made.how)
         columns.append(made)
@@ -131,23 +133,32 @@ def totals_of_events(meeting: Meeting, totals: Totals, bands: Sequence[Band]) ->
     found = []
     for total in totals.totals:
         measure = totals.measures[0][total.query or 0]
+        people = measure.kind == "people"
+        own = [row.measured(measure) for row in rows]
+        before = [row.measured(measure) for row in earlier] if people else []
         for place in range(len(rows[0].picked)):
-            if measure.kind == "people":
-                bits = [either(*(row.counted(measure, place)[0] for row in several)) for several in (rows, earlier)]
-                found.append(meeting.total(total, both(bits[0], negated(bits[1])), None))
+            if people:
+                here = either(*(both(bit, *row.picked[place]) for row, (bit, _) in zip(rows, own, strict=True)))
+                met = either(*(both(bit, *row.picked[place]) for row, (bit, _) in zip(earlier, before, strict=True)))
+                found.append(meeting.total(total, both(here, negated(met)), None))
                 continue
             number: Number = 0
-            for bit, added in (row.counted(measure, place) for row in rows):
-                number = plus(number, chosen(bit, 1 if added is None else added, 0))
+            for row, (bit, added) in zip(rows, own, strict=True):
+                number = plus(number, chosen(both(bit, *row.picked[place]), 1 if added is None else added, 0))
             found.append(meeting.total(total, meeting.valid, number))
     return tuple(found)
 
 
 class _Columns(dict[str, Term]):
-    """The columns of a row; of another owner's row it is not looked for what comes next."""
+    """The columns of a row, each made when it is asked for."""
+
+    def __init__(self, made: Callable[[str], Term]) -> None:
+        super().__init__()
+        self.made = made
 
     def __missing__(self, name: str) -> Term:
-        raise ValueError("people are not counted by what comes next")
+        self[name] = self.made(name)
+        return self[name]
 
 
 class _Row:
@@ -156,17 +167,12 @@ class _Row:
     def __init__(
         self, meeting: Meeting, slot: int, where: Expression | None, bands: Sequence[Band], table: int | None = None
     ) -> None:
-        self.meeting, self.table = meeting, table
-        events, columns = meeting.persons.events, _Columns()
+        self.meeting, self.slot, self.table = meeting, slot, table
+        events = meeting.persons.events
         if events is None:
             raise TypeError("these are no events")
-        for gathered in meeting.persons.columns:
-            name = gathered.column.name
-            if name not in events.nexts:
-                columns[name] = _term(gathered, meeting.place_of(table), self._leaf, slot)
-            elif table is None:
-                columns[name] = _next(meeting, events, slot, events.nexts[name])
-        self.sharing = Sharing(columns)
+        self.events = events
+        self.sharing = Sharing(_Columns(self._column))
         time = events.time.measures[meeting.place_of(table)]
         there = less(self._leaf(_in(time, slot)), _none(time))
         matched: Bit = True if table is None else Match(table)
@@ -176,10 +182,19 @@ class _Row:
     def _leaf(self, measure: Measure) -> Value | Payload:
         return self.meeting.value(measure) if self.table is None else self.meeting.payload(self.table, measure)
 
-    def counted(self, measure: Measure, place: int) -> tuple[Bit, Number | None]:
-        """Whether the row counts in a bucket, and what it adds; None for one."""
+    def _column(self, name: str) -> Term:
+        """A column of the row. ValueError for what comes next after another owner's."""
+        if name not in self.events.nexts:
+            gathered = next(one for one in self.meeting.persons.columns if one.column.name == name)
+            return _term(gathered, self.meeting.place_of(self.table), self._leaf, self.slot)
+        if self.table is not None:
+            raise ValueError("people are not counted by what comes next")
+        return _next(self.meeting, self.events, self.slot, self.events.nexts[name])
+
+    def measured(self, measure: Measure) -> tuple[Bit, Number | None]:
+        """Whether the row counts, and what it adds; None for one."""
         bit, number = self.meeting.measured(measure, self.sharing)
-        return both(self.here, bit, *self.picked[place]), number
+        return both(self.here, bit), number
 
 
 def _in(measure: Measure | None, slot: int) -> Measure:
@@ -214,8 +229,6 @@ def _term(gathered: Gathered, place: int, leaf: Leaf, slot: int) -> Term:
 
 def _next(meeting: Meeting, events: Events, slot: int, wanted: Gathered) -> Term:
     """A column of the row that comes next after one of the owner's own."""
-    if wanted.how != "least":
-        raise ValueError("of what comes next a number, a day or a label is taken")
     of, none = wanted.measures[0], _none(events.time.measures[0])
     time: Number = none
     value: Number = _none(of)

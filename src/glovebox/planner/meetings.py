@@ -7,6 +7,7 @@ columns are evaluated on shares, row by row.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from glovebox.planner.events import totals_of_events
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Joined, Spine, Spines, Total
+from glovebox.planner.shape import MOST_TOTALS
 from glovebox.planner.sharing import (
     Bit,
     Number,
@@ -49,15 +51,17 @@ def met(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tupl
         sentence = f"Persons of {len(persons.queries)} owners cannot meet yet"
         statement.refuse(statement.tree, "table", sentence, f"two or {MOST_OWNERS} owners")
     bands = [key for key in keys if isinstance(key, Band)]
+    size = len(totals.totals) * math.prod(len(band.groupings[0].labels) for band in bands)
+    if size > MOST_TOTALS:
+        sentence = f"These are {size} totals of every row"
+        hint = f"fewer groups or columns: at most {MOST_TOTALS} totals"
+        statement.refuse(statement.tree.args.get("group") or statement.tree, "sql", sentence, hint)
     try:
         meetings = [Meeting(persons, place) for place in range(len(persons.queries))]
         found = [meeting.totals(totals, bands) for meeting in meetings]
     except ValueError as problem:
-        statement.refuse(statement.tree, "sql", f"This cannot be evaluated on shares: {problem}", "simpler conditions")
-    most = max(max(len(meeting.choices), len(meeting.columns)) for meeting in meetings)
-    if most > MOST_CHOICES:
-        sentence = f"These are {most} conditions of every row"
-        statement.refuse(statement.tree, "sql", sentence, f"fewer groups or columns: at most {MOST_CHOICES}")
+        sentence, hint = f"This cannot be evaluated on shares: {problem}", "simpler conditions, fewer groups or columns"
+        statement.refuse(statement.tree, "sql", sentence, hint)
     loaded = [
         replace(query, measures=tuple(dict.fromkeys(one for each in meetings for one in each.measures_of(place))))
         for place, query in enumerate(persons.queries)
@@ -73,10 +77,10 @@ class Meeting:
     def __init__(self, persons: Persons, place: int) -> None:
         self.persons, self.place = persons, place
         self.others = [other for other in range(len(persons.queries)) if other != place]
-        self.values: list[Measure] = []
-        self.payloads: dict[int, list[Measure]] = {other: [] for other in self.others}
-        self.choices: list[Expression] = []
-        self.columns: list[Expression] = []
+        self.values: dict[Measure, int] = {}  # with its place, as all of these
+        self.payloads: dict[int, dict[Measure, int]] = {other: {} for other in self.others}
+        self.choices: dict[Expression, int] = {}
+        self.columns: dict[Expression, int] = {}
         tables = 1 + len(persons.queries[place].beside)
         self.valid = either(*(equal(self.value(replace(PERSON_HERE, of=table)), 1) for table in range(tables)))
         columns = () if persons.events else persons.columns  # of events each row has its own
@@ -103,7 +107,7 @@ class Meeting:
         """The place of a table's owner among all; None: of the owner's own."""
         return self.place if table is None else self.others[table]
 
-    def measures_of(self, place: int) -> list[Measure]:
+    def measures_of(self, place: int) -> dict[Measure, int]:
         """The measures of an owner that this meeting takes."""
         return self.values if place == self.place else self.payloads[place]
 
@@ -122,16 +126,12 @@ class Meeting:
 
     def value(self, measure: Measure) -> Value:
         """A measure of the owner's own."""
-        if measure not in self.values:
-            self.values.append(measure)
-        return Value(self.values.index(measure), measure.low, measure.high)
+        return Value(self.values.setdefault(measure, len(self.values)), measure.low, measure.high)
 
     def payload(self, table: int, measure: Measure) -> Payload:
         """A measure of another owner's; noise where there is no match."""
         payloads = self.payloads[self.others[table]]
-        if measure not in payloads:
-            payloads.append(measure)
-        return Payload(table, payloads.index(measure), measure.low, measure.high)
+        return Payload(table, payloads.setdefault(measure, len(payloads)), measure.low, measure.high)
 
     def _later(self) -> list[int]:
         """The tables of owners behind this one: a person at one before it is not counted here."""
@@ -224,7 +224,9 @@ class Meeting:
         return Operation("and", (self.valid, Operation("not", (self.valid,))))
 
     @staticmethod
-    def _placed(among: list[Expression], one: Expression) -> int:
-        if one not in among:
-            among.append(one)
-        return among.index(one)
+    def _placed(among: dict[Expression, int], one: Expression) -> int:
+        """The place of an expression. ValueError for one too many, before more of them are made."""
+        place = among.setdefault(one, len(among))
+        if place == MOST_CHOICES:
+            raise ValueError(f"these are more than {MOST_CHOICES} conditions or numbers of every row")
+        return place

@@ -17,7 +17,7 @@ from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Star, Total
 from glovebox.planner.quantiles import check_counts, refuse_quantiles, refuse_unordered
-from glovebox.planner.shape import join_shape, joint_shape, placed, totals_of_run
+from glovebox.planner.shape import MOST_TOTALS, join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
 from glovebox.planner.star import star_of
@@ -26,9 +26,6 @@ from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE
 from glovebox.schema.expressions import Call, ColumnRef, Constant
 from glovebox.schema.local import Grouping, LocalQuery, Measure
-
-MOST_TOTALS = 2048
-"""Totals times groups of TABLE in a join: each costs 4 to 40 bytes a row, and a stream of its own at all three."""
 
 
 def source_of(
@@ -84,8 +81,8 @@ def _joined(totals: Totals, keys: list[Key], computing: tuple[int, ...]) -> tupl
     ways.sort(key=lambda way: [local.party for local in way[0].owners])
     sizes = [totals_of_run(*way) for way in ways]
     if min(sizes) > MOST_TOTALS:
-        group = scope.statement.tree.args["group"]
-        sentence = f"These groups are {min(sizes)} totals of every row"
+        group = scope.statement.tree.args.get("group") or scope.statement.tree
+        sentence = f"These are {min(sizes)} totals of every row"
         scope.statement.refuse(group, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
     able = [place for place, size in enumerate(sizes) if size <= MOST_TOTALS]
     if scope.contract.protocol == HOMOMORPHIC:
@@ -131,7 +128,7 @@ def _stack_joined(
         joined, found = _way(totals, [own, other], (0, 1), computing)
         size = totals_of_run(joined, found)
         if size > MOST_TOTALS:
-            sentence = f"These groups are {size} totals of every row"
+            sentence = f"These are {size} totals of every row"
             scope.statement.refuse(tree, "sql", sentence, f"fewer groups or columns: at most {MOST_TOTALS} totals")
         spines.append(Spine(own, found, joined))
     return Spines((*(spine.query for spine in spines), other), tuple(spines)), tuple(totals.totals)

@@ -22,6 +22,9 @@ from glovebox.protocols.totals import Total as RowTotal
 from glovebox.protocols.two_party.intersection import JointShape
 from glovebox.schema.local import LocalQuery
 
+MOST_TOTALS = 2048
+"""Of a run, over all groups of its tables: each costs 4 to 40 bytes a row, and a stream of its own at all three."""
+
 
 def join_shape(source: Joined, totals: Sequence[Total]) -> JoinShape:
     """The shape of a row-level run.

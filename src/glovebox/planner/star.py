@@ -24,7 +24,7 @@ from glovebox.planner.flat import by_lines
 from glovebox.planner.gathered import Gathered, Persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.labelled import ALIAS, labelled
-from glovebox.planner.meetings import MOST_CHOICES, Meeting
+from glovebox.planner.meetings import Meeting
 from glovebox.planner.persons import names_of
 from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
@@ -253,7 +253,7 @@ class LineMeeting(Meeting):
 
     def __init__(self, lines: Lines, persons: Persons) -> None:
         self.lines, self.persons = lines, persons
-        self.choices, self.columns = [], []
+        self.choices, self.columns = {}, {}
         self.sharing = Sharing(lines.terms)
         some = less(0, lines.facts.of_line(0))
         beside = [Match(number) for number in range(len(lines.beside))]
@@ -309,10 +309,8 @@ def star_of(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> 
     try:
         found = meeting.totals(totals, bands)
     except ValueError as problem:
-        statement.refuse(statement.tree, "sql", f"This cannot be evaluated on shares: {problem}", "simpler conditions")
-    if len(meeting.choices) > MOST_CHOICES:
-        sentence = f"These are {len(meeting.choices)} conditions of every line"
-        statement.refuse(statement.tree, "sql", sentence, f"fewer groups or columns: at most {MOST_CHOICES}")
+        sentence, hint = f"This cannot be evaluated on shares: {problem}", "simpler conditions, fewer groups or columns"
+        statement.refuse(statement.tree, "sql", sentence, hint)
     dimensions = (*lines.facts.dimensions(), *(Dimension(local, (), True) for local in lines.beside))
     facts = lines.facts.queries()
     by_line = len(lines.beside) + (len(facts) > 1)

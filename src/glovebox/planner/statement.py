@@ -17,9 +17,12 @@ from glovebox.planner.latest import nexts_of, number_of, without_numbers
 from glovebox.planner.naming import inlined
 
 MOST_CHARACTERS = 1 << 14
-MOST_NODES = 4_000
+MOST_NODES = 2_000
+MOST_JOINS = 16  # of one SELECT
 MOST_DIGITS = 38  # of a number, as many as DuckDB's longest has
 MOST_DEPTH = 64  # of the tree: whoever walks it by recursion stays far below Python's limit
+SAID = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
+"""A name in a question. Names that the planner makes have a space, so that nobody can say one of them."""
 DIALECT = "duckdb"
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings repeat the statement
@@ -86,6 +89,9 @@ class Statement:
             self._check_parts(node)
             if isinstance(node, exp.Literal) and not node.is_string:
                 self._check_number(node)
+            if isinstance(node, exp.Identifier) and not re.fullmatch(SAID, node.name):
+                hint = "a name of the contract, or letters, digits and _, beginning with a letter"
+                self.refuse(node, "sql", "This cannot be a name", hint)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
@@ -95,6 +101,7 @@ class Statement:
                 self.refuse(select, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
         self.canonical = canonical_text(self.tree)
         self.tree = joined(self.tree, self.refuse)
+        self._check_joins()
         self.tree, self.latest = without_numbers(self.tree)
         source, joins = self.tree.args.get("from_"), self.tree.args.get("joins") or []
         served = nexts_of(source.this) if source and not joins else []
@@ -113,6 +120,13 @@ class Statement:
             layer = [child for node in layer for child in node.iter_expressions()]
         if layer:
             self.refuse(self.tree, "sql", "The question is too deep", "ask for less at once")
+
+    def _check_joins(self) -> None:
+        """Refuse what joins too many tables, of which each is looked up in all others."""
+        for select in self.tree.find_all(exp.Select):
+            if len(joins := select.args.get("joins") or []) > MOST_JOINS:
+                sentence = f"{len(joins) + 1} tables cannot be joined"
+                self.refuse(joins[MOST_JOINS], "sql", sentence, f"at most {MOST_JOINS + 1} tables at once")
 
     def _check_parts(self, node: exp.Expr) -> None:
         allowed = ALLOWED[type(node)].split()
