@@ -57,6 +57,8 @@ def applied(operator, values):
             return Fraction(value) // Fraction(by)
         case "year", [value]:
             return value.year
+        case "month", [value]:
+            return value.month
         case "days", [value]:
             return (value - date(1970, 1, 1)).days
         case "microseconds", [value]:

@@ -164,8 +164,8 @@ def _counted(operator: str, value: Typed) -> Typed:
             return Typed(compare(exp.Sub, cast(value.node, "DATE"), first), "number", 0, True)
         case "microseconds" if value.sort in {"timestamp", "null"}:
             return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
-        case "year" if value.sort in {"date", "timestamp", "null"}:
-            return Typed(cast(call("year", value.node), "BIGINT"), "number", 0, True)
+        case "year" | "month" if value.sort in {"date", "timestamp", "null"}:
+            return Typed(cast(call(operator, value.node), "BIGINT"), "number", 0, True)
     raise _untyped(f"uses {operator} over what it does not apply to")
 
 

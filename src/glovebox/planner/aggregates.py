@@ -19,7 +19,7 @@ from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.extremes import extreme
 from glovebox.planner.keys import reads_first_match
 from glovebox.planner.mixed import Mixing
-from glovebox.planner.nulls import of_nulls
+from glovebox.planner.nulls import is_zero, of_nulls
 from glovebox.planner.pairs import Pairs
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
@@ -272,7 +272,10 @@ class Totals:
                 name = found.ids.name if found.ids else next(iter(ids_called(self.scope)), "id")
                 sentence = "Only people can be counted as distinct, by their id"
                 self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
-            return Output(name, "count", total=self.total(self.people(filters), node, filters.mixed))
+            people = self.people(filters)
+            if self.outer == "left" and self.scope.find(inside.expressions[0])[0] == 1:  # of the matches alone
+                people[1] = people[1] or Measure("people", None, 0, 0, 1)
+            return Output(name, "count", total=self.total(people, node, filters.mixed))
         one = self.typing.typed(inside)
         self.typing.allow_conditions(inside, one)
         return Output(name, "count", total=self.total(self.present(one, filters), node, filters.mixed))
@@ -295,11 +298,6 @@ class Totals:
         if found.keys:
             sentence = "A row joined by one of several ids may be without the others"
             self.scope.statement.refuse(node, "sql", sentence, "COUNT(*), as each row is a person's")
-        if self.outer == "left" and side == 1:
-            sentence = "The ids of matches cannot be told apart here"
-            self.scope.statement.refuse(
-                node, "sql", sentence, "COUNT(DISTINCT the left table's id), or JOIN without LEFT"
-            )
         return column == found.ids if self.joined else column.name in ids_called(self.scope)
 
     def present(self, one: Typed, filters: Conditions) -> list[Measure | None]:
@@ -322,13 +320,15 @@ class Totals:
                 sentence = f"{with_article(one.sort)} cannot be added up"
                 self.scope.statement.refuse(node, "sql", sentence, "a number, or CAST(a condition AS INTEGER)")
             self.typing.allow(node, one, use)  # type: ignore[arg-type]
-            self.refuse_value_of_nothing(node, one)
+            of_nothing = self.may_lack(one) and not one.nullable and is_zero(of_nulls(one.expression))
+            if not of_nothing:  # zero adds nothing, and is there all the same
+                self.refuse_value_of_nothing(node, one)
             side = one.side or 0
             most = self.bound(side)
             expression = where(filters.own.get(side), one.expression)
             low, high = min(0, one.low) * most, max(0, one.high) * most
             measures[side] = Measure("sum", expression, one.scale, low, high)
-            if one.nullable or side in filters.own or self.may_lack(one):
+            if one.nullable or side in filters.own or (self.may_lack(one) and not of_nothing):
                 present[side] = Measure("values", expression, 0, 0, most)
         return self.total(measures, node, filters.mixed), self.total(present, node, filters.mixed), factors
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+
 from glovebox.planner.typed import NULL
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 
@@ -28,7 +30,17 @@ def of_nulls(expression: Expression) -> object:
             return ends if ends in values else None if None in values else not ends
         case "not" if values[0] is not None:
             return not values[0]
+        case "*" if None not in values and any(map(is_zero, values)):
+            return "0"
     return None if None in values else "a value"
+
+
+def is_zero(value: object) -> bool:
+    """Whether what `of_nulls` found is the number zero."""
+    try:
+        return isinstance(value, str) and not Decimal(value)
+    except InvalidOperation:
+        return False
 
 
 def holds_null(expression: Expression) -> bool:

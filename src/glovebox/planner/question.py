@@ -21,6 +21,7 @@ from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.grouping import Key, selected_key
 from glovebox.planner.keys import check_keys
 from glovebox.planner.matching import banded, is_match, match_question
+from glovebox.planner.mixed import as_products
 from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked, Star
@@ -64,6 +65,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
     bound = _parameters(approved, parameters)
     scope = scope_with_persons(parsed, contract, bound)
     typing = Typing(scope, bound)
+    as_products(scope, typing)
     keys = keys_of(scope, typing)
     check_keys(scope, keys)
     pivoted = frozenset(key.side for key in keys if (ids := scope.sides[key.side].ids) and not ids.unique)
@@ -210,19 +212,17 @@ def _limit(statement: Statement, approved: Question | None) -> int | None:
 
 
 def _order(scope: Scope, tree: exp.Select, outputs: tuple[Output, ...]) -> tuple[Order, ...]:
-    order = tree.args.get("order")
-    found = []
+    order, found = tree.args.get("order"), []
+    names, asked = [output.name.lower() for output in outputs], [one.unalias() for one in tree.expressions]
     for item in order.expressions if order else ():
         node, place = item.this, None
         if item.args.get("nulls_first"):
             scope.statement.refuse(item, "sql", "What is missing stands last", "ORDER BY without NULLS FIRST")
         if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
             place = int(node.this) - 1
-        elif isinstance(node, exp.Column):
-            names = [output.name.lower() for output in outputs]
-            place = names.index(node.name.lower()) if node.name.lower() in names else None
+        elif isinstance(node, exp.Column) and node.name.lower() in names and not (node.table and node in asked):
+            place = names.index(node.name.lower())
         else:
-            asked = [one.unalias() for one in tree.expressions]
             place = asked.index(node) if node in asked else None
         if place is None or not 0 <= place < len(outputs):
             scope.statement.refuse(item, "sql", "Rows are ordered by selected columns", "ORDER BY 1")

@@ -90,7 +90,8 @@ class Scope:
         if len(found) == 1 or (found and self._are_joined(found)):
             return found[0]
         if found:
-            hint = " or ".join(f"{side.table.name}.{name}" for side in self.sides)
+            sides = [self.sides[number] for number, _ in found]
+            hint = " or ".join(f"{max(side.called, key=len)}.{name}" for side in sides if side.called)
             self.statement.refuse(node, "sql", f"Several tables have a column {name}", hint)
         called = sorted(set().union(*(side.called for side in self.sides)))
         if qualifier and qualifier not in called:
@@ -132,7 +133,8 @@ def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Sco
     if joins:
         for node, side in zip(nodes, sides, strict=True):
             if isinstance(node, exp.Subquery) and side.derived is None and len(side.branches) < 2:
-                statement.refuse(node, "sql", "A sub-query cannot be joined yet", "JOIN a table of the contract")
+                hint = "(SELECT DISTINCT id FROM t WHERE …), (SELECT id, SUM(x) AS s FROM t GROUP BY id), or a table"
+                statement.refuse(node, "sql", "This sub-query cannot be joined", hint)
         return _stack_joined(scope, joins) if max(len(side.owners) for side in sides) > 1 else _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope

@@ -14,7 +14,9 @@ from sqlglot import exp
 from glovebox.errors import Refused
 from glovebox.planner.among import joined
 from glovebox.planner.latest import nexts_of, number_of, without_numbers
+from glovebox.planner.merging import merged
 from glovebox.planner.naming import inlined
+from glovebox.planner.wording import reworded
 
 MOST_CHARACTERS = 1 << 14
 MOST_NODES = 2_000
@@ -35,7 +37,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Join: "this on using kind side",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
-    exp.Where: "this", exp.Group: "expressions", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
+    exp.Where: "this", exp.Group: "expressions all", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
     exp.Count: "this big_int", exp.Distinct: "expressions", exp.Sum: "this", exp.Avg: "this",
     exp.Min: "this", exp.Max: "this", exp.Filter: BINARY,
     exp.Median: "this", exp.Quantile: "this quantile", exp.PercentileCont: BINARY, exp.PercentileDisc: BINARY,
@@ -45,10 +47,13 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Add: BINARY, exp.Sub: BINARY, exp.Mul: BINARY, exp.EQ: BINARY, exp.NEQ: BINARY, exp.LT: BINARY,
     exp.LTE: BINARY, exp.GT: BINARY, exp.GTE: BINARY, exp.And: BINARY, exp.Or: BINARY, exp.Not: "this",
     exp.Is: BINARY, exp.In: "this expressions query", exp.Between: "this low high", exp.Case: "this ifs default",
-    exp.LogicalOr: "this", exp.With: "expressions", exp.CTE: "this alias", exp.If: "this true",
+    exp.Exists: "this",
+    exp.LogicalOr: "this", exp.With: "expressions", exp.CTE: "this alias", exp.If: "this true false",
     exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
-    exp.Div: f"{BINARY} typed safe", exp.Floor: "this", exp.Year: "this", exp.Sqrt: "this", exp.Abs: "this",
-    exp.Nullif: BINARY,
+    exp.Div: f"{BINARY} typed safe", exp.Floor: "this",
+    exp.Year: "this", exp.Month: "this", exp.Extract: BINARY, exp.Sqrt: "this", exp.Abs: "this",
+    exp.Nullif: BINARY, exp.IntDiv: BINARY, exp.Mod: BINARY,
+    exp.Like: f"{BINARY} negate", exp.ILike: f"{BINARY} negate",
     exp.Window: "this partition_by order over", exp.RowNumber: "", exp.Lead: "this",
     exp.Coalesce: "this expressions",
     exp.Variance: "this", exp.VariancePop: "this", exp.Stddev: "this", exp.StddevSamp: "this", exp.StddevPop: "this",
@@ -59,18 +64,18 @@ SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP B
 WORDS = {
     "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
-    "catalog": "a database's name", "like": "LIKE", "ilike": "ILIKE", "intdiv": "a ratio", "mod": "a remainder",
+    "catalog": "a database's name",
 }  # fmt: skip
 INSTEAD = {
     "side": "JOIN … USING (…), which takes the matching rows",
     "window": "an aggregate without OVER",
     "query": "IN ('a', 'b')",
     "distinct": "GROUP BY, or COUNT(DISTINCT id)",
-    "like": "IN ('a', 'b')",
     "catalog": "owner.table",
     "symmetric": "BETWEEN the smaller AND the larger",
     "method": "JOIN … USING (…)",
-    "except": "SELECT * FROM owner.table",
+    "except": "SELECT * FROM owner.table, or ANTI JOIN … USING (id), for rows that another has not",
+    "intersect": "SEMI JOIN … USING (id), or id IN (SELECT id FROM …)",
 }
 
 
@@ -96,6 +101,8 @@ class Statement:
 
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
         self._check_depth()
+        self.tree = merged(reworded(self.tree), MOST_NODES, self.refuse)
+        self._check_depth()
         for select in self.tree.find_all(exp.Select):
             if not select.args.get("from_"):
                 self.refuse(select, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
@@ -114,7 +121,7 @@ class Statement:
             self._not_served(distinct, "distinct", "DISTINCT")
 
     def _check_depth(self) -> None:
-        """Refuse what is too deep with its named queries in their places."""
+        """Refuse what is too deep, with its named queries in their places."""
         layer: list[exp.Expr] = [self.tree]
         for _ in range(MOST_DEPTH + 1):
             layer = [child for node in layer for child in node.iter_expressions()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 from sqlglot import exp
 
@@ -29,6 +31,11 @@ class Typing:
     def __init__(self, scope: Scope, parameters: Mapping[str, Typed]) -> None:
         self.scope, self.parameters = scope, parameters
         self._refuse = scope.statement.refuse
+        self._made: dict[type[exp.Expr], Callable[[Any], Typed]] = {
+            **dict.fromkeys(ARITHMETIC, self._arithmetic), exp.Cast: self._cast, exp.Case: self._case,
+            exp.Coalesce: self._coalesce, exp.Floor: self._floor, exp.IntDiv: self._whole_quotient,
+            exp.Mod: self._whole_quotient, exp.Year: self._part, exp.Month: self._part, exp.Extract: self._part,
+        }  # fmt: skip
 
     def typed(self, node: exp.Expr) -> Typed:
         """The typed expression of a part. Refused for mixed owners, mixed types and what is no value."""
@@ -43,21 +50,13 @@ class Typing:
                 if node.name not in self.parameters:
                     self._refuse(node, "question", f"There is no parameter {node.name[:63]}", "a constant")
                 return self.parameters[node.name]
-            case exp.Cast():
-                return self._cast(node)
             case exp.Neg():
                 return self.added(node, None, self._number(node.this), -1)
-            case exp.Case():
-                return self._case(node)
-            case exp.Floor():
-                return self._floor(node)
-            case exp.Year():
-                return self._year(node)
             case exp.Div():
                 hint = "a ratio of aggregates, like SUM(…) / SUM(…)"
                 self._refuse(node, "sql", "A ratio of a row's values is no exact number", hint)
-        if type(node) in ARITHMETIC:
-            return self._arithmetic(node)
+        if type(node) in self._made:
+            return self._made[type(node)](node)
         return self.condition(node)
 
     def condition(self, node: exp.Expr) -> Typed:
@@ -79,6 +78,8 @@ class Typing:
                 return replace(self._boolean(node, "is_null", (one,)), nullable=False)
             case exp.In():
                 return self._in(node)
+            case exp.Like() | exp.ILike():
+                return self._like(node)
             case exp.Between():
                 value, low, high = (self.typed(node.args[part]) for part in ("this", "low", "high"))
                 ends = (self._compare(node, ">=", value, low), self._compare(node, "<=", value, high))
@@ -144,12 +145,42 @@ class Typing:
         call = Call("floor", (value.expression, divisor.expression))
         return replace(value, expression=call, scale=0, low=low, high=high, column=None)
 
-    def _year(self, node: exp.Year) -> Typed:
-        one = self.typed(node.this)
+    def _whole_quotient(self, node: exp.IntDiv | exp.Mod) -> Typed:
+        """x // c, or x % c, of whole numbers that are not negative: of others SQL cuts off toward zero."""
+        value, divisor = self._number(node.this), self._number(node.expression)
+        if not isinstance(divisor.expression, Constant) or divisor.low <= 0 or value.scale or divisor.scale:
+            self._refuse(
+                node, "sql", "// and % take a whole number and a positive constant", "x // 10, or floor(x / 10)"
+            )
+        if value.low < 0:
+            self._refuse(node, "sql", "// and % take numbers that cannot be negative", "floor(x / 10)")
+        quotient = self._floor(exp.Floor(this=exp.Div(this=node.this, expression=node.expression)))
+        if isinstance(node, exp.IntDiv):
+            return quotient
+        whole = self._calculated(node, "*", quotient, divisor)
+        found = self._calculated(node, "-", value, whole)
+        return replace(found, low=0, high=min(value.high, divisor.low - 1))
+
+    def _coalesce(self, node: exp.Coalesce) -> Typed:
+        """A number, or another where it is missing."""
+        if len(node.expressions) != 1:
+            self._refuse(node, "sql", "COALESCE takes two values here", "COALESCE(x, 0)")
+        value, other = self._number(node.this), self._number(node.expressions[0])
+        missing = Typed(Call("is_null", (value.expression,)), "boolean", value.side)  # as it adds, so it may be missing
+        return self._number_of(node, (missing, other, value), (other, value), other.nullable)
+
+    def _part(self, node: exp.Year | exp.Month | exp.Extract) -> Typed:
+        """The year or the month of a day or a time."""
+        of, operator = (node.expression, node.name) if isinstance(node, exp.Extract) else (node.this, node.key)
+        one, operator = self.typed(of), operator.lower()
+        if operator not in ("year", "month"):
+            self._refuse(node, "sql", "Of a day, year and month are taken", "YEAR(x), or MONTH(x)")
         if one.sort not in ("date", "timestamp") or one.low <= -MOST or one.high >= MOST:
-            self._refuse(node, "sql", "A year is of a date or a time that has a range", "a range in the contract")
-        low, high = (year_of(one.sort, end) for end in (one.low, one.high))
-        call = Call("year", (one.expression,))
+            sentence = f"A {operator} is of a date or a time that has a range"
+            self._refuse(node, "sql", sentence, "a range in the contract")
+        years = (year_of(one.sort, end) for end in (one.low, one.high))
+        low, high = years if operator == "year" else (1, 12)
+        call = Call(operator, (one.expression,))  # type: ignore[arg-type]
         return replace(one, expression=call, sort="number", low=low, high=high, column=None)
 
     def _number(self, node: exp.Expr) -> Typed:
@@ -210,13 +241,18 @@ class Typing:
         sorts = {branch.sort for branch in branches} - {"null"}
         if sorts != {"number"}:
             self._refuse(node, "sql", "CASE gives numbers here", "CASE WHEN … THEN 1 ELSE 0 END")
+        nullable = any(branch.nullable for branch in branches)
+        return self._number_of(node, (*arguments, branches[-1]), branches, nullable)
+
+    def _number_of(
+        self, node: exp.Expr, arguments: tuple[Typed, ...], branches: Sequence[Typed], nullable: bool
+    ) -> Typed:
+        """The number that one of some branches is. arguments: of CASE."""
         scale = max(branch.scale for branch in branches)
-        ranges = [at_scale(branch, scale) for branch in branches if branch.sort == "number"]
-        whole = self._joined(node, "case", (*arguments, branches[-1]))
-        return replace(
-            whole, sort="number", scale=scale, low=min(r[0] for r in ranges), high=max(r[1] for r in ranges),
-            nullable=any(branch.nullable for branch in branches),
-        )  # fmt: skip
+        ends = [at_scale(branch, scale) for branch in branches if branch.sort == "number"]
+        whole = self._joined(node, "case", arguments)
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+        return replace(whole, sort="number", scale=scale, low=low, high=high, nullable=nullable)
 
     def _in(self, node: exp.In) -> Typed:
         if not node.expressions:
@@ -224,6 +260,21 @@ class Typing:
         value = self.typed(node.this)
         found = [self._compare(node, "=", value, self.typed(item)) for item in node.expressions]
         return found[0] if len(found) == 1 else self._boolean(node, "or", tuple(found))
+
+    def _like(self, node: exp.Like | exp.ILike) -> Typed:
+        """Whether a category is one of those of the contract's labels that are like a pattern."""
+        value, pattern = self.typed(node.this), node.expression
+        if value.column is None or value.sort != "category" or not isinstance(pattern, exp.Literal):
+            self._refuse(node, "sql", "LIKE stands between a category and a constant", "category LIKE 'a%'")
+        words = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in str(pattern.this))
+        meant = re.compile(words, re.DOTALL | (re.IGNORECASE if isinstance(node, exp.ILike) else 0))
+        found = [exp.Literal.string(label) for label in value.column.values if meant.fullmatch(label)]
+        if not found:
+            hint = ", ".join(f"'{label}'" for label in value.column.values[:8])
+            clause = f"columns.{value.column.name}.values"
+            self._refuse(node, clause, "The contract has no value like this here", hint, self.scope.owner(value.side))
+        among = self._in(exp.In(this=node.this, expressions=found))
+        return self._boolean(node, "not", (among,)) if node.args.get("negate") else among
 
     def _compare(self, node: exp.Expr, operator: Operator, left: Typed, right: Typed) -> Typed:
         left, right = self._as(node, left, right), self._as(node, right, left)

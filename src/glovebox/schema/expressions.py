@@ -15,11 +15,11 @@ Operator = Literal[
     "+", "-", "*", "negate",
     "=", "<>", "<", "<=", ">", ">=",
     "and", "or", "not", "is_null",
-    "case", "integer", "days", "microseconds", "floor", "year",
+    "case", "integer", "days", "microseconds", "floor", "year", "month",
 ]  # fmt: skip
 """`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer.
 `days` of a date, `microseconds` of a timestamp: since the beginning of 1970. `floor`: the greatest integer that is not
-above a number divided by a positive constant. `year` of a date or a timestamp."""
+above a number divided by a positive constant. `year` and `month` of a date or a timestamp."""
 
 
 class ColumnRef(Struct, frozen=True, tag_field="node", tag="column", forbid_unknown_fields=True):

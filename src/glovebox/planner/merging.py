@@ -1,0 +1,118 @@
+"""Sub-queries that only choose, name and filter, merged into the question: `(SELECT id, x AS y FROM t WHERE c) q`.
+
+As a table of a join it is t under that name, with c in WHERE; as all that a question reads it may be a join itself.
+What is selected there stands where the question names it.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from glovebox.planner.naming import Refuse
+from glovebox.planner.wording import parts
+
+PLAIN = {"expressions", "from_", "joins", "where"}
+
+
+def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
+    """The statement without such sub-queries, changed in place. Refused where it becomes too long."""
+    for select in reversed(list(tree.find_all(exp.Select))):
+        source, joins = select.args.get("from_"), select.args.get("joins") or []
+        for holder in (source, *joins) if source else ():
+            node = holder.this
+            if isinstance(node, exp.Subquery) and _is_plain(node.this) and _fits(select, holder, node):
+                _merge(select, holder, node)
+                if sum(1 for _ in tree.walk()) > most_nodes:
+                    refuse(select, "sql", "The question is too long with what it names", "ask for less at once")
+    return tree
+
+
+def _is_plain(inner: exp.Expr) -> bool:
+    """Whether a sub-query only chooses columns of tables, names what is made of them, and filters."""
+    if not isinstance(inner, exp.Select) or any(inner.args.get(part) for part in set(inner.args) - PLAIN):
+        return False
+    source, joins = inner.args.get("from_"), inner.args.get("joins") or []
+    tables = [source.this, *(join.this for join in joins)] if source else []
+    items = inner.expressions
+    stars = [item for item in items if isinstance(item, exp.Star)]
+    return (
+        all(isinstance(table, exp.Table) for table in tables)
+        and not any(item.find(exp.AggFunc, exp.Window) for item in items)
+        and all(select is inner for select in inner.find_all(exp.Select))
+        and (items == stars[:1] if stars else all(item.alias_or_name for item in items))
+    )
+
+
+def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
+    """Whether a sub-query can be merged where it stands."""
+    inner, joins = node.this, select.args.get("joins") or []
+    if inner.args.get("joins"):
+        return not joins
+    if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
+        return False
+    if isinstance(holder, exp.Join) and (holder.side or holder.kind not in ("", "INNER")) and inner.args.get("where"):
+        return False  # its condition is of rows before they are joined
+    named = _named(inner)
+    used = {name.name.lower() for join in joins for name in join.args.get("using") or []}
+    return all(
+        isinstance(made, exp.Column) and made.name.lower() == name for name, made in named.items() if name in used
+    )
+
+
+def _named(inner: exp.Select) -> dict[str, exp.Expr]:
+    """What a sub-query selects, by name; nothing of a star, which names all alike."""
+    items = [item for item in inner.expressions if not isinstance(item, exp.Star)]
+    return {item.alias_or_name.lower(): item.unalias() for item in items}
+
+
+def _merge(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> None:
+    inner, alias = node.this, node.alias.lower()
+    if not inner.args.get("joins"):
+        table = inner.args["from_"].this
+        name = node.args["alias"].this if alias else exp.to_identifier(table.alias_or_name)
+        for column in [
+            one for part in (*inner.expressions, inner.args.get("where")) if part for one in part.find_all(exp.Column)
+        ]:
+            column.set("db", None)
+            column.set("table", name.copy())
+        table.set("alias", exp.TableAlias(this=name.copy()))
+    named = _named(inner)
+    aliases = {item.alias.lower() for item in select.expressions}
+    for column in list(select.find_all(exp.Column)):
+        made = named.get(column.name.lower())
+        if made is not None and _is_of(column, select, alias, aliases):
+            _put(column, made, select)
+    holder.set("this", inner.args["from_"].this)
+    if inner.args.get("joins"):
+        select.set("joins", inner.args["joins"])
+    conditions = [where.this for where in (select.args.get("where"), inner.args.get("where")) if where]
+    if conditions:
+        kept = [part for condition in conditions for part in parts(condition)]
+        select.set("where", exp.Where(this=exp.and_(*kept, copy=False)))
+
+
+def _is_of(column: exp.Column, select: exp.Select, alias: str, aliases: set[str]) -> bool:
+    """Whether a column is the sub-query's: by its name, or as one of the question's own words without a table."""
+    around: exp.Expr | None = column
+    while around is not select and around is not None:
+        if isinstance(around, exp.Subquery) and isinstance(around.parent, exp.From | exp.Join):
+            return False  # what another sub-query reads is its own
+        around = around.parent
+    if column.table:
+        return column.table.lower() == alias
+    order = column.find_ancestor(exp.Order)
+    return column.find_ancestor(exp.Select) is select and not (order and column.name.lower() in aliases)
+
+
+def _put(column: exp.Column, made: exp.Expr, select: exp.Select) -> None:
+    """What was selected, in a column's place, by whose name it is called if it stands alone."""
+    if isinstance(made, exp.Column) and made.name.lower() == column.name.lower():
+        column.set("table", made.args.get("table") and made.args["table"].copy())
+        column.set("db", made.args.get("db") and made.args["db"].copy())
+        return
+    put = made.copy() if isinstance(made, exp.Column | exp.Literal) else exp.paren(made.copy())
+    column.replace(
+        exp.alias_(put, column.name, quoted=True)
+        if column.parent is select and column.arg_key == "expressions"
+        else put
+    )

@@ -1,0 +1,136 @@
+"""Other words for the same, put into those that the planner reads.
+
+FROM a, b WHERE a.id = b.id         FROM a JOIN b ON a.id = b.id
+a RIGHT JOIN b USING (id)           b LEFT JOIN a USING (id)
+(SELECT … UNION SELECT …)           (SELECT DISTINCT … FROM (SELECT … UNION ALL SELECT …))
+GROUP BY ALL                        GROUP BY all that is selected and no aggregate
+c IS TRUE                           c = TRUE AND c IS NOT NULL
+COUNT(DISTINCT CASE WHEN c THEN id END)   COUNT(DISTINCT id) FILTER (WHERE c)
+IF(c, x, y)                         CASE WHEN c THEN x ELSE y END
+ABS(x) <= 5, of a row               x BETWEEN -5 AND 5
+ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+
+def reworded(tree: exp.Select) -> exp.Select:
+    """The statement in the planner's words, changed in place; what has none stays as it is."""
+    for compared in [*tree.find_all(exp.LTE), *tree.find_all(exp.Is)]:
+        _compared(compared)
+    for chosen in list(tree.find_all(exp.If, exp.Abs)):
+        _by_cases(chosen)
+    for count in list(tree.find_all(exp.Count)):
+        _filtered(count)
+    for node in list(tree.find_all(exp.Subquery)):
+        if isinstance(node.this, exp.Union) and node.this.args.get("distinct"):
+            _stack_made_distinct(node)
+    for select in tree.find_all(exp.Select):
+        _by_all(select)
+        _joins_of_commas(select)
+        _left(select)
+    return tree
+
+
+def parts(condition: exp.Expr) -> list[exp.Expr]:
+    """What must all hold for a condition to hold."""
+    if isinstance(condition, exp.Paren):
+        return parts(condition.this)
+    return parts(condition.this) + parts(condition.expression) if isinstance(condition, exp.And) else [condition]
+
+
+def _compared(node: exp.Binary) -> None:
+    """How far two values are apart, as a window, which costs one comparison; and IS of a truth."""
+    value, other = node.this.unnest(), node.expression
+    match node:
+        case exp.LTE() if isinstance(value, exp.Abs) and isinstance(other, exp.Literal):
+            node.replace(exp.Between(this=exp.paren(value.this), low=exp.Neg(this=other), high=other.copy()))
+        case exp.Is() if isinstance(other, exp.Boolean) and not node.find_ancestor(exp.Is):
+            there = exp.Not(this=exp.Is(this=exp.paren(value), expression=exp.null()))
+            node.replace(exp.paren(exp.And(this=exp.EQ(this=exp.paren(value), expression=other), expression=there)))
+
+
+def _by_cases(node: exp.Expr) -> None:
+    """IF, and ABS of what is no aggregate, as CASE. ABS within ABS stays, or each would treble the text."""
+    match node:
+        case exp.If() if node.arg_key != "ifs":
+            branch = exp.If(this=node.this, true=node.args["true"])
+            node.replace(exp.Case(ifs=[branch], default=node.args.get("false")))
+        case exp.Abs() if not node.find(exp.AggFunc) and not node.find_ancestor(exp.Abs):
+            negative = exp.LT(this=exp.paren(node.this), expression=exp.Literal.number(0))
+            branch = exp.If(this=negative, true=exp.Neg(this=exp.paren(node.this)))
+            node.replace(exp.Case(ifs=[branch], default=exp.paren(node.this)))
+
+
+def _filtered(node: exp.Count) -> None:
+    """What CASE leaves out, or makes NULL, is not counted."""
+    told = node.this.expressions if isinstance(node.this, exp.Distinct) else []
+    case = told[0].unnest() if len(told) == 1 else None
+    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
+        return
+    branch, default = case.args["ifs"][0], case.args.get("default")
+    if default is None or isinstance(default, exp.Null):
+        whole = node.parent if isinstance(node.parent, exp.Filter) else node
+        conditions = [branch.this, *([whole.expression.this] if whole is not node else [])]
+        count = exp.Count(this=exp.Distinct(expressions=[branch.args["true"]]), big_int=True)
+        whole.replace(exp.Filter(this=count, expression=exp.Where(this=exp.and_(*conditions, copy=False))))
+
+
+def _stack_made_distinct(node: exp.Subquery) -> None:
+    """A UNION makes all of its rows distinct, whatever the unions within it do."""
+    first: exp.Expr = node.this
+    for union in node.this.find_all(exp.Union):
+        if union.find_ancestor(exp.Subquery) is node:
+            union.set("distinct", False)
+    while isinstance(first, exp.Union):
+        first = first.this
+    names = [item.alias_or_name for item in first.expressions] if isinstance(first, exp.Select) else []
+    columns: list[exp.Expr] = [exp.Star() if name == "*" else exp.column(name, quoted=True) for name in names]
+    stack = exp.Subquery(this=node.this)
+    node.set("this", exp.Select(expressions=columns, distinct=exp.Distinct(), from_=exp.From(this=stack)))
+
+
+def _by_all(select: exp.Select) -> None:
+    group = select.args.get("group")
+    if group and group.args.get("all"):
+        selected = [item.unalias() for item in select.expressions]
+        keys = [node.copy() for node in selected if not node.find(exp.AggFunc)]
+        select.set("group", exp.Group(expressions=keys) if keys else None)
+
+
+def _joins_of_commas(select: exp.Select) -> None:
+    """Equalities in WHERE of a table's column and one before it are how that table is joined."""
+    source, where = select.args.get("from_"), select.args.get("where")
+    if source is None or where is None:
+        return
+    kept, before = parts(where.this), [source.this.alias_or_name.lower()]
+    for join in select.args.get("joins") or []:
+        new = join.this.alias_or_name.lower()
+        said = {part for part, value in join.args.items() if value}
+        if said <= {"this", "kind"} and join.kind in ("", "CROSS"):
+            ends = [part for part in kept if isinstance(part, exp.EQ) and _joins(part, new, before)]
+            kept = [part for part in kept if part not in ends]
+            if ends:
+                join.set("kind", None)
+                join.set("on", exp.and_(*ends, copy=False))
+        before.append(new)
+    select.set("where", exp.Where(this=exp.and_(*kept, copy=False)) if kept else None)
+
+
+def _joins(equality: exp.EQ, new: str, before: list[str]) -> bool:
+    ends = (equality.this, equality.expression)
+    tables = [end.table.lower() if isinstance(end, exp.Column) else "" for end in ends]
+    return new in tables and any(table in before and table != new for table in tables)
+
+
+def _left(select: exp.Select) -> None:
+    """One RIGHT JOIN, read from its right."""
+    joins = select.args.get("joins") or []
+    if len(joins) == 1 and joins[0].side == "RIGHT":
+        source, join = select.args["from_"], joins[0]
+        first, second = source.this, join.this
+        source.set("this", second)
+        join.set("this", first)
+        join.set("side", "LEFT")

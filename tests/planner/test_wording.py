@@ -1,0 +1,105 @@
+"""Other words for the same: each statement's plan means what DuckDB takes it to mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glovebox.errors import GloveboxError
+from glovebox.planner.question import plan_question
+
+from .spines import computed
+from .test_derived import computed as of_files
+from .test_meaning import CONTRACT, QUICK, check, in_the_clear, rows, same
+
+AB, EB = "a JOIN b USING (id)", "e JOIN b USING (id)"
+WORDS = [
+    "SELECT COUNT(*) AS n, SUM(a.y) AS s FROM a, b WHERE a.id = b.id AND b.x > 0",
+    "SELECT COUNT(*) AS n FROM a CROSS JOIN b WHERE (a.f AND b.id = a.id)",
+    "SELECT COUNT(*) AS n, COUNT(b.x) AS there, SUM(b.y) AS s FROM b RIGHT OUTER JOIN a ON a.id = b.id",
+    "SELECT COUNT(*) AS n FROM a q WHERE NOT EXISTS (SELECT * FROM b WHERE q.id = id) AND q.y > 0",
+    "SELECT SUM(COALESCE(b.x, 0)) AS s, AVG(COALESCE(b.x, 0)) AS m, COUNT(*) AS n FROM a LEFT JOIN b USING (id)",
+    "SELECT SUM(COALESCE(b.x, 0) * COALESCE(b.y, 0)) AS s, SUM(COALESCE(b.x, 0) * b.y) AS t "
+    "FROM a LEFT JOIN b USING (id)",
+    "SELECT AVG(CASE WHEN b.id IS NULL THEN 0 ELSE 1 END) AS s FROM a LEFT JOIN b USING (id)",
+    f"SELECT SUM(COALESCE(a.x, 7)) AS s, SUM(b.x) AS t FROM {AB}",
+    "SELECT COUNT(DISTINCT b.id) AS n, COUNT(DISTINCT a.id) AS m FROM a LEFT JOIN b ON b.id = a.id",
+    f"SELECT SUM(CASE WHEN b.f THEN a.y ELSE 0 END) AS s, COUNT(*) AS n FROM {AB}",
+    f"SELECT COUNT(DISTINCT CASE WHEN b.f THEN a.id END) AS n FROM {AB}",
+    f"SELECT COUNT(DISTINCT CASE WHEN b.f THEN a.id ELSE NULL END) FILTER (WHERE a.f) AS n FROM {AB}",
+    f"SELECT COUNT(*) AS n FROM {AB} WHERE a.c LIKE '_' AND b.c NOT LIKE 'u%' AND a.c ILIKE 'U%'",
+    f"SELECT COUNT(*) FILTER (WHERE MONTH(a.day) = 1 AND EXTRACT(YEAR FROM b.day) = 2026) AS n FROM {AB}",
+    f"SELECT COUNT(*) FILTER (WHERE YEAR(a.day) // 10 = 202 AND YEAR(a.day) % 4 = 2) AS n FROM {AB}",
+    f"SELECT SUM(IF(a.x > 0, a.y, 0)) AS s, SUM(ABS(a.x)) AS t FROM {AB}",
+    f"SELECT COUNT(*) AS n FROM {EB} WHERE ABS(e.x - b.x) <= 3 AND ABS(e.x) < 8",
+    f"SELECT COUNT(*) FILTER (WHERE e.f IS TRUE) AS n, COUNT(*) FILTER (WHERE b.f IS NOT FALSE) AS m FROM {EB}",
+    f"SELECT a.c AS k, COUNT(*) AS n FROM {AB} GROUP BY ALL ORDER BY a.c",
+    "WITH p AS (SELECT id, x AS v, c FROM a WHERE y > 0), q AS (SELECT * FROM b WHERE f) "
+    "SELECT SUM(v * q.x) AS s, COUNT(*) AS n FROM p JOIN q USING (id) WHERE v > -5",
+    "SELECT SUM(u) AS s, AVG(t.w) AS m FROM "
+    "(SELECT e.x AS u, b.y + 1 AS w, b.f AS g FROM e JOIN b ON e.id = b.id WHERE e.f) t WHERE g",
+    "SELECT k, COUNT(*) AS n FROM (SELECT id AS key, c AS k, x AS c FROM a) p JOIN b ON b.id = p.key "
+    "GROUP BY k ORDER BY k",
+    "SELECT COUNT(*) AS n FROM (SELECT id FROM a WHERE f) p LEFT JOIN (SELECT id, x FROM b) q ON q.id = p.id",
+    "WITH p AS (SELECT id, x FROM a WHERE f), q AS (SELECT id, x + 1 AS x FROM p) "
+    "SELECT SUM(q.x) AS s FROM q JOIN b USING (id)",
+]
+
+
+@pytest.mark.parametrize("question", WORDS)
+@QUICK
+@given(a=rows(), b=rows(unique=True), e=rows(unique=True))
+def test_other_words_mean_the_same(question, a, b, e):
+    own = {"a": a, "e": e}
+    read = "e" if " e JOIN" in question else "a"
+    check(question, {0: own[read], 1: b}, {read: own[read], "b": b})
+
+
+@QUICK
+@given(rows(), rows(unique=True), st.sampled_from(["", "NOT "]))
+def test_rows_for_which_others_exist(a, b, negated):
+    question = (
+        f"SELECT COUNT(*) AS n, SUM(y) AS s FROM a WHERE {negated}EXISTS (SELECT 1 FROM b WHERE a.id = b.id AND x > 0) "
+        "AND c <> 'u'"
+    )
+    _, found = of_files(question, {"a": a, "b": b})
+    assert all(map(same, found[0], in_the_clear(question, {"a": a, "b": b})[0])), found
+
+
+@QUICK
+@given(rows(), rows())
+def test_ids_of_matches_are_counted_once_where_they_repeat(a, d):
+    question = (
+        "SELECT COUNT(DISTINCT d.id) AS n, COUNT(DISTINCT d.id) FILTER (WHERE d.f) AS m FROM a LEFT JOIN d USING (id)"
+    )
+    check(question, {0: a, 1: d}, {"a": a, "d": d})
+
+
+@QUICK
+@given(rows(), rows(unique=True), st.sampled_from(["UNION", "UNION DISTINCT"]))
+def test_a_union_has_each_of_its_rows_once(a, b, union):
+    question = f"SELECT COUNT(id) AS n FROM (SELECT id FROM a {union} SELECT id FROM b) u"
+    found = computed(plan_question(CONTRACT, question, {}, 0), {0: a, 1: b})
+    assert [tuple(row) for row in found] == [tuple(row) for row in in_the_clear(question, {"a": a, "b": b})]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("SELECT COUNT(*) FROM a, b", "This join cannot be asked|Tables are joined on ids being equal"),
+        ("SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.x > 0)", "EXISTS compares one id"),
+        ("SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b)", "EXISTS takes rows of one table"),
+        ("SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.id = a.id AND b.x > a.x)", "and nothing else"),
+        (f"SELECT COUNT(*) FROM {AB} WHERE a.c LIKE 'x%'", "no value like this"),
+        (f"SELECT COUNT(*) FROM {AB} WHERE a.x LIKE 'x%'", "between a category and a constant"),
+        (f"SELECT COUNT(*) FROM {AB} WHERE a.x // 2 = 1", "cannot be negative"),
+        (f"SELECT COUNT(*) FROM {AB} WHERE YEAR(a.day) // a.x = 1", "a positive constant"),
+        (f"SELECT COUNT(*) FROM {AB} WHERE EXTRACT(DAY FROM a.day) = 1", "year and month are taken"),
+        ("SELECT COUNT(*) FROM a LEFT JOIN (SELECT id, x FROM b WHERE f) q USING (id)", "sub-query cannot be joined"),
+        (f"SELECT SUM(COALESCE(a.x, a.x, 0)) FROM {AB}", "COALESCE takes two values"),
+        ("SELECT SUM(COALESCE(b.x, 1)) FROM a LEFT JOIN b USING (id)", "Rows without a match have a value"),
+    ],
+)
+def test_words_that_are_refused(question, sentence):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, question, {}, 0)
+    assert any(one in "".join(refused.value.detail) for one in sentence.split("|")), refused.value.lines()
