@@ -46,6 +46,26 @@ def test_who_does_not_come_again_holds_up_nobody():
     assert line.admits(b"here", 1)
 
 
+def test_who_lets_a_slot_go_because_another_party_is_busy_is_first_again_but_not_twice_running():
+    clock = Clock()
+    line = Line(clock)
+    assert not line.admits(b"a", 0)
+    assert not line.admits(b"b", 0)
+    assert line.admits(b"a", 1)
+    clock.now = 10 * GONE_S  # a first round that takes long
+    line.given_back(b"a", comes_again=True)  # another party had no slot
+    assert not line.admits(b"b", 1)
+    assert line.admits(b"a", 1)
+    line.given_back(b"a", comes_again=True)
+    assert line.admits(b"b", 1)
+    line.given_back(b"b", comes_again=False)
+    assert line.admits(b"a", 1)
+    line.given_back(b"a", comes_again=False)
+    assert line.admits(b"a", 1)
+    line.given_back(b"a", comes_again=True)
+    assert not line.admits(b"b", 1)
+
+
 async def test_own_questions_wait_in_order_and_not_too_many():
     turns, order, told = Turns(1), [], []
 

@@ -5,7 +5,8 @@ Between parties: first come, first served, and one place a party, however much i
 A node keeps nobody waiting on a link: who finds no slot is told so at once and asks again within half a second
 (coordinator.py). This line remembers in which order parties were refused, so that a free slot goes to the one that has
 asked for longest, and not to whoever asks at the luckiest moment. Only the first party of a session keeps it: every
-asker comes there first, and two lines for one session could wait for each other.
+asker comes there first, and two lines for one session could wait for each other. Whose session ends before its start,
+as another party had no slot, is the first in the line again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from contextlib import asynccontextmanager
 
 from glovebox.errors import Busy
 
-GONE_S = 2.0
-"""Who was refused and does not come again for so long, four of an asker's longest pauses, has lost its place."""
+GONE_S = 5.0
+"""Who was refused and does not come again for so long, ten of an asker's longest pauses, has lost its place."""
 
 MOST_WAITING = 16  # of this node's own questions; a further one is told so
 
@@ -29,6 +30,7 @@ class Line:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_asked: dict[bytes, float] = {}  # by identity key
+        self._first_again: set[bytes] = set()  # who came back so, and has had no slot for good since
 
     def admits(self, asker: bytes, free: int) -> bool:
         """Whether one of `free` slots is this asker's; if not, it keeps the place of its first question in the line."""
@@ -42,6 +44,19 @@ class Line:
             here[asker] = now
         self._last_asked = here
         return admitted
+
+    def given_back(self, asker: bytes, comes_again: bool) -> None:
+        """A session of this asker's gave its slot back. comes_again: before its start, as another party was busy.
+
+        Then the asker is first in the line, but not twice running: who only takes slots and lets them go keeps nobody
+        out.
+        """
+        if not comes_again or asker in self._first_again:
+            self._first_again.discard(asker)
+        else:
+            self._first_again.add(asker)
+            others = {key: at for key, at in self._last_asked.items() if key != asker}
+            self._last_asked = {asker: self._clock()} | others
 
 
 class Turns:

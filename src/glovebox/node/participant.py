@@ -104,6 +104,11 @@ class Participant:
         return self.contract.parties[self.proposal.asker].key
 
     @property
+    def is_first(self) -> bool:
+        """Whether this is the session's first party, which every asker comes to first."""
+        return session_parties(self.plan)[0] == self.me
+
+    @property
     def question(self) -> bytes:
         """The same for the same question over the same rows of this party."""
         return self._question
