@@ -67,6 +67,7 @@ def identity(
 
 def serve(*, home: HomeOption = None) -> None:
     """Run the node until it is stopped."""
+    import gc
     import signal
 
     from glovebox.node.node import Node
@@ -76,6 +77,8 @@ def serve(*, home: HomeOption = None) -> None:
     harden()
     report_in_lines()
     node = Node(home_of(home))
+    gc.collect()
+    gc.freeze()  # what is there for good need not be looked through when the node frees what connections left
 
     async def run() -> None:
         ready = asyncio.Event()

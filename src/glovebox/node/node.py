@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import socket
@@ -37,7 +38,6 @@ from glovebox.node.participant import Participant
 from glovebox.node.records import keep_records
 from glovebox.node.state import State
 from glovebox.node.workers import Spares
-from glovebox.planner.plan import session_parties
 from glovebox.runtime.preamble import CONTROL, read_preamble
 
 UNKNOWN_CONNECTIONS = 64
@@ -83,6 +83,7 @@ class Node:
         self._acquaintances = Acquaintances(home, self.key)
         self._contracts: dict[bytes, Contract] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._welcomed = 0
         self._links: Counter[bytes] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,8 +114,8 @@ class Node:
             raise Busy(f"{self.name} is answering this very question", party=self.name, hint="ask again in a moment")
         held = [one for one in running if one.asker_key == participant.asker_key and not one.acceptances]
         free = self.settings.sessions - len(running)
-        first = session_parties(participant.plan)[0] == participant.me
-        if len(held) >= HELD_OF_ONE or not (self.line.admits(participant.asker_key, free) if first else free > 0):
+        has_turn = self.line.admits(participant.asker_key, free) if participant.is_first else free > 0
+        if len(held) >= HELD_OF_ONE or not has_turn:
             raise Busy(
                 f"{self.name} runs {len(running)} sessions already", party=self.name, hint="ask again in a moment"
             )
@@ -132,6 +133,8 @@ class Node:
             if self.state.state_of(participant.session) == "unsigned":
                 self.lacks_receipt.set()
             del self.participants[participant.session]
+            if participant.is_first:
+                self.line.given_back(participant.asker_key, comes_again=error is not None and error.code == Busy.code)
             self.spares.refill()
 
     @property
@@ -191,6 +194,9 @@ class Node:
 
     def _welcome(self, connection: socket.socket) -> None:
         """Find out in a task of its own what a connection is for."""
+        self._welcomed += 1
+        if self._welcomed % UNKNOWN_CONNECTIONS == 0:
+            gc.collect()  # broken handshakes lie in cycles, with 256 KiB of buffer each, where Python looks too seldom
         if len(self._unknown) >= UNKNOWN_CONNECTIONS:
             oldest = next(iter(self._unknown))
             del self._unknown[oldest]
