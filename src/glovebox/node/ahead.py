@@ -23,7 +23,7 @@ from glovebox.node.contracts import check_standing
 from glovebox.node.control import ControlLink, open_control
 from glovebox.node.messages import NONCE_BYTES, SESSION_BYTES, Ahead, Refusal, Signed, encode, open_signed, signed
 from glovebox.node.two_owners import needs_by_party, usual_needs
-from glovebox.node.workers import Worker, error_of
+from glovebox.node.workers import REPLY_S, Worker, error_of
 from glovebox.planner.plan import Plan
 from glovebox.protocols.two_party.prepared import Needs
 from glovebox.runtime.keys import session_transcript
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 PAUSE_S = 2.0  # between two looks at what is missing
 RETRY_S = 10.0  # after the other could not, or would not
-REPLY_S = 20.0
 MOST_STOCKS = 2  # contracts with a stock at a time
 
 report = structlog.get_logger()

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from glovebox.node.node import Node
 
 PROPOSAL_S = 10.0
-RECEIPT_S = 20.0
-MOST_EXPIRES_S = 60
+RECEIPT_S = 30.0  # more than the asker waits for the others to end, and then for their signatures
+MOST_EXPIRES_S = 180
 
 report = structlog.get_logger()
 

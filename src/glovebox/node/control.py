@@ -56,8 +56,9 @@ class ControlLink:
                     pass
             self._begin_beating()
             return messages.decode(data)
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError) as problem:
-            raise self._lost() from problem
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError) as problem:
+            late = f"It did not say what was due within {deadline_s} s." if isinstance(problem, TimeoutError) else ""
+            raise self._lost(late) from problem
         finally:
             self._listening = False
 
@@ -109,10 +110,10 @@ class ControlLink:
         except (OSError, ssl.SSLError, TimeoutError):
             self._writer.transport.abort()
 
-    def _lost(self) -> PeerLost:
-        silent = (f"Nothing came from it for {self._silence_s:g} s.",) if self._silent_s >= self._silence_s else ()
+    def _lost(self, late: str = "") -> PeerLost:
+        why = f"Nothing came from it for {self._silence_s:g} s." if self._silent_s >= self._silence_s else late
         summary = f"the control link to {self.name or 'the asker'} ended"
-        return PeerLost(summary, party=self.name, step="control", detail=silent)
+        return PeerLost(summary, party=self.name, step="control", detail=(why,) if why else ())
 
 
 async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: str, deadline_s: float) -> ControlLink:
@@ -122,7 +123,7 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     """
     connection = await dial(address, CONTROL, 0, deadline_s=deadline_s, name=name)
     try:
-        async with asyncio.timeout(min(HANDSHAKE_S, deadline_s)):
+        async with asyncio.timeout(deadline_s):
             reader, writer = await asyncio.open_connection(
                 sock=connection, ssl=control_context(key, [peer], server=False), server_hostname=""
             )

@@ -38,13 +38,13 @@ from glovebox.node.messages import (
 from glovebox.node.participant import Participant
 from glovebox.node.receipt import receipt_for
 from glovebox.node.voiding import settle
+from glovebox.node.workers import REPLY_S
 from glovebox.planner.plan import session_parties
 
 if TYPE_CHECKING:
     from glovebox.node.node import Node
 
-EXPIRES_S = 60
-REPLY_S = 55.0  # two workers that are slow to prepare, and less than an acceptance is held
+EXPIRES_S = 180  # the first party holds its acceptance while the others reply, which REPLY_S bounds
 SIGNED_S = 20.0
 BLAME_S = 5.0
 """When a peer was lost: how long the others may take to say what they saw. Their workers lose this one's links at once,

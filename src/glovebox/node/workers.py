@@ -24,6 +24,10 @@ SILENCE_S = 10.0
 """How long a worker without a job may say nothing. One that starts beats once a second, however long it takes; one that
 has started answers at once."""
 
+REPLY_S = 150.0
+"""How long a node whose heart beats may take to accept: its worker needs two seconds of a processor until it has the
+keys of a session, and a machine that does much else takes minutes over them."""
+
 DYING_S = 0.2
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
 
