@@ -15,6 +15,7 @@ from glovebox.audit.log import Log, read_log
 from glovebox.audit.receipts import endorse, fields_of, receipt_text, signed_receipt, verify_receipt
 from glovebox.cli.workloads import pair
 from glovebox.contract.model import parse_contract
+from glovebox.contract.revocation import read_revocation, revocation
 from glovebox.contract.signing import sign_contract, verify_signatures
 from glovebox.contract.succession import read_withdrawal, withdrawal
 from glovebox.data.quality import check_table
@@ -35,6 +36,7 @@ SAID = receipt_text({"statement": "SELECT 1", "asker": "left", "commitment": "00
 RECEIPT = signed_receipt(SAID, {name: endorse(key, SAID) for name, key in KEYS.items()})
 SIGNATURES = "".join(sign_contract(CONTRACT, key) for key in KEYS.values())
 WITHDRAWAL = withdrawal(CONTRACT, KEYS["left"])
+REVOCATION = revocation(KEYS["left"], PUBLIC["right"])
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SOME = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -75,6 +77,15 @@ def test_any_text_is_this_withdrawal_or_none(text):
         assert read_withdrawal(CONTRACT, text).party == "left"
     except IntegrityError:
         assert text.strip() != WITHDRAWAL.strip()
+
+
+@MANY
+@given(edited(REVOCATION))
+def test_any_text_is_this_revocation_or_none(text):
+    try:
+        assert read_revocation(text).key == PUBLIC["left"]
+    except IntegrityError:
+        assert text.strip() != REVOCATION.strip()
 
 
 @MANY

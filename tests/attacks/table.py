@@ -63,6 +63,15 @@ def table(found: dict[str, Counter[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def counts(found: dict[str, Counter[str]]) -> str:
+    """The page in one line."""
+    shown = [entry for entry in entries() if entry.tests]
+    cases = sum((found.get(test, Counter()) for test in {test for entry in shown for test in entry.tests}), Counter())
+    told = ", ".join(f"{cases[kind]:,} {kind}" for kind in ("passed", "failed", "skipped"))
+    missing = sum(any(test not in found for test in entry.tests) for entry in shown)
+    return f"{len(entries())} attacks and faults, {len(shown)} with tests: {told}; {missing} not wholly run"
+
+
 def short(test: str) -> str:
     """A test's name as a sentence would say it, or its file."""
     path, _, name = test.partition("::")
@@ -76,7 +85,9 @@ def main() -> None:
         return
     text = PAGE.read_text()
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    PAGE.write_text(before + BEGIN + table(results([Path(name) for name in sys.argv[1:]])) + END + after)
+    found = results([Path(name) for name in sys.argv[1:]])
+    PAGE.write_text(before + BEGIN + table(found) + END + after)
+    print(counts(found))
 
 
 if __name__ == "__main__":

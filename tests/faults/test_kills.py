@@ -1,7 +1,7 @@
 """Kill any worker or node at any event: all are told who was lost and where, at once, and the next question works.
 
-Every case stops one party at an event (`held_node.py`), kills a process of it there, and asks again after a restart.
-`make faults` prints the table.
+Every case stops one party at an event (`held_node.py`) and kills a process of it there; the next case asks of the same
+nodes, after a restart of what was killed, and after the last one so does the fixture. `make faults` prints the table.
 """
 
 import os
@@ -52,6 +52,8 @@ KILLS = [
 def fleet(tmp_path_factory):
     with held_fleet(tmp_path_factory.mktemp("kills")) as fleet:
         yield fleet
+        start_missing(fleet)
+        assert fleet.ask(ASKER, anew(QUESTION)).receipt
 
 
 @pytest.mark.fault
@@ -89,7 +91,6 @@ def test_a_kill_is_told_and_survived(fleet, record_property, event, party, proce
     assert_settled(fleet, {halt.worker})
     if process == "node":
         assert_restart_says_what_was_cut_off(fleet, party, halt.before[party])
-        assert fleet.ask(ASKER, anew(QUESTION)).receipt  # after a worker's death the next case shows it
 
 
 def needless(event, party, process):

@@ -92,8 +92,9 @@ def test_a_kill_never_makes_an_answer_cheaper(fleet, record_property, event, par
         for session in openings(fleet, each) - before[each][1]:
             assert kinds[session] == ["spent"], (each, event, party)
     assert len(begun) <= 1
-    first, second = (fleet.ask(ASKER, statement) for _ in range(2))
-    assert bytes(first.answer) == bytes(second.answer)
+    first = fleet.ask(ASKER, statement)
+    if computed:
+        assert bytes(fleet.ask(ASKER, statement).answer) == bytes(first.answer)
     assert wait_until(lambda: len({spent(fleet, each)[0] for each in PARTIES}) == 1)
     after = {each: spent(fleet, each)[0] for each in PARTIES}
     runs = {session for each in PARTIES for session in openings(fleet, each) - before[each][1]}
