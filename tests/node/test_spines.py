@@ -1,5 +1,7 @@
 """Several spines' totals in one process: exact, at the price that the plan states, in traffic that no data changes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,13 @@ from glovebox.planner.question import plan_question
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.world import World
 
+from ..planner.clear import loaded_by
+from ..planner.clear import spine_totals as of_spines
 from ..planner.spines import lines_by_key, measured
 from ..planner.spines import spine_totals as in_the_clear
 from ..planner.test_counted_once import CONTRACT, OWNERS
+from ..planner.test_distinct import CONTRACT as DISTINCT
+from ..planner.test_distinct import STACK, written
 from ..protocols.joins import encoded
 from ..protocols.opening import opened
 
@@ -53,9 +59,10 @@ async def totals_of(ctx, own, *, plan):
     return await ctx.shamir.shares(await spine_totals(ctx, plan, own))
 
 
-async def run(plan, tables):
-    owned = {query.party: query for query in plan.source.owners}
-    inputs = [loaded(owned[party], tables[party]) if party in owned else None for party in range(3)]
+async def run(plan, tables, load=loaded):
+    inputs = [{} for _ in range(3)]
+    for place, query in enumerate(plan.source.owners):
+        inputs[query.party][place] = load(query, tables[query.party])
     async with World(shamir=True, seed=5) as world:
         outs = await world.run(totals_of, inputs=inputs, plan=plan)
         return opened(outs), world.meter
@@ -72,6 +79,31 @@ async def test_totals_are_exact_at_the_stated_price(question):
     assert sum(frame.size for frame in joined) == plan_cost(plan).size
     _, other = await run(plan, dict(enumerate((table(7, 3), [], table(9, 90)))))
     assert frames_of(meter) == frames_of(other)
+
+
+async def test_what_is_counted_once_is_exact_at_the_stated_price(tmp_path):
+    """Nor does the traffic depend on how many pairs both owners have, or how many a line has."""
+    persons = f"SELECT device, COUNT(DISTINCT cust) AS k, COUNT(DISTINCT h) AS b FROM {STACK} GROUP BY device"
+    question = f"SELECT b, COUNT(*) AS n, SUM(k) AS s FROM ({persons}) p WHERE k > 1 GROUP BY b"
+    plan, p = plan_question(DISTINCT, question, {}, 0), modulus(64)
+    every = (table_of_pairs(1), table_of_pairs(2)), ([("d0", 1, 1, "u")] * 9, []), (table_of_pairs(3, 3), [])
+    meters = []
+    for number, tables in enumerate(every):
+        (tmp_path / str(number)).mkdir()
+        files = written(tables, tmp_path / str(number))
+        load = partial(loaded_by, contract=DISTINCT, files=files, directory=tmp_path, by_id=True)
+        totals, meter = await run(plan, [None] * 3, lambda query, _, load=load: load(query))
+        expected = of_spines(plan, [load(query) for query in plan.source.owners])
+        assert [total - p if total > p // 2 else total for total in totals] == expected.reshape(-1).tolist()
+        matched = [frame for frame in meter.frames if "/join/" in frame.step or "/star/" in frame.step]
+        assert sum(frame.size for frame in matched) == plan_cost(plan).size
+        meters.append(frames_of(meter))
+    assert meters[0] == meters[1] == meters[2]
+
+
+def table_of_pairs(seed, n=30):
+    draw = np.random.default_rng(seed)
+    return [(f"d{draw.integers(6)}", int(draw.integers(9)), 1, "u") for _ in range(n)]
 
 
 def frames_of(meter):

@@ -11,13 +11,14 @@ import numpy as np
 
 from glovebox.data.database import open_database
 from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.pairs import PAIR_BYTES, load_pairs
 from glovebox.data.sources import source_at
 from glovebox.data.together import together
 from glovebox.planner.answer import answer_of, parts_of
-from glovebox.planner.plan import Joined, Spines, Stacked, groupings_of, local_queries
+from glovebox.planner.plan import Joined, Spines, Stacked, Star, groupings_of, local_queries
 from glovebox.planner.ranked import ranked_of
 from glovebox.planner.shape import by_group, join_shape, paired, pivots
-from glovebox.protocols.expression import Constant, Match, Operation, Payload, Value
+from glovebox.protocols.expression import Constant, Match, Operation, Payload, Shared, Value
 
 from .evaluation import meets
 
@@ -47,7 +48,7 @@ def loaded_by(query, contract, files, directory, by_id):
     source = source_at(files[party, query.table], relation=query.table)
     database = open_database([source], directory, 1024, 2)
     try:
-        load = load_rows if by_id else load_groups
+        load = load_pairs if query.other else load_rows if by_id else load_groups
         return load(database, query, contract.table(query.table, query.party), source, SALT)
     finally:
         database.close()
@@ -87,14 +88,33 @@ def spine_totals(plan, loaded):
     groups = prod(len(grouping.labels) for grouping in groupings_of(plan))
     sums = np.zeros((len(plan.totals), groups // buckets, buckets), np.int64)
     for spine in plan.source.spines:
-        owners = (spine.query,) if spine.join is None else spine.join.owners
+        owners = owners_of(spine)
         sides = [lines_of(plan, loaded, query) for query in owners]
-        meeting = met(sides, [len(local.measures) for local in owners])
+        meeting = (*met(sides, [len(local.measures) for local in owners]), common_of(plan, loaded, spine, sides[0][0]))
         places = np.zeros(len(sides[0][0]), np.int64) if sides[0][2] is None else sides[0][2]
-        for number, total in enumerate(spine.totals):
+        for number, total in enumerate(spine.join.totals if isinstance(spine.join, Star) else spine.totals):
             added = of_spine(spine, total, *meeting)
             np.add.at(sums[number // buckets, :, number % buckets], places, added)
     return sums.reshape(len(plan.totals), -1)
+
+
+def owners_of(spine):
+    """Who has lines of a spine: of a star join of pairs, its query, and the table that lines are looked up in."""
+    if isinstance(spine.join, Star):
+        return (spine.query, spine.join.dimensions[1].table)
+    return (spine.query,) if spine.join is None else spine.join.owners
+
+
+def common_of(plan, loaded, spine, keys):
+    """Of each line how many of its pairs the other owner has, if the spine is of pairs."""
+    if not isinstance(spine.join, Star):
+        return None
+    own, other = (
+        loaded[plan.source.owners.index(query)].ids for query in (spine.join.facts[0], spine.join.dimensions[0].table)
+    )
+    theirs = {pair.tobytes() for pair in other[:, :PAIR_BYTES]}
+    both = [pair[PAIR_BYTES:].tobytes() for pair in own if pair[:PAIR_BYTES].tobytes() in theirs]
+    return np.array([both.count(key.tobytes()) for key in keys], np.int64)
 
 
 def lines_of(plan, loaded, query):
@@ -117,19 +137,20 @@ def met(sides, counts):
     return sides[0][1], payloads, matches
 
 
-def of_spine(spine, total, values, payloads, matches):
+def of_spine(spine, total, values, payloads, matches, common):
     """What each line adds to a total."""
     value = np.int64(1) if total.query is None else values[total.query]
     if spine.join is None or (total.outer == "left" and total.table is None):
         return value
-    chosen = of_line(spine.join.choices[total.choice], values, payloads, matches)
+    chosen = of_line(spine.join.choices[total.choice], values, payloads, matches, common)
     if total.outer == "anti":
         return (1 - chosen) * value
-    return chosen * value * (1 if total.column is None else of_line(spine.join.columns[total.column], values, payloads,
-                                                                    matches))  # fmt: skip
+    if total.column is None:
+        return chosen * value
+    return chosen * value * of_line(spine.join.columns[total.column], values, payloads, matches, common)
 
 
-def of_line(expression, values, payloads, matches):
+def of_line(expression, values, payloads, matches, common):
     """An expression for each line."""
     match expression:
         case Value(index):
@@ -138,10 +159,12 @@ def of_line(expression, values, payloads, matches):
             return payloads[table][index]
         case Match(table):
             return matches[table]
+        case Shared():
+            return common
         case Constant(number):
             return np.full(values.shape[1], number)
         case Operation(operator, arguments):
-            return applied(operator, [of_line(argument, values, payloads, matches) for argument in arguments])
+            return applied(operator, [of_line(argument, values, payloads, matches, common) for argument in arguments])
 
 
 def joined_totals(plan, loaded):

@@ -8,6 +8,5 @@ UNANSWERED: dict[str, str] = {
 }
 
 PRACTITIONERS: dict[str, str] = {
-    "F2": "accounts counted once of a device",
     "F4": "rings of three edges: no table is joined with itself over owners",
 }

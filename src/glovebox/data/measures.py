@@ -41,9 +41,12 @@ def of_row(measure: Measure, view: View, parameters: Parameters) -> Node | None:
 
 def of_id(measure: Measure, view: View, parameters: Parameters, rows: Node | None = None) -> Node:
     """A measure over all rows of an id, or over those that meet a condition."""
-    value = of_row(measure, view, parameters)
+    once = measure.kind == "distinct"
+    value = rendered(_expression(measure), view, parameters).node if once else of_row(measure, view, parameters)
     if measure.kind == "rows":
         over = call("count_star")
+    elif once:
+        over = exp.Count(this=exp.Distinct(expressions=[value]))
     elif measure.kind == "mean" and value is not None:
         ratio = compare(exp.Div, call("sum", value), call("count", value))
         return cast(call("round", ratio, number(measure.scale)), f"DECIMAL(18,{measure.scale})")

@@ -72,6 +72,7 @@ def _columns(query: LocalQuery) -> Iterator[str]:
 def _read(query: LocalQuery) -> Iterator[str]:
     """The columns of the rows that a query reads."""
     yield from [query.ids, *query.keys] if query.ids else []
+    yield from [query.other] if query.other else []
     yield from query.facts.keys if query.facts else ()
     yield from (grouping.column for grouping in query.groupings if grouping.column)
     indexes = [grouping.index for grouping in query.groupings]

@@ -17,6 +17,7 @@ from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
 from glovebox.data.facts import LoadedFacts, load_facts
 from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
+from glovebox.data.pairs import load_pairs
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.together import together
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
@@ -186,14 +187,14 @@ class Run:
             await self._reveal(ctx, self.job.opening)
 
     async def _load(self) -> Any:
-        """This party's own part, in its own database, beside the linking; of a star join each of its tables."""
+        """This party's own part, in its own database, beside the linking; where it may have several, by place."""
         if not self.job.bound:
             return None
         loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read_all)
         if self._close:
             await self.channel.send(Close(self._close))
         await self._reached("loaded")
-        return loaded if isinstance(self.plan.source, Star) else next(iter(loaded.values()))
+        return loaded if isinstance(self.plan.source, Star | Spines) else next(iter(loaded.values()))
 
     def _read_all(self) -> dict[int, Any]:
         queries = enumerate(local_queries(self.plan))
@@ -218,12 +219,15 @@ class Run:
                 loaded = load_groups(database, query, bound.table, source, bound.salt, told)
             elif query.facts is not None:
                 loaded = load_facts(database, query, bound.table, source, bound.salt, told)
+            elif query.other:
+                loaded = load_pairs(database, query, bound.table, source, bound.salt, told)
             else:
                 room = Room(Path(self.job.temporary)) if self.job.on_disk else MEMORY
                 loaded = load_rows(database, query, bound.table, source, bound.salt, told, room)
             if loaded.snapshot != bound.snapshot:
                 raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
-            self._close += self._differing(database, query, bound)
+            if not query.other:  # pairs are of the same people as the lines beside them
+                self._close += self._differing(database, query, bound)
             return loaded
         finally:
             database.close()
@@ -354,7 +358,7 @@ class Run:
                 raise TypeError("two owners alone have no helper")
             case Spines():
                 await self._reached("encoded")
-                return await spine_totals(ctx, plan, own)
+                return await spine_totals(ctx, plan, own or {})
             case Star():
                 await self._reached("encoded")
                 return await star_join_totals(ctx, plan, own or {})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from glovebox.data.loading import LoadedRows
+from glovebox.data.pairs import PAIR_BYTES
 from glovebox.errors import GloveboxError
+from glovebox.node.star import rows_of_pairs, secure_star_totals
 from glovebox.node.steps import finishing_of, roles_of
-from glovebox.planner.plan import Joined, Plan, Spine, Spines, local_query
+from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star
 from glovebox.planner.shape import by_bucket, join_shape, pivots
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.intersection import joined_totals
@@ -19,25 +22,31 @@ from glovebox.protocols.stacking import stacked_totals
 from glovebox.runtime.context import Context
 from glovebox.schema.local import LocalQuery
 
+Own = Mapping[int, LoadedRows]
 
-async def spine_totals(ctx: Context, plan: Plan, own: LoadedRows | None) -> Any:
-    """A secure array (totals, groups). own: the lines of this party's query, if it owns some."""
+
+async def spine_totals(ctx: Context, plan: Plan, own: Own) -> Any:
+    """A secure array (totals, groups). own: this party's own parts, by their place among the plan's."""
     if not isinstance(plan.source, Spines):
         raise TypeError("these are the totals of spines")
     shape = (len(plan.totals), finishing_of(plan).groups)
     alone = [spine for spine in plan.source.spines if spine.join is None]
     added = await _alone(ctx.narrow("stacking"), plan, alone, shape, own) if alone else 0
     for number, spine in enumerate(plan.source.spines):
-        if spine.join:
-            added = added + await _joined(ctx.narrow(f"spine{number}"), plan, spine, spine.join, own)
+        step = ctx.narrow(f"spine{number}")
+        match spine.join:
+            case Joined():
+                added = added + await _joined(step, plan, spine, spine.join, own)
+            case Star():
+                added = added + await _of_pairs(step, plan, spine, spine.join, own)
     return added
 
 
-async def _alone(ctx: Context, plan: Plan, spines: list[Spine], shape: tuple[int, int], own: LoadedRows | None) -> Any:
+async def _alone(ctx: Context, plan: Plan, spines: list[Spine], shape: tuple[int, int], own: Own) -> Any:
     """What owners sum of their own lines, added."""
     mine = next((spine for spine in spines if spine.query.party == ctx.party), None)
     sums = None
-    if mine is not None and own is not None:
+    if mine is not None and own:
         rows, query = _rows(plan, own, mine.query), mine.query
         sums = np.zeros(shape, np.int64)
         groups = np.zeros(len(rows.ids), np.int64) if rows.groups is None else rows.groups
@@ -49,7 +58,7 @@ async def _alone(ctx: Context, plan: Plan, spines: list[Spine], shape: tuple[int
     return await stacked_totals(ctx, finishing_of(plan).bits, shape, owners, sums)
 
 
-async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: LoadedRows | None) -> Any:
+async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: Own) -> Any:
     """What one owner's lines add beside those of others."""
     if joined.helper is None or not isinstance(plan.source, Spines):
         raise TypeError("a spine has a helper")
@@ -57,7 +66,7 @@ async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: L
     held = None
     if ctx.party in roles.values():
         local = next((each for each in joined.owners if each.party == ctx.party), None)
-        rows = _rows(plan, own, local) if own is not None and local is not None else None
+        rows = _rows(plan, own, local) if own and local is not None else None
         shares = await joined_totals(ctx.narrow("join").playing(roles), join_shape(joined, spine.totals), rows)
         buckets = math.prod(len(grouping.labels) for grouping in plan.source.buckets)
         held = None if shares is None else by_bucket(spine, shares, buckets)
@@ -66,11 +75,29 @@ async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: L
     return await secure_totals(ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query, helper, held)
 
 
-def _rows(plan: Plan, own: LoadedRows, local: LocalQuery) -> Rows:
+async def _of_pairs(ctx: Context, plan: Plan, spine: Spine, star: Star, own: Own) -> Any:
+    """What one owner's lines add beside the pairs of ids, and the lines, of another."""
+    rows, tables, other = None, {}, star.dimensions[0].table.party
+    if ctx.party == spine.query.party:
+        rows = rows_of_pairs(_rows(plan, own, spine.query), _loaded(plan, own, star.facts[0])[1])
+    if ctx.party == other:
+        pairs, lines = (one.table for one in star.dimensions)
+        held = _loaded(plan, own, pairs)[1]
+        tables = {0: Rows(held.ids[:, :PAIR_BYTES], held.values), 1: _rows(plan, own, lines)}
+    return await secure_star_totals(ctx, plan, star, rows, tables)
+
+
+def _rows(plan: Plan, own: Own, local: LocalQuery) -> Rows:
     """This party's lines with those measures that one spine takes."""
-    loaded = local_query(plan, local.party)
-    if loaded is None:
-        raise GloveboxError("a spine is of an owner that loads nothing", code="plan", step="loaded")
+    loaded, rows = _loaded(plan, own, local)
     width, places = pivots(loaded), [loaded.measures.index(measure) for measure in local.measures]
-    taken = own.values[[place * width + group for place in places for group in range(width)]]
-    return Rows(own.ids, taken, own.groups if local.groupings and not local.pivoted else None)
+    taken = rows.values[[place * width + group for place in places for group in range(width)]]
+    return Rows(rows.ids, taken, rows.groups if local.groupings and not local.pivoted else None)
+
+
+def _loaded(plan: Plan, own: Own, local: LocalQuery) -> tuple[LocalQuery, LoadedRows]:
+    """What this party loaded for a query of a spine: its lines, or its pairs."""
+    for place, query in enumerate(plan.source.owners):
+        if (query.party, query.other) == (local.party, local.other):
+            return query, own[place]
+    raise GloveboxError("a spine is of an owner that loads nothing", code="plan", step="loaded")

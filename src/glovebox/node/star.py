@@ -1,12 +1,15 @@
-"""The totals of a star join: owners' rows beside the tables that they name by several keys."""
+"""The totals of a star join: owners' rows beside the tables that they name by several keys, or pairs of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from glovebox.data.facts import LoadedFacts
 from glovebox.data.loading import LoadedRows
+from glovebox.data.pairs import PAIR_BYTES
 from glovebox.node.steps import finishing_of
 from glovebox.planner.plan import Plan, Star
 from glovebox.planner.shape import star_shapes
@@ -20,8 +23,15 @@ async def star_join_totals(ctx: Context, plan: Plan, own: Mapping[int, LoadedRow
     """A secure array (totals, groups). own: this party's own parts, by their place among the plan's."""
     if not isinstance(plan.source, Star):
         raise TypeError("these are the totals of a star join")
-    finishing, shapes = finishing_of(plan), star_shapes(plan.source)
-    shares = await star_totals(ctx.narrow("star"), shapes, *star_rows(own, len(shapes)))
+    return await secure_star_totals(ctx, plan, plan.source, *star_rows(own, len(plan.source.facts)))
+
+
+async def secure_star_totals(
+    ctx: Context, plan: Plan, source: Star, rows: StarRows | None, tables: Mapping[int, Rows]
+) -> Any:
+    """The same of one star join of a plan. rows, tables: as the protocol takes them."""
+    finishing, shapes = finishing_of(plan), star_shapes(source)
+    shares = await star_totals(ctx.narrow("star"), shapes, rows, tables)
     rings, added = tuple(total.bits for total in plan.totals), None
     for place, (shape, mine) in enumerate(zip(shapes, shares, strict=True)):
         held = None if mine is None else mine.reshape(len(plan.totals), finishing.groups)
@@ -45,3 +55,26 @@ def star_rows(own: Mapping[int, LoadedRows | LoadedFacts], facts: int) -> tuple[
         else:
             tables[place - facts] = Rows(loaded.ids, loaded.values)
     return rows, tables
+
+
+def rows_of_pairs(lines: Rows, pairs: LoadedRows) -> StarRows:
+    """An owner's pairs as the rows of a star join, in the order of the lines of their first id.
+
+    Lines without a pair are the last: their sums are zero.
+    """
+    ids = np.concatenate([lines.ids, pairs.ids[:, PAIR_BYTES:]])
+    _, numbers = np.unique(ids.view(f"V{ids.shape[1]}").ravel(), return_inverse=True)
+    of_lines, of_pairs = np.split(numbers, [len(lines.ids)])
+    counts = np.bincount(of_pairs, minlength=len(of_lines))[of_lines]
+    order = np.argsort(counts == 0, kind="stable")
+    places = np.empty(len(order), np.int64)
+    places[of_lines[order]] = np.arange(len(order))
+    by_line = np.argsort(places[of_pairs], kind="stable")
+    some = counts[order][counts[order] > 0]
+    return StarRows(
+        [pairs.ids[by_line, :PAIR_BYTES], lines.ids[order]],
+        [np.arange(len(by_line)), places[of_pairs][by_line]],
+        np.zeros((0, len(by_line)), np.int64),
+        [np.cumsum(some) - 1],
+        lines.values[:, order],
+    )

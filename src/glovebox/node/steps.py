@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from glovebox.planner.answer import parts_of
-from glovebox.planner.plan import Joined, Plan, Star, groupings_of, joins_of, members
+from glovebox.planner.plan import Joined, Plan, Star, groupings_of, joins_of, members, stars_of
 from glovebox.planner.privacy import decays
 from glovebox.planner.ranked import ranked_frame, ranked_of
 from glovebox.planner.shape import join_shape as shape_of
@@ -42,11 +42,10 @@ def roles_of(joined: Joined) -> dict[Role, int]:
 
 def role_names(plan: Plan) -> list[tuple[int, str]]:
     """Each member of the session and its role, of several joins one for each, as the transcript binds them."""
-    runs = [roles_of(joined) for joined, _ in joins_of(plan)] or [row_roles(plan)]
-    if isinstance(plan.source, Star):
-        runs = [
-            run for shape in star_shapes(plan.source) for run in (*map(shape.roles_of, shape.looked_up), shape.roles)
-        ]
+    runs = [roles_of(joined) for joined, _ in joins_of(plan)]
+    for shape in (one for star in stars_of(plan) for one in star_shapes(star)):
+        runs += [*map(shape.roles_of, shape.looked_up), shape.roles]
+    runs = runs or [row_roles(plan)]
     roles = {
         party: ",".join(role.value for run in runs for role, playing in run.items() if playing == party)
         for party in members(plan)
@@ -119,6 +118,5 @@ def largest_frame(plan: Plan) -> int:
     if is_alone(plan):
         return max(joint.largest_frame(joint_shape_of(plan)), ending_of(plan).largest_frame)
     rows = [largest_row_frame(shape_of(*run)) for run in joins_of(plan)]
-    if isinstance(plan.source, Star):
-        rows.append(largest_star_frame(star_shapes(plan.source)))
+    rows += [largest_star_frame(star_shapes(star)) for star in stars_of(plan)]
     return max(*rows, ranked_frame(plan), finishing_of(plan).largest_frame)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.plan import Joined, Plan, Star, Total, groupings_of, joins_of, local_queries
+from glovebox.planner.plan import Joined, Plan, Total, groupings_of, joins_of, local_queries, stars_of
 from glovebox.planner.ranked import ranked_cost
 from glovebox.planner.shape import join_shape, joint_shape, star_shapes
 from glovebox.protocols import intersection, least, quantile, star_shape
@@ -110,10 +110,10 @@ def plan_cost(plan: Plan) -> Cost:
         cost = joint_cost(joint_shape(plan.source, plan.totals), plan.source.lpn > 0)
         ahead, asked = cost.ahead, cost.asked
         return Cost(ahead.size + asked.size, ahead.rounds + asked.rounds)
-    if isinstance(plan.source, Star):
-        sizes = star_shape.traffic(star_shapes(plan.source))
-        return Cost(round(sizes["B"]), round(sizes["R"]))
-    costs = [join_cost(join_shape(*run)) for run in joins_of(plan)] or [Cost(*ranked_cost(plan))]
+    costs = [join_cost(join_shape(*run)) for run in joins_of(plan)]
+    stars = [star_shape.traffic(star_shapes(one)) for one in stars_of(plan)]
+    costs += [Cost(round(sizes["B"]), round(sizes["R"])) for sizes in stars]
+    costs = costs or [Cost(*ranked_cost(plan))]
     return Cost(sum(cost.size for cost in costs), sum(cost.rounds for cost in costs))
 
 

@@ -11,9 +11,9 @@ from glovebox.contract.terms import Contract, epsilon_text
 from glovebox.planner.answer import Bars
 from glovebox.planner.cost import plan_cost
 from glovebox.planner.memory import need_of
-from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star, groupings_of, joins_of, members, owners
+from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star, groupings_of, joins_of, members, owners, stars_of
 from glovebox.planner.ranked import ranked_of
-from glovebox.planner.star_in_words import star_in_words, told_of_star
+from glovebox.planner.star_in_words import pairs_of_star, star_in_words, told_of_star
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
@@ -53,6 +53,7 @@ def explanation(plan: Plan, contract: Contract) -> dict[str, Any]:
         told["rows"] = {names[local.party]: local.lines for local in plan.source.owners}
         told["groups"] = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
         pairs = {tuple(sorted(pair)) for joined, _ in joins_of(plan) for pair in _pairs(joined)}
+        pairs |= {tuple(sorted(pair)) for star in stars_of(plan) for pair in pairs_of_star(star)}
         told["must_not_collude"] = [[names[one], names[other]] for one, other in sorted(pairs)]
     elif isinstance(plan.source, Star):
         told |= told_of_star(plan, plan.source, names)
@@ -77,7 +78,7 @@ def _spine(spine: Spine, names: list[str]) -> dict[str, Any]:
     """The roles of one spine."""
     if spine.join is None or spine.join.helper is None:
         return {"query": names[spine.query.party], "tables": []}
-    tables = [names[local.party] for local in spine.join.owners[1:]]
+    tables = [names[party] for party in dict.fromkeys(local.party for local in spine.join.owners[1:])]
     return {"query": names[spine.query.party], "tables": tables, "helper": names[spine.join.helper]}
 
 
@@ -93,10 +94,7 @@ def in_words(plan: Plan, contract: Contract) -> str:
     elif isinstance(plan.source, Spines):
         lines += [_local(local, names) for local in plan.source.owners]
         for spine in plan.source.spines:
-            whose = f"the lines of {names[spine.query.party]}"
-            lines += (
-                _matching(spine.join, names) if spine.join else [f"{whose} count as they are, added up by it alone"]
-            )
+            lines += _of_spine(spine, names)
         lines.append(f"all that they add up to is added and finished by {', '.join(told['computing'])} together")
     elif isinstance(plan.source, Star):
         lines += [*(_local(local, names) for local in plan.source.owners), *star_in_words(plan.source, names)]
@@ -122,6 +120,15 @@ def in_words(plan: Plan, contract: Contract) -> str:
     needs = ", ".join(f"{name} {mib:,} MiB" for name, mib in told["memory_mib"].items())
     lines.append(f"memory that a node must give the session: {needs}")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _of_spine(spine: Spine, names: list[str]) -> list[str]:
+    match spine.join:
+        case Joined():
+            return _matching(spine.join, names)
+        case Star():
+            return star_in_words(spine.join, names)
+    return [f"the lines of {names[spine.query.party]} count as they are, added up by it alone"]
 
 
 def _matching(source: Joined, names: list[str]) -> list[str]:
@@ -252,6 +259,8 @@ def _local(local: LocalQuery, names: list[str]) -> str:
         what = f"each with {keys}, put together by {local.ids} on shares, {local.lines} at most"
         return f"{names[local.party]} reads {kept} of {local.table} in its own database: {what}"
     what = "one line an id" if local.ids else "one line a group"
+    if local.other:
+        what = f"one line a pair of {local.ids} and {local.other}"
     if local.keys:
         what = f"one line a row, with {len(local.keys) + 1} ids"
     if local.ids and local.groupings:

@@ -20,13 +20,13 @@ Measures = tuple[Measure | None, ...]
 class Gathered:
     """A column of persons.
 
-    how: the measures are added up; the least of them counts, or, negative, minus that; one of them is 1; it is one
-    owner's average; it is the person's id, or another key. there: measures of 1 where an owner has a value, without one
-    of which it is NULL; None: never NULL.
+    how: the measures are added up, or, distinct, with what two owners have in common once; the least of them counts,
+    or, negative, minus that; one of them is 1; it is one owner's average; it is the person's id, or another key.
+    there: measures of 1 where an owner has a value, without one of which it is NULL; None: never NULL.
     """
 
     column: Column
-    how: Literal["sum", "least", "any", "mean", "id", "key"]
+    how: Literal["sum", "distinct", "least", "any", "mean", "id", "key"]
     measures: Measures = ()
     there: Measures | None = None
     negative: bool = False
@@ -49,7 +49,8 @@ class Persons:
     """Who is at one owner at least. queries: each owner's own part, a line a person, without measures.
 
     where: what a person's columns must meet (HAVING). events: of rows that stand apart, whose columns are each row's.
-    by_match: groups are made by what a LEFT JOIN's match has, or by whether there is one.
+    by_match: groups are made by what a LEFT JOIN's match has, or by whether there is one. pairs: each owner's own pairs
+    of the id and another that is counted once.
     """
 
     queries: tuple[LocalQuery, ...]
@@ -57,3 +58,4 @@ class Persons:
     where: Expression | None = None
     events: Events | None = None
     by_match: bool = False
+    pairs: tuple[LocalQuery, ...] = ()

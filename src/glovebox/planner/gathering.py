@@ -5,7 +5,7 @@ Each owner puts its own rows of a person together; what the owners have of one p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract
+from glovebox.planner.distinct import check_counted
 from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
 from glovebox.planner.persons import check_met, is_person, names_of
@@ -90,6 +91,7 @@ class Gathering:
         self.typing = Typing(self.scope, given)
         self.ids, self.keys = self._keys()
         self.most = rows_of_id(self.side.table, self.ids)
+        self.counted: tuple[Column, Expression | None] | None = None  # another id that is counted once, where
         where = select.args.get("where")
         self.where = self._conditions(where.this if where else None)
 
@@ -133,18 +135,29 @@ class Gathering:
         """Whether each table of several owners enters by the id that its people are told apart by."""
         return is_person(self.contract, self.side, self.ids)
 
-    def queries(self) -> tuple[LocalQuery, ...]:
-        """Each owner's own part: its rows, by its own name of the id."""
-        lines, where = self.side.table.rows, self.where.expression if self.where else None
+    def queries(self, more: Expression | None = None) -> tuple[LocalQuery, ...]:
+        """Each owner's own part: its rows, or those that meet one more condition, by its own name of the id."""
+        wheres = [one for one in (self.where.expression if self.where else None, more) if one is not None]
+        lines, where = self.side.table.rows, _all(wheres)
         return tuple(
             replace(branch_query(self.contract, branch, (), lines, where, ()), ids=name)
             for branch, name in zip(self.side.branches, self.names(), strict=True)
         )
 
+    def pairs(self) -> tuple[LocalQuery, ...]:
+        """Each owner's own pairs of the id and another that is counted once, if one is."""
+        if self.counted is None:
+            return ()
+        column, where = self.counted
+        check_counted(self.statement, self.contract, self.select, self.side)
+        check_met(self.statement, self.contract, self.select, self.side, column)
+        names = zip(self.queries(where), names_of(self.side, column), strict=True)
+        return tuple(replace(query, other=name) for query, name in names)
+
     def side_of_persons(self, alias: str) -> Side:
         """The table of persons."""
         columns, having = self.columns_with_having()
-        return side_of(self.side, Persons(self.queries(), tuple(columns), having), alias)
+        return side_of(self.side, Persons(self.queries(), tuple(columns), having, pairs=self.pairs()), alias)
 
     def columns_with_having(self) -> tuple[list[Gathered], Expression | None]:
         """What a person has, and HAVING; its aggregates are columns that nothing else can name."""
@@ -163,7 +176,7 @@ class Gathering:
             one = typing.condition(part)
             typing.allow(part, one, "filter")
             parts.append(one.expression)
-        return columns, Call("and", tuple(parts)) if len(parts) > 1 else parts[0]
+        return columns, _all(parts)
 
     def columns(self) -> list[Gathered]:
         """What a person has, by name."""
@@ -195,7 +208,7 @@ class Gathering:
             case exp.Count() if isinstance(inner.this, exp.Star):
                 return self._counted(name, condition, None)
             case exp.Count() if isinstance(inner.this, exp.Distinct):
-                return self._owners(name, inner, condition)
+                return self._once(name, inner, condition) or self._owners(name, inner, condition)
             case exp.Count():
                 one = self.typing.typed(inner.this)
                 self.typing.allow_conditions(inner, one)
@@ -252,6 +265,21 @@ class Gathering:
         ends = (0, self.most * len(self.side.branches))
         return Gathered(self._made(name, "integer", ends, None, False), "sum", self._measures(measure))
 
+    def _once(self, name: str, node: exp.Count, condition: Typed | None) -> Gathered | None:
+        """How many values of another id the person's rows have, at all owners together; None if it is no other id."""
+        counted = node.this.expressions
+        column = self.scope.find(counted[0])[1] if len(counted) == 1 and isinstance(counted[0], exp.Column) else None
+        if column is None or column.kind != "id" or column == self.ids:
+            return None
+        several, place = len(self.side.branches) > 1, (column, condition.expression if condition else None)
+        if several and self.counted not in (None, place):
+            sentence = "One other id is counted once of a person's rows, under one condition"
+            self._no(node, sentence, "one COUNT(DISTINCT other id)")
+        self.counted = place if several else None
+        measure = Measure("distinct", _where(condition, ColumnRef(column.name)), 0, 0, self.most)
+        made = self._made(name, "integer", (0, self.most * len(self.side.branches)), None, False)
+        return Gathered(made, "distinct" if several else "sum", self._measures(measure))
+
     def _owners(self, name: str, node: exp.Count, condition: Typed | None) -> Gathered:
         """At how many owners the person has rows: COUNT(DISTINCT a column that is another constant at each)."""
         one = self.typing.typed(node.this.expressions[0])
@@ -261,7 +289,8 @@ class Gathering:
         ]
         if len(set(made)) < len(made) or not all(isinstance(each, Constant) for each in made):
             sentence = (
-                "Of a person, only owners can be counted as distinct, by a constant that each part has of its own"
+                "Of a person, only owners can be counted as distinct, by a constant that each part has of its own, "
+                "or another id"
             )
             self._no(node, sentence, "SELECT 'name' AS owner, … in every part, and COUNT(DISTINCT owner)")
         measure = Measure("people", _where(condition, ONE) if condition else None, 0, 0, 1)
@@ -344,6 +373,10 @@ class Gathering:
         may = tuple(use for use in made.may if use != "group" and self._has(one.values, "filter"))
         column = replace(made, values=labels, may=(*may, "group") if grouped else may)  # of a row's own value
         return Gathered(column, "least", self._measures(measure), () if nullable else None, negative)
+
+
+def _all(conditions: Sequence[Expression]) -> Expression | None:
+    return Call("and", tuple(conditions)) if len(conditions) > 1 else next(iter(conditions), None)
 
 
 def _where(condition: Typed | None, expression: Expression) -> Expression:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from glovebox.errors import GloveboxError
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
+from glovebox.planner.distinct import counted_spine
 from glovebox.planner.events import totals_of_events
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.grouping import Key
@@ -36,7 +37,7 @@ from glovebox.planner.sharing import (
     times,
 )
 from glovebox.planner.spines import MOST_OWNERS
-from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload, Value
+from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload, Shared, Value
 from glovebox.schema.local import LocalQuery, Measure
 
 MOST_CHOICES = 400
@@ -68,7 +69,7 @@ def met(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tupl
     ]
     spines = [meeting.spine(each, computing) for meeting, each in zip(meetings, found, strict=True)]
     buckets = tuple(band.groupings[0] for band in bands)
-    return Spines(tuple(loaded), tuple(spines), buckets), tuple(totals.totals)
+    return Spines((*loaded, *persons.pairs), tuple(spines), buckets), tuple(totals.totals)
 
 
 class Meeting:
@@ -83,6 +84,9 @@ class Meeting:
         self.columns: dict[Expression, int] = {}
         tables = 1 + len(persons.queries[place].beside)
         self.valid = either(*(equal(self.value(replace(PERSON_HERE, of=table)), 1) for table in range(tables)))
+        once = [gathered.measures[0] for gathered in persons.columns if gathered.how == "distinct"]
+        most = next((measure.high for measure in once if measure), 0)
+        self.common: Number = Shared(0, 0, most) if once and place == 0 else 0
         columns = () if persons.events else persons.columns  # of events each row has its own
         self.sharing = Sharing({gathered.column.name: self._term(gathered) for gathered in columns})
         earlier = [Match(table) for table, other in enumerate(self.others) if other < place]
@@ -118,6 +122,8 @@ class Meeting:
         others = (one for one in computing if one not in (query.party, tables[0].party))
         helper = second.party if second else next(others)
         choices, columns = tuple(self.choices), tuple(self.columns)
+        if isinstance(self.common, Shared):
+            return counted_spine((query, *tables), self.persons.pairs, choices, columns, totals, helper)
         joined = Joined(query, tables[0], helper, choices, columns, second, apart=second is not None)
         return Spine(query, totals, joined)
 
@@ -147,6 +153,8 @@ class Meeting:
                 return Term(bit=self._is_any(gathered.measures), there=there)
             case "sum":
                 return Term(self._sum(gathered.measures), scale, there)
+            case "distinct":
+                return Term(plus(self._sum(gathered.measures), times(self.common, -1)))
         value, none = self._least(gathered.measures)
         if gathered.there is not None:
             there = both(there, less(value, none))

@@ -14,7 +14,7 @@ from glovebox.data.encoding import encoded_bytes
 from glovebox.data.identifiers import DIGEST_BYTES, key_bytes
 from glovebox.errors import GloveboxError
 from glovebox.planner.answer import parts_of
-from glovebox.planner.plan import Joined, Plan, Stacked, Star, Total, groupings_of, joins_of, local_query
+from glovebox.planner.plan import Joined, Plan, Stacked, Star, Total, groupings_of, joins_of, local_query, stars_of
 from glovebox.planner.ranked import ranked_bytes
 from glovebox.planner.shape import join_shape, joint_shape, star_shapes
 from glovebox.protocols import star_shape, tally
@@ -89,13 +89,15 @@ def _rows(plan: Plan, contract: Contract, party: int) -> Need:
         return Need(ranked_bytes(plan), 0)
     if isinstance(plan.source, Star):
         return _star(plan.source, contract, party)
-    runs = joins_of(plan)  # one after the other
-    matching = max((_alone(*run) if run[0].helper is None else _helped(*run) for run in runs), default=0)
+    runs = [_alone(*run) if run[0].helper is None else _helped(*run) for run in joins_of(plan)]
+    stars = [_star(one, contract, party) for one in stars_of(plan)]
+    matching = max([*runs, *(one.matching for one in stars)], default=0)  # one after the other
     if query is None:
         return Need(0, matching)
     row = _row_bytes(query, contract)
     loaded = ROWS_TOGETHER if query.beside else 1
-    columns, helped = loaded * row * query.lines, isinstance(plan.source, Joined) and plan.source.helper is not None
+    columns = loaded * row * query.lines + sum(one.columns for one in stars)
+    helped = isinstance(plan.source, Joined) and plan.source.helper is not None
     if helped and columns > DISK_BYTES:
         return Need(0, matching + LAYING_BYTES, 2 * columns)
     return Need(columns, matching + max(row, HASH_ROW_BYTES) * query.lines)
@@ -161,5 +163,6 @@ def _row_bytes(query: LocalQuery, contract: Contract) -> int:
     column = contract.table(query.table, query.party).column(query.ids or "")
     if column is None:
         raise GloveboxError("the plan joins on what is no id of the table", code="plan", step="memory")
-    key = DIGEST_BYTES if query.by_group or query.keys else key_bytes(column)
-    return (1 + len(query.keys)) * encoded_bytes(key) + 8 * (len(query.measures) * query.width + bool(query.groupings))
+    key = encoded_bytes(DIGEST_BYTES if query.by_group or query.keys else key_bytes(column))
+    ids = (1 + len(query.keys)) * key + (encoded_bytes(DIGEST_BYTES) if query.other else 0)
+    return ids + 8 * (len(query.measures) * query.width + bool(query.groupings))

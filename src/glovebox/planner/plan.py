@@ -92,30 +92,6 @@ class Stacked(Struct, frozen=True, tag="stacked", forbid_unknown_fields=True):
     owners: tuple[LocalQuery, ...]
 
 
-class Spine(Struct, frozen=True, forbid_unknown_fields=True):
-    """One owner's lines, and those of others with the same keys: what they add to each of the plan's totals.
-
-    totals: of the join, for each total of the plan one for each bucket. join: None where the owner's lines alone are
-    enough; each total is then the sum of a measure of the query.
-    """
-
-    query: LocalQuery
-    totals: tuple[Total, ...]
-    join: Joined | None = None
-
-
-class Spines(Struct, frozen=True, tag="spines", forbid_unknown_fields=True):
-    """Spines whose totals add: of like tables every owner's in turn.
-
-    owners: what each owner loads, once; a spine takes the measures that it names of it. buckets: group keys behind
-    those of the owners' columns, of numbers that no owner knows: conditions of the totals pick them.
-    """
-
-    owners: tuple[LocalQuery, ...]
-    spines: tuple[Spine, ...]
-    buckets: tuple[Grouping, ...] = ()
-
-
 class Dimension(Struct, frozen=True, forbid_unknown_fields=True):
     """A table that the facts name by a key.
 
@@ -151,6 +127,32 @@ class Star(Struct, frozen=True, tag="star", forbid_unknown_fields=True):
     def owners(self) -> tuple[LocalQuery, ...]:
         """Every owner's local part: those of the facts, and each dimension's."""
         return (*self.facts, *(dimension.table for dimension in self.dimensions))
+
+
+class Spine(Struct, frozen=True, forbid_unknown_fields=True):
+    """One owner's lines, and those of others with the same keys: what they add to each of the plan's totals.
+
+    totals: of the join, for each total of the plan one for each bucket; a star join has its own. join: None where the
+    owner's lines alone are enough; each total is then the sum of a measure of the query. Of a star join the query's
+    lines are those that it puts its facts together to, with values that are the query's measures.
+    """
+
+    query: LocalQuery
+    totals: tuple[Total, ...]
+    join: Joined | Star | None = None
+
+
+class Spines(Struct, frozen=True, tag="spines", forbid_unknown_fields=True):
+    """Spines whose totals add: of like tables every owner's in turn.
+
+    owners: what each owner loads, once, all lines before pairs of ids; a spine takes the measures that it names of it.
+    buckets: group keys behind those of the owners' columns, of numbers that no owner knows: conditions of the totals
+    pick them.
+    """
+
+    owners: tuple[LocalQuery, ...]
+    spines: tuple[Spine, ...]
+    buckets: tuple[Grouping, ...] = ()
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
@@ -317,7 +319,17 @@ def joins_of(plan: Plan) -> tuple[tuple[Joined, tuple[Total, ...]], ...]:
         case Joined():
             return ((plan.source, plan.totals),)
         case Spines(spines=spines):
-            return tuple((spine.join, spine.totals) for spine in spines if spine.join)
+            return tuple((spine.join, spine.totals) for spine in spines if isinstance(spine.join, Joined))
+    return ()
+
+
+def stars_of(plan: Plan) -> tuple[Star, ...]:
+    """The star joins of a plan: its source, or those of spines."""
+    match plan.source:
+        case Star():
+            return (plan.source,)
+        case Spines(spines=spines):
+            return tuple(spine.join for spine in spines if isinstance(spine.join, Star))
     return ()
 
 

@@ -129,8 +129,8 @@ def by_group(source: Joined, wanted: Sequence[Total], totals: NDArray[np.uint64]
 
 def by_bucket(spine: Spine, totals: NDArray[np.uint64], buckets: int) -> NDArray[np.uint64]:
     """A spine's totals as those of the plan: (totals, groups), the buckets within the groups of owners' columns."""
-    if spine.join is None:
-        raise TypeError("without a join nothing is on shares")
+    if not isinstance(spine.join, Joined):
+        raise TypeError("groups of owners' columns are those of a join")
     of_owners = by_group(spine.join, spine.totals, totals)
     apart = of_owners.reshape(-1, buckets, of_owners.shape[1])
     return apart.transpose(0, 2, 1).reshape(len(apart), -1)

@@ -20,6 +20,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     people  1 for an id with at least one row where the expression (none: always) is not NULL, else 0; for a group,
             the number of such distinct ids, or of rows where a row is a person
     sum     sum of the expression times 10**scale, NULLs left out; 0 where all are NULL
+    distinct number of different values of the expression, an id, NULL left out; of an id alone
     least   least of the expression times 10**scale, NULLs left out; `high`, which none reaches, where all are NULL. Or
             the next after `after` others, where there are so many
     mean    the average of the expression times 10**scale, rounded, NULLs left out; of a sub-query's column alone
@@ -31,7 +32,7 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     slot: over one row of the id alone, the first, second, .. by the query's `slots_by`; 0: over all of them.
     """
 
-    kind: Literal["rows", "values", "people", "sum", "least", "counts", "mean"]
+    kind: Literal["rows", "values", "people", "sum", "distinct", "least", "counts", "mean"]
     expression: Expression | None = None
     scale: int = 0
     low: int = 0
@@ -128,6 +129,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     beside: more tables of the owner: a line is then of an id that has one in any of them, and each measure is over the
     rows of the table that it is of, which may be none.
     keys: further ids of a row, which is found by the first of all that matches; each is in one row at most.
+    other: another id: a line is of a pair of both, found by its pair, and no line has measures.
     """
 
     party: int
@@ -146,6 +148,7 @@ class LocalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     told_apart: tuple[str, ...] | None = None
     beside: tuple[Beside, ...] = ()
     keys: tuple[str, ...] = ()
+    other: str = ""
 
     @property
     def width(self) -> int:
