@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra import identifiers
+from glovebox.algebra.kernels import kernels
 from glovebox.algebra.streams import KEY_BYTES, Stream
 from glovebox.data.room import MEMORY, Room
 from glovebox.errors import DataError, GloveboxError
@@ -82,20 +83,25 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Pieces:
-    """An owner's rows by shard: those of shard i are counts[i], from row i bound on. blocked: groups have blocks."""
+    """An owner's rows by shard, those of shard i from row i bound on.
+
+    counts: (shards, groups), rows of each shard; of each of its groups, one after the other, where groups have blocks.
+    """
 
     rows: Rows
     layout: Layout
-    counts: list[int]
-    blocked: bool
+    counts: Index
     padding: list[Stream]
     step: str
 
     def own(self, shard: int) -> Rows:
         """The true rows of one shard."""
+        counts = self.counts[shard]
         begin = shard * self.layout.bound
-        span = slice(begin, begin + self.counts[shard])
+        span = slice(begin, begin + int(counts.sum()))
         groups = None if self.rows.groups is None else self.rows.groups[span]
+        if len(counts) > 1:
+            groups = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
         return Rows(self.rows.ids[span], self.rows.values[:, span], groups)
 
     def every(self) -> Iterator[Rows]:
@@ -104,28 +110,25 @@ class Pieces:
 
     def piece(self, shard: int) -> Piece:
         """The rows of one shard, padded to its public size. Raises DataError if ids repeat."""
-        layout, own = self.layout, self.own(shard)
-        if self.blocked and own.groups is not None:
-            narrow = own.groups.astype(np.uint16) if layout.groups <= 1 << 16 else own.groups  # sorted by radix
-            order = np.argsort(narrow, kind="stable")
-            own = Rows(own.ids.take(order, axis=0), own.values.take(order, axis=1))
-            places, ends = _places(np.bincount(narrow, minlength=layout.groups), layout.block)
-        else:
-            places, ends = _places(np.array([len(own.ids)]), layout.block)
+        layout, counts, own = self.layout, self.counts[shard], self.own(shard)
+        ends = np.cumsum(np.maximum(1, -(-counts // layout.block)))  # of each group's blocks
+        places = layout.block * np.concatenate([[0], ends[:-1]])
+        starts = np.cumsum(counts) - counts
         ids = np.empty((layout.size, own.ids.shape[1]), np.uint8)
         self.padding[shard].fill(ids)
-        ids[places] = own.ids
+        values = np.zeros((len(own.values), layout.size), np.int64)
+        for place, start, count in zip(places.tolist(), starts.tolist(), counts.tolist(), strict=True):
+            ids[place : place + count] = own.ids[start : start + count]
+            values[:, place : place + count] = own.values[:, start : start + count]
         if repeated := sum(self._repeats(own.ids, ids)):
             raise DataError(f"{repeated} rows repeat an id of another row", step=self.step, hint="one row an id")
-        values = np.zeros((len(own.values), layout.size), np.int64)
-        values[:, places] = own.values
         words = None
-        if own.groups is not None:
+        if own.groups is not None and len(counts) == 1:
             of_rows = group_words(own.groups, layout.groups)
             words = np.zeros((len(of_rows), layout.size), np.uint64)
-            words[:, places] = of_rows
+            words[:, : len(own.ids)] = of_rows
         self.rows.room.settle()
-        return Piece(ids, values, words, ends)
+        return Piece(ids, values, words, ends - 1)
 
     def _repeats(self, own: U8, padded: U8) -> Iterator[int]:
         """How many rows repeat another's id, by each key."""
@@ -158,9 +161,10 @@ async def cut(ctx: Context, rows: Rows | None, bound: int, layout: Layout, shard
     if (layout.groups > 1) != (rows.groups is not None):
         raise ValueError("an owner's rows have groups if the shape has")
     padding = [ctx.private(f"padding{index}") for index in range(shards)]
-    sizes, blocked = (bound, shards, layout.bound), layout.groups > 1 and ctx.role is Role.QUERY
+    blocks = layout.groups if ctx.role is Role.QUERY else 1
+    sizes = Sizes(bound, shards, layout.bound, blocks)
     laid, counts = await ctx.compute(_laid_out, rows, sizes, key, ctx.private("padding"), ctx.path)
-    return Pieces(laid, layout, counts, blocked, padding, ctx.path)
+    return Pieces(laid, layout, counts, padding, ctx.path)
 
 
 async def _key(ctx: Context, second: bool) -> bytes | None:
@@ -178,47 +182,67 @@ async def _key(ctx: Context, second: bool) -> bytes | None:
     return None
 
 
-def _laid_out(rows: Rows, sizes: tuple[int, int, int], key: bytes, random: Stream, step: str) -> tuple[Rows, list[int]]:
-    """The rows with room for `most` of each shard, and how many each has, a part after the other.
+class Sizes(NamedTuple):
+    """An owner's bound, how many shards, the most rows of each, and the groups that have blocks, 1 without."""
 
-    sizes: the owner's bound, shards, and most. All of the bound is hashed, so that time tells no more of it.
+    bound: int
+    shards: int
+    most: int
+    blocks: int
+
+
+def _laid_out(rows: Rows, sizes: Sizes, key: bytes, random: Stream, step: str) -> tuple[Rows, Index]:
+    """The rows with room for the most of each shard, by group if groups have blocks; and how many: (shards, groups).
+
+    A part after the other, twice: to count the rows of each shard and group, and to lay them out.
     """
-    bound, shards, most = sizes
-    if shards == 1:
-        return rows, [len(rows.ids)]
-    room = rows.room
-    ids = room.array((shards * most, rows.ids.shape[1]), np.uint8)
-    values = room.array((len(rows.values), shards * most), np.int64)
-    groups = None if rows.groups is None else room.array(shards * most, np.int64)
-    ends = np.arange(shards) * most  # of what each shard has so far
-    for begin in range(0, bound, PART_ROWS):
-        part = slice(begin, min(bound, begin + PART_ROWS))
-        own = rows.ids[part]
-        hashes = identifiers.hash_ids(with_padding(own, part.stop - begin, random), key)
-        bins = identifiers.shard_numbers(hashes, shards)[: len(own)]
-        order, counts = np.argsort(bins, kind="stable"), np.bincount(bins, minlength=shards)
-        starts, ends = ends, ends + counts
-        if np.any(ends > (1 + np.arange(shards)) * most):
-            raise _too_small(step)
-        places = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(len(own))
-        ids[places], values[:, places] = own.take(order, axis=0), rows.values[:, part].take(order, axis=1)
+    bins, counts = _bins(rows, sizes, key, random)
+    if counts.size == 1:
+        return rows, counts
+    if np.any(counts.sum(axis=1) > sizes.most):
+        raise _too_small(step)
+    room, length = rows.room, sizes.shards * sizes.most
+    ids = room.array((length, rows.ids.shape[1]), np.uint8)
+    values = room.array((len(rows.values), length), np.int64)
+    groups = None if rows.groups is None or sizes.blocks > 1 else room.array(length, np.int64)
+    firsts = sizes.most * np.arange(sizes.shards, dtype=np.int64)
+    ends = (firsts[:, None] + np.cumsum(counts, axis=1) - counts).reshape(-1)  # of what each shard and group has so far
+    for begin in range(0, len(rows.ids), PART_ROWS):
+        part = slice(begin, begin + PART_ROWS)
+        own, lines = rows.ids[part], [line[part] for line in rows.values]
+        places = kernels().places(bins[part], ends)
+        kernels().put(own.view(np.uint64), places, ids.view(np.uint64))
+        for line, out in zip(lines, values, strict=True):
+            kernels().put(line.view(np.uint64)[:, None], places, out.view(np.uint64)[:, None])
         if groups is not None and rows.groups is not None:
-            groups[places] = rows.groups[part].take(order)
-        room.discard(own, *(line[part] for line in rows.values), *([] if rows.groups is None else [rows.groups[part]]))
+            groups[places] = rows.groups[part]
+        room.discard(own, *lines, *([] if rows.groups is None else [rows.groups[part]]))
         room.settle()
-    return Rows(ids, values, groups, room), (ends - np.arange(shards) * most).tolist()
+    return Rows(ids, values, groups, room), counts
+
+
+def _bins(rows: Rows, sizes: Sizes, key: bytes, random: Stream) -> tuple[NDArray[np.uint32], Index]:
+    """The shard and group of each row as one number, (n,), and how many rows have each, (shards, groups).
+
+    All of the bound is hashed, so that time tells no more of it.
+    """
+    bins = rows.room.array(len(rows.ids), np.uint32)
+    counts = np.zeros(sizes.shards * sizes.blocks, np.int64)
+    for begin in range(0, sizes.bound, PART_ROWS):
+        part = slice(begin, min(sizes.bound, begin + PART_ROWS))
+        own, numbers = rows.ids[part], bins[part]
+        numbers[:] = 0
+        if sizes.shards > 1:
+            hashes = identifiers.hash_ids(with_padding(own, part.stop - begin, random), key)
+            numbers[:] = identifiers.shard_numbers(hashes, sizes.shards)[: len(own)]
+        if sizes.blocks > 1 and rows.groups is not None:
+            numbers *= np.uint32(sizes.blocks)
+            numbers += rows.groups[part].astype(np.uint32)
+        counts += np.bincount(numbers, minlength=len(counts))
+        rows.room.settle()
+    return bins, counts.reshape(sizes.shards, sizes.blocks)
 
 
 def _too_small(step: str) -> GloveboxError:
     summary = "a shard is too small, by a chance of less than 2^-50 whatever the data"
     return GloveboxError(summary, code="no_table", step=step, hint="ask again: a new session has new keys")
-
-
-def _places(counts: NDArray[np.int64], block: int) -> tuple[Index | slice, Index]:
-    """Where the rows of each group stand, each group in blocks of its own; and the last block of each."""
-    if len(counts) == 1:
-        return slice(int(counts[0])), np.zeros(1, np.int64)
-    ends = np.cumsum(np.maximum(1, -(-counts // block)))
-    starts = np.concatenate([[0], ends[:-1]]) * block
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(starts, counts) + within, ends - 1

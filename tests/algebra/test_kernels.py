@@ -68,3 +68,16 @@ def test_a_text_its_mark_and_zeros_fill_a_row(form, offset, texts):
     out = np.full((len(texts), 32), 9, np.uint8)
     form.mark_ends(np.frombuffer(b"".join(texts), np.uint8), offsets, out)
     assert [row.tobytes() for row in out] == [(text + b"\x80").ljust(32, b"\0") for text in texts]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(numbers=st.lists(st.integers(0, 4), max_size=60), words=st.integers(1, 4))
+def test_rows_go_behind_those_of_their_bin(form, numbers, words):
+    bins, ends = np.array(numbers, np.uint32), np.array([0, 100, 200, 300, 400])
+    rows, out = np.arange(words * len(bins), dtype=np.uint64).reshape(-1, words), np.zeros((500, words), np.uint64)
+    for part in (slice(0, 20), slice(20, None)):
+        form.put(rows[part], form.places(bins[part], ends), out)
+    for number in range(5):
+        own = rows[bins == number]
+        assert ends[number] == 100 * number + len(own)
+        assert out[100 * number : ends[number]].tolist() == own.tolist()

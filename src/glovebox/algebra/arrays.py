@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.kernels import MARK, U8, U16, U64, Peeling
+from glovebox.algebra.kernels import MARK, U8, U16, U32, U64, Peeling
 
 SLICE = 1 << 13  # rows: a slice of 32-byte rows stays in the cache between its passes
 ROWS = 1 << 15  # rows in a piece: what is gathered for them stays in cache
@@ -60,6 +60,20 @@ def may_repeat(rows: U64, odd: int) -> bool:
         mixed ^= mixed >> np.uint64(32)
     mixed.sort()
     return bool((mixed[1:] == mixed[:-1]).any())
+
+
+def places(bins: U32, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows sorted by bin stand one behind the other."""
+    order, counts = np.argsort(bins, kind="stable"), np.bincount(bins, minlength=len(ends))
+    found = np.empty(len(bins), np.int64)
+    found[order] = np.repeat(ends - (np.cumsum(counts) - counts), counts) + np.arange(len(bins))
+    ends += counts
+    return found
+
+
+def put(rows: U64, places: NDArray[np.int64], out: U64) -> None:
+    """See `kernels.Kernels`."""
+    out[places] = rows
 
 
 def mark_ends(data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:

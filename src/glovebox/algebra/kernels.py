@@ -56,6 +56,12 @@ class Kernels(Protocol):
         odd: a secret multiplier of 64 bits, without which nobody can choose rows that make this slow.
         """
 
+    def places(self, bins: U32, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each row goes, behind those before it of its bin: (n,). ends: of what bins have so far, moved on."""
+
+    def put(self, rows: U64, places: NDArray[np.int64], out: U64) -> None:
+        """out[places[i]] = rows[i], of (n, words)."""
+
     def mark_ends(self, data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:
         """Write each text, 0x80 after it, and zeros to the row's end. Text i is data[offsets[i]:offsets[i + 1]]."""
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from glovebox.algebra.kernels import MARK, U8, U16, U64, Peeling
+from glovebox.algebra.kernels import MARK, U8, U16, U32, U64, Peeling
 
 ONE = np.uint64(1 << 32)  # a cell is count << 32 | XOR of the keys that touch the slot
 KEY = np.uint64((1 << 32) - 1)
@@ -40,6 +40,18 @@ def may_repeat(rows: U64, odd: int) -> bool:
     """See `kernels.Kernels`."""
     bits = len(rows).bit_length() + 1  # a quarter to half of the places are taken
     return bool(_may_repeat(rows, np.uint64(odd), np.uint64(64 - bits), np.zeros(1 << bits, np.uint32)))
+
+
+def places(bins: U32, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """See `kernels.Kernels`."""
+    found = np.empty(len(bins), np.int64)
+    _places(bins, ends, found)
+    return found
+
+
+def put(rows: U64, places: NDArray[np.int64], out: U64) -> None:
+    """See `kernels.Kernels`."""
+    _put(np.ascontiguousarray(rows), places, out)
 
 
 def mark_ends(data: U8, offsets: NDArray[np.integer[Any]], out: U8) -> None:
@@ -146,6 +158,23 @@ def _may_repeat(rows: U64, odd: np.uint64, shift: np.uint64, marks: NDArray[np.u
             place = (place + np.uint64(1)) & last
         marks[place] = mark
     return False
+
+
+@numba.njit(numba.void(READ_ONLY(numba.uint32, 1), numba.int64[::1], numba.int64[::1]), nogil=True, cache=True)
+def _places(bins: U32, ends: NDArray[np.int64], found: NDArray[np.int64]) -> None:
+    for row in range(len(bins)):
+        found[row] = ends[bins[row]]
+        ends[bins[row]] += 1
+
+
+@numba.njit(
+    numba.void(READ_ONLY(numba.uint64, 2), READ_ONLY(numba.int64, 1), numba.uint64[:, ::1]), nogil=True, cache=True
+)
+def _put(rows: U64, places: NDArray[np.int64], out: U64) -> None:
+    for row in range(len(rows)):
+        place = places[row]
+        for word in range(rows.shape[1]):
+            out[place, word] = rows[row, word]
 
 
 @numba.njit(
