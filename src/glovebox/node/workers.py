@@ -18,7 +18,15 @@ from glovebox.errors import GloveboxError, PeerError
 from glovebox.node.channel import Alive, Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.starting"]
-ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own asks for a GiB at once, which the limit would count
+MEMORY = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # its own asks for a GiB at once, which the limit would count
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+"""The rest is for glibc's malloc, mallopt(3): what one shard freed, up to 64 MiB, serves the next, where each page
+would be given back, asked for and cleared again. One arena, so that what one thread freed serves the other too."""
+
 WORKER_LOST = "worker_lost"
 SILENCE_S = 10.0
 """How long a worker without a job may say nothing. One that starts beats once a second, however long it takes; one that
@@ -43,7 +51,7 @@ class Worker:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))}
-                | ARROW,
+                | MEMORY,
             )
         self._channel = Channel(ours)
         self._silence_s = SILENCE_S
