@@ -28,7 +28,7 @@ MEMORY = {
 would be given back, asked for and cleared again. One arena, so that what one thread freed serves the other too."""
 
 WORKER_LOST = "worker_lost"
-SILENCE_S = 10.0
+SILENCE_S = 20.0
 """How long a worker without a job may say nothing. One that starts beats once a second, however long it takes; one that
 has started answers at once."""
 
