@@ -6,7 +6,7 @@ import pytest
 
 from glovebox.contract.model import parse_contract
 from glovebox.node.disclosures import compared_with, disclose
-from glovebox.node.state import State
+from glovebox.node.state import Binding, State
 from glovebox.planner.question import plan_question
 
 from ..planner.test_meaning import HEAD
@@ -45,6 +45,7 @@ QUESTIONS = {
 }
 ASKED = "".join(f"\n[[question]]\nname = '{name}'\nsql = '{sql}'\n" for name, sql in QUESTIONS.items())
 CONTRACT = parse_contract((HEAD + TERMS + ASKED).encode())
+BINDING = Binding("k.csv", "csv", "", 1, 1, 1, b"", b"")
 
 
 @pytest.fixture
@@ -58,6 +59,11 @@ def planned(name):
     return plan_question(CONTRACT, name, {}, 1)
 
 
+def told(digest, name):
+    assert digest == CONTRACT.hash
+    return CONTRACT.table(name, 0)
+
+
 def disclosed(state, *names):
     for name in names:
         disclose(state, CONTRACT, planned(name), 0, SimpleNamespace(session=name.encode(), statement=name), ())
@@ -69,7 +75,21 @@ def disclosed(state, *names):
 ])  # fmt: skip
 def test_a_question_is_held_against_those_that_filter_the_tables_own_rows(state, earlier, asked, compared):
     disclosed(state, *earlier)
-    assert set(compared_with(state, CONTRACT, planned(asked), 0)) == compared
+    assert set(compared_with(state, CONTRACT, planned(asked), 0, told)) == compared
+
+
+@pytest.mark.parametrize(("change", "bound_to", "compared"), [
+    (("name =", "name ="), "k.csv", {b"rows"}),
+    (("[0, 9]", "[0, 8]"), "k.csv", set()),
+    (("version = 1", "version = 2"), "k.csv", {b"rows"}),
+    (("version = 1", "version = 2"), "other.csv", set()),
+])  # fmt: skip
+def test_questions_of_another_contract_over_the_same_rows_are_among_them(state, change, bound_to, compared):
+    other = parse_contract((HEAD + TERMS + ASKED).replace(*change).encode())
+    state.bind(CONTRACT.hash, "k", BINDING)
+    state.bind(other.hash, "k", BINDING._replace(path=bound_to))
+    disclosed(state, "rows")
+    assert set(compared_with(state, other, plan_question(other, "more", {}, 1), 0, told)) == compared
 
 
 def test_columns_that_are_told_are_the_tables_own(state):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from glovebox.contract.terms import Contract
 from glovebox.node.messages import Proposal
 from glovebox.node.state import Disclosure, State
 from glovebox.planner.plan import Plan, local_query, own_queries
+from glovebox.schema.columns import Table
 from glovebox.schema.expressions import Call, ColumnRef, Expression
 from glovebox.schema.local import LocalQuery
 
@@ -36,23 +38,35 @@ def disclose(
     )  # fmt: skip
 
 
-def compared_with(state: State, contract: Contract, plan: Plan, party: int) -> dict[bytes, bytes]:
+def compared_with(
+    state: State, contract: Contract, plan: Plan, party: int, told: Callable[[bytes, str], Table | None]
+) -> dict[bytes, bytes]:
     """Local parts of earlier questions to hold a question of exact answers against, by session: one of each filter.
 
-    Those of a sub-query's rows are left out: what they filter by is no column of the table.
+    told: this party's table of a contract, by the contract's hash and the table's name, if its answers are exact. Those
+    of a sub-query's rows are left out: what they filter by is no column of the table.
     """
     query = local_query(plan, party)
     if query is None or query.derived is not None or contract.privacy:
         return {}
+    table, rows = contract.table(query.table, party), _rows(state, contract.hash, query.table)
     found: dict[bytes, bytes] = {}
     seen = [query.where]
     for one in state.disclosures():
-        if (one.contract, one.table) == (contract.hash, query.table) and len(found) < MOST_COMPARED:
-            earlier = msgspec.msgpack.decode(one.query, type=LocalQuery)
-            if earlier.derived is None and earlier.where not in seen:
-                seen.append(earlier.where)
-                found[one.session] = one.query
+        earlier = msgspec.msgpack.decode(one.query, type=LocalQuery)
+        if len(found) == MOST_COMPARED or earlier.derived is not None or earlier.where in seen:
+            continue
+        other = told(one.contract, one.table) if _rows(state, one.contract, one.table) == rows else None
+        if other and all(other.column(name) == table.column(name) for name in _named(earlier.where)):
+            seen.append(earlier.where)
+            found[one.session] = msgspec.msgpack.encode(replace(earlier, table=query.table))
     return found
+
+
+def _rows(state: State, contract: bytes, table: str) -> tuple[str, ...] | None:
+    """What a contract's table is bound to: rows are the same under two contracts that are bound to one."""
+    binding = state.binding(contract, table)
+    return binding and (binding.path, binding.format, binding.relation)
 
 
 def _columns(query: LocalQuery) -> Iterator[str]:

@@ -39,6 +39,7 @@ from glovebox.node.records import keep_records
 from glovebox.node.state import State
 from glovebox.node.workers import Spares
 from glovebox.runtime.preamble import CONTROL, read_preamble
+from glovebox.schema.columns import Table
 
 UNKNOWN_CONNECTIONS = 64
 """Connections that have not said who they are. A further one takes the place of the oldest, so that many that say
@@ -104,6 +105,13 @@ class Node:
     def number_in(self, contract: Contract) -> int:
         """This party's number in a contract. Raises Refused where it has none."""
         return number_of(contract, self.public)
+
+    def exactly_told(self, digest: bytes, name: str) -> Table | None:
+        """This party's table of a contract; None where answers are noisy, or this home has the contract no more."""
+        with contextlib.suppress(GloveboxError):
+            contract = self.contract(digest)
+            return None if contract.privacy else contract.table(name, self.number_in(contract))
+        return None
 
     def take_slot(self, participant: Participant) -> None:
         """Give a session one of the slots, or be Busy at once: no one waits while others hold."""

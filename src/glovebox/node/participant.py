@@ -369,5 +369,5 @@ class Participant:
             settings.session_s,
             self._again,
             self._uses_stock(),
-            compared_with(self.node.state, self.contract, self.plan, self.me),
+            compared_with(self.node.state, self.contract, self.plan, self.me, self.node.exactly_told),
         )
