@@ -1,16 +1,20 @@
 """Other words for the same: each statement's plan means what DuckDB takes it to mean."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glovebox.errors import GloveboxError
 from glovebox.planner.question import plan_question
+from glovebox.planner.typed import is_like
 
 from .spines import computed
 from .test_derived import computed as of_files
 from .test_meaning import CONTRACT, QUICK, check, in_the_clear, rows, same
 
+LISTS = [", ".join([word] * 90) for word in "vx"]
 AB, EB = "a JOIN b USING (id)", "e JOIN b USING (id)"
 WORDS = [
     "SELECT COUNT(*) AS n, SUM(a.y) AS s FROM a, b WHERE a.id = b.id AND b.x > 0",
@@ -95,6 +99,20 @@ def test_a_union_has_each_of_its_rows_once(a, b, union):
         (f"SELECT COUNT(*) FROM {AB} WHERE YEAR(a.day) // a.x = 1", "a positive constant"),
         (f"SELECT COUNT(*) FROM {AB} WHERE EXTRACT(DAY FROM a.day) = 1", "year and month are taken"),
         ("SELECT COUNT(*) FROM a LEFT JOIN (SELECT id, x FROM b WHERE f) q USING (id)", "sub-query cannot be joined"),
+        (
+            "SELECT COUNT(q.one) FROM a LEFT JOIN (SELECT id, 1 AS one FROM b) q USING (id)",
+            "sub-query cannot be joined",
+        ),
+        (
+            "SELECT COUNT(q.v) FROM (SELECT id, COALESCE(x, 0) AS v FROM b) q RIGHT JOIN a USING (id)",
+            "cannot be joined",
+        ),
+        ("SELECT COUNT(*) FROM a WHERE EXISTS (SELECT COUNT(*) FROM b WHERE b.id = a.id)", "it always exists"),
+        (
+            f"SELECT COUNT(*) FILTER (WHERE v IN ({LISTS[0]})) AS n FROM (SELECT id, x IN ({LISTS[1]}) AS v FROM a) q "
+            "JOIN b USING (id)",
+            "too long with what it names",
+        ),
         (f"SELECT SUM(COALESCE(a.x, a.x, 0)) FROM {AB}", "COALESCE takes two values"),
         ("SELECT SUM(COALESCE(b.x, 1)) FROM a LEFT JOIN b USING (id)", "Rows without a match have a value"),
     ],
@@ -103,3 +121,16 @@ def test_words_that_are_refused(question, sentence):
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, question, {}, 0)
     assert any(one in "".join(refused.value.detail) for one in sentence.split("|")), refused.value.lines()
+
+
+LETTERS = st.text("ab%_", max_size=8)
+
+
+@given(LETTERS, LETTERS)
+def test_like_is_what_a_pattern_says(text, pattern):
+    words = "".join({"%": ".*", "_": "."}.get(letter, letter) for letter in pattern)
+    assert is_like(text, pattern) == bool(re.fullmatch(words, text))
+
+
+def test_no_pattern_takes_long():
+    assert not is_like("a" * 200, "%a" * 99 + "%b")

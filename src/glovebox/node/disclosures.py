@@ -54,10 +54,11 @@ def compared_with(
     seen = [query.where]
     for one in state.disclosures():
         earlier = msgspec.msgpack.decode(one.query, type=LocalQuery)
-        if len(found) == MOST_COMPARED or earlier.derived is not None or earlier.where in seen:
+        if len(found) == MOST_COMPARED or earlier.derived is not None:
             continue
         other = told(one.contract, one.table) if _rows(state, one.contract, one.table) == rows else None
-        if other and all(other.column(name) == table.column(name) for name in _named(earlier.where)):
+        alike = other and all(other.column(name) == table.column(name) for name in _named(earlier.where))
+        if alike and earlier.where not in seen:
             seen.append(earlier.where)
             found[one.session] = msgspec.msgpack.encode(replace(earlier, table=query.table))
     return found

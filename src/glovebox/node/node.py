@@ -46,7 +46,7 @@ UNKNOWN_CONNECTIONS = 64
 nothing cost no memory and keep nobody out: a party says who it is within milliseconds."""
 
 HELD_OF_ONE = 4
-"""Sessions that one party may have proposed and not yet started here."""
+"""Sessions that one party may have proposed and not yet started here; and never all that this node runs at once."""
 
 LINKS_OF_ONE = 16
 """Control links of one party at a time, one a session that it asks for; further ones are closed at once."""
@@ -123,7 +123,7 @@ class Node:
         held = [one for one in running if one.asker_key == participant.asker_key and not one.acceptances]
         free = self.settings.sessions - len(running)
         has_turn = self.line.admits(participant.asker_key, free) if participant.is_first else free > 0
-        if len(held) >= HELD_OF_ONE or not has_turn:
+        if len(held) >= max(1, min(HELD_OF_ONE, self.settings.sessions - 1)) or not has_turn:
             raise Busy(
                 f"{self.name} runs {len(running)} sessions already", party=self.name, hint="ask again in a moment"
             )

@@ -36,6 +36,7 @@ REPLY_S = 150.0
 """How long a node whose heart beats may take to accept: its worker needs two seconds of a processor until it has the
 keys of a session, and a machine that does much else takes minutes over them."""
 
+START_S = 120.0  # of a worker that beats: a thread of its own does, whatever the rest waits for
 DYING_S = 0.2
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
 
@@ -64,8 +65,12 @@ class Worker:
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
         await self._tell(Prepare(session, party))
-        while isinstance(keys := await self.receive(), Alive):
-            pass  # it starts
+        try:
+            async with asyncio.timeout(START_S):
+                while isinstance(keys := await self.receive(), Alive):
+                    pass  # it starts
+        except TimeoutError as problem:
+            raise _lost(f"It did not start within {START_S:g} s.") from problem
         if not isinstance(keys, Keys):
             raise GloveboxError("the worker did not make its keys", step="accepted")
         return keys

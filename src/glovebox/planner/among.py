@@ -67,6 +67,8 @@ def _correlated(node: exp.Expr, refuse: Refuse) -> tuple[exp.Select, exp.Column]
     where = select.args.get("where") if source else None
     if source is None or where is None or any(select.args.get(part) for part in ("joins", "group", "having", "limit")):
         refuse(node, "sql", "EXISTS takes rows of one table, by an id", hint)
+    if any(item.find(exp.AggFunc) for item in select.expressions):
+        refuse(node, "sql", "What adds up rows has a row without them too, so that it always exists", hint)
     named, here, pairs, rest = source.this.alias_or_name.lower(), [], [], []
     for part in parts(where.this):
         here = [not column.table or column.table.lower() == named for column in part.find_all(exp.Column)]

@@ -21,10 +21,20 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
         for holder in (source, *joins) if source else ():
             node = holder.this
             if isinstance(node, exp.Subquery) and _is_plain(node.this) and _fits(select, holder, node):
-                _merge(select, holder, node)
-                if sum(1 for _ in tree.walk()) > most_nodes:
+                if _nodes(tree) + _growth(select, node.this) > most_nodes:
                     refuse(select, "sql", "The question is too long with what it names", "ask for less at once")
+                _merge(select, holder, node)
     return tree
+
+
+def _nodes(tree: exp.Expr) -> int:
+    return sum(1 for _ in tree.walk())
+
+
+def _growth(select: exp.Select, inner: exp.Select) -> int:
+    """How many nodes more there can be, when what a sub-query selects stands where it is named."""
+    sizes = {name: _nodes(made) for name, made in _named(inner).items()}
+    return sum(sizes.get(column.name.lower(), 0) for column in select.find_all(exp.Column))
 
 
 def _is_plain(inner: exp.Expr) -> bool:
@@ -50,9 +60,12 @@ def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
         return not joins
     if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
         return False
-    if isinstance(holder, exp.Join) and (holder.side or holder.kind not in ("", "INNER")) and inner.args.get("where"):
-        return False  # its condition is of rows before they are joined
     named = _named(inner)
+    if isinstance(holder, exp.Join) and (holder.side or holder.kind not in ("", "INNER")):
+        if inner.args.get("where"):
+            return False  # its condition is of rows before they are joined
+        if not all(isinstance(made, exp.Column) for made in named.values()):
+            return False  # without a match it is NULL, and what it is made of may be none
     used = {name.name.lower() for join in joins for name in join.args.get("using") or []}
     return all(
         isinstance(made, exp.Column) and made.name.lower() == name for name, made in named.items() if name in used

@@ -66,6 +66,24 @@ def moment(kind: str, text: str) -> Typed | None:
         return None
 
 
+def is_like(text: str, pattern: str) -> bool:
+    """LIKE: % is any letters, _ is one. In at most len(text) len(pattern) steps, whatever the pattern."""
+    at = here = 0
+    last, from_there = -1, 0  # the last %, and where in the text what follows it is looked for
+    while at < len(text):
+        if here < len(pattern) and pattern[here] == "%":
+            last, from_there = here, at
+            here += 1
+        elif here < len(pattern) and pattern[here] in ("_", text[at]):
+            at, here = at + 1, here + 1
+        elif last >= 0:
+            from_there += 1
+            at, here = from_there, last + 1
+        else:
+            return False
+    return not pattern[here:].strip("%")
+
+
 def with_article(sort: str) -> str:
     """ "A number", "An id"."""
     return f"{'An' if sort[0] in 'aeiou' else 'A'} {sort}"

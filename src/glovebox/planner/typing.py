@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,7 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from glovebox.planner.scope import Scope
-from glovebox.planner.typed import NULL, Sort, Typed, at_scale, moment, number, with_article
+from glovebox.planner.typed import NULL, Sort, Typed, at_scale, is_like, moment, number, with_article
 from glovebox.schema.columns import Use
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Operator
 
@@ -266,9 +265,9 @@ class Typing:
         value, pattern = self.typed(node.this), node.expression
         if value.column is None or value.sort != "category" or not isinstance(pattern, exp.Literal):
             self._refuse(node, "sql", "LIKE stands between a category and a constant", "category LIKE 'a%'")
-        words = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in str(pattern.this))
-        meant = re.compile(words, re.DOTALL | (re.IGNORECASE if isinstance(node, exp.ILike) else 0))
-        found = [exp.Literal.string(label) for label in value.column.values if meant.fullmatch(label)]
+        folded = str.lower if isinstance(node, exp.ILike) else str
+        like = folded(str(pattern.this))
+        found = [exp.Literal.string(label) for label in value.column.values if is_like(folded(label), like)]
         if not found:
             hint = ", ".join(f"'{label}'" for label in value.column.values[:8])
             clause = f"columns.{value.column.name}.values"
