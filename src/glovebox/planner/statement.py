@@ -23,8 +23,9 @@ MOST_NODES = 2_000
 MOST_JOINS = 16  # of one SELECT
 MOST_DIGITS = 38  # of a number, as many as DuckDB's longest has
 MOST_DEPTH = 64  # of the tree: whoever walks it by recursion stays far below Python's limit
-SAID = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
-"""A name in a question. Names that the planner makes have a space, so that nobody can say one of them."""
+SAID = r"[A-Za-z_][A-Za-z0-9_+-]{0,511}"
+"""A name in a question, also of an id that is composed of columns, `id+n`. Names that the planner makes have a space:
+nobody can say one of them."""
 DIALECT = "duckdb"
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings repeat the statement
