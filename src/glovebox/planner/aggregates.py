@@ -26,9 +26,9 @@ from glovebox.planner.plan import Output, Total
 from glovebox.planner.quantiles import QUANTILES, quantile
 from glovebox.planner.scope import Scope
 from glovebox.planner.slots import THERE
-from glovebox.planner.statement import conjuncts
 from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.planner.typing import Typing, chain
+from glovebox.planner.wording import conjuncts
 from glovebox.protocols import expression as shared
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from glovebox.planner.naming import Refuse
-from glovebox.planner.wording import parts
+from glovebox.planner.wording import conjuncts
 
 
 def joined(tree: exp.Select, refuse: Refuse) -> exp.Select:
@@ -70,7 +70,7 @@ def _correlated(node: exp.Expr, refuse: Refuse) -> tuple[exp.Select, exp.Column]
     if any(item.find(exp.AggFunc) for item in select.expressions):
         refuse(node, "sql", "What adds up rows has a row without them too, so that it always exists", hint)
     named, here, pairs, rest = source.this.alias_or_name.lower(), [], [], []
-    for part in parts(where.this):
+    for part in conjuncts(where.this):
         here = [not column.table or column.table.lower() == named for column in part.find_all(exp.Column)]
         ends = (part.this, part.expression) if isinstance(part, exp.EQ) else ()
         if all(here):
@@ -99,5 +99,5 @@ def _must_hold(node: exp.Expr, where: exp.Expr) -> bool:
 
 def _without_truths(tree: exp.Select, where: exp.Expr) -> None:
     """WHERE without what joins have taken over."""
-    kept = [part for part in parts(where.this) if not (isinstance(part, exp.Boolean) and part.this)]
+    kept = [part for part in conjuncts(where.this) if not (isinstance(part, exp.Boolean) and part.this)]
     tree.set("where", exp.Where(this=exp.and_(*kept, copy=False)) if kept else None)

@@ -28,9 +28,10 @@ from glovebox.planner.scope import Branch, Scope, Side, is_joined, table_side
 from glovebox.planner.slots import THERE
 from glovebox.planner.spines import MOST_OWNERS
 from glovebox.planner.stack import branch_query, union_side
-from glovebox.planner.statement import Statement, conjuncts
-from glovebox.planner.typed import Typed
+from glovebox.planner.statement import Statement
+from glovebox.planner.typed import Typed, all_of
 from glovebox.planner.typing import Typing
+from glovebox.planner.wording import conjuncts
 from glovebox.protocols.expression import (
     Constant,
     Expression,
@@ -41,7 +42,7 @@ from glovebox.protocols.expression import (
     kind_of,
 )
 from glovebox.schema.columns import Column
-from glovebox.schema.expressions import Call, ColumnRef
+from glovebox.schema.expressions import ColumnRef
 from glovebox.schema.expressions import Expression as LocalExpression
 from glovebox.schema.local import Facts, LocalQuery, Measure
 
@@ -287,7 +288,7 @@ class FactRows:
 
     def queries(self) -> tuple[LocalQuery, ...]:
         """What each owner of the facts reads."""
-        found, where, lines = [], _all(self.wheres.get(0, [])), names_of(self.facts, self.line)
+        found, where, lines = [], all_of(self.wheres.get(0, [])), names_of(self.facts, self.line)
         for place, (branch, line) in enumerate(zip(self.facts.branches, lines, strict=True)):
             facts = Facts(tuple(keys[place] for _, (keys, _) in sorted(self.keys.items())), self.within)
             rows = self.contract.tables[branch.index].rows
@@ -300,7 +301,7 @@ class FactRows:
         found = []
         for side, (_, ids) in sorted(self.keys.items()):
             table, measures = self.scope.sides[side].table, tuple(self.measures[side])
-            where = _all(self.wheres.get(side, []))
+            where = all_of(self.wheres.get(side, []))
             slots, width = self.slots(side), self.slots(side) or 1
             measures = (*measures, THERE) if slots else measures
             owner = self.scope.sides[side].owners[0]
@@ -356,9 +357,3 @@ def fact_side(statement: Statement, contract: Contract, node: exp.Expr, given: M
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Union):
         return union_side(statement, contract, node, given)
     return table_side(statement, contract, node)
-
-
-def _all(conditions: Sequence[LocalExpression]) -> LocalExpression | None:
-    if len(conditions) < 2:
-        return conditions[0] if conditions else None
-    return Call("and", tuple(conditions))

@@ -20,9 +20,9 @@ from glovebox.planner.aggregates import Totals
 from glovebox.planner.moments import STATISTICS, statistic, with_filter
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of
-from glovebox.planner.statement import conjuncts
 from glovebox.planner.typed import number
 from glovebox.planner.typing import COMPARISON, MOST
+from glovebox.planner.wording import conjuncts
 from glovebox.protocols.having import Bound
 
 OPERATORS: dict[type[exp.Expr], FormulaOperator] = {

@@ -15,7 +15,8 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.planner.labelled import ALIAS, noted
 from glovebox.planner.scope import Side, table_side
-from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.statement import Statement
+from glovebox.planner.wording import conjuncts
 
 HINT = "COUNT(*), COUNT(DISTINCT id), SUM and AVG, by labels"
 

@@ -16,8 +16,9 @@ from sqlglot import exp
 from glovebox.planner.gathering import makes_persons
 from glovebox.planner.naming import default_name
 from glovebox.planner.scope import Side
-from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.statement import Statement
 from glovebox.planner.typing import chain
+from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column
 
 Reader = Callable[[exp.Expr], Side]

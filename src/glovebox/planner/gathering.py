@@ -5,7 +5,7 @@ Each owner puts its own rows of a person together; what the owners have of one p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace as replaced
 from typing import NoReturn
 
@@ -20,9 +20,10 @@ from glovebox.planner.nulls import holds_null
 from glovebox.planner.persons import check_met, is_person, names_of
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import USES, branch_query, union_side
-from glovebox.planner.statement import Statement, conjuncts
-from glovebox.planner.typed import NULL, Typed, at_scale
+from glovebox.planner.statement import Statement
+from glovebox.planner.typed import NULL, Typed, all_of, at_scale
 from glovebox.planner.typing import Typing
+from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column, Kind, Table, Use
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import LocalQuery, Measure
@@ -138,7 +139,7 @@ class Gathering:
     def queries(self, more: Expression | None = None) -> tuple[LocalQuery, ...]:
         """Each owner's own part: its rows, or those that meet one more condition, by its own name of the id."""
         wheres = [one for one in (self.where.expression if self.where else None, more) if one is not None]
-        lines, where = self.side.table.rows, _all(wheres)
+        lines, where = self.side.table.rows, all_of(wheres)
         return tuple(
             replace(branch_query(self.contract, branch, (), lines, where, ()), ids=name)
             for branch, name in zip(self.side.branches, self.names(), strict=True)
@@ -176,7 +177,7 @@ class Gathering:
             one = typing.condition(part)
             typing.allow(part, one, "filter")
             parts.append(one.expression)
-        return columns, _all(parts)
+        return columns, all_of(parts)
 
     def columns(self) -> list[Gathered]:
         """What a person has, by name."""
@@ -373,10 +374,6 @@ class Gathering:
         may = tuple(use for use in made.may if use != "group" and self._has(one.values, "filter"))
         column = replace(made, values=labels, may=(*may, "group") if grouped else may)  # of a row's own value
         return Gathered(column, "least", self._measures(measure), () if nullable else None, negative)
-
-
-def _all(conditions: Sequence[Expression]) -> Expression | None:
-    return Call("and", tuple(conditions)) if len(conditions) > 1 else next(iter(conditions), None)
 
 
 def _where(condition: Typed | None, expression: Expression) -> Expression:

@@ -19,8 +19,9 @@ from glovebox.planner.facts import fact_side
 from glovebox.planner.firsts import COUNT, Firsts, Labels
 from glovebox.planner.latest import number_of
 from glovebox.planner.scope import Scope, Side
-from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
+from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column
 
 ALIAS = "of line"

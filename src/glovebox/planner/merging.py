@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from glovebox.planner.naming import Refuse
-from glovebox.planner.wording import parts
+from glovebox.planner.wording import conjuncts
 
 PLAIN = {"expressions", "from_", "joins", "where"}
 
@@ -100,7 +100,7 @@ def _merge(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> None:
         select.set("joins", inner.args["joins"])
     conditions = [where.this for where in (select.args.get("where"), inner.args.get("where")) if where]
     if conditions:
-        kept = [part for condition in conditions for part in parts(condition)]
+        kept = [part for condition in conditions for part in conjuncts(condition)]
         select.set("where", exp.Where(this=exp.and_(*kept, copy=False)))
 
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.planner.scope import Scope
-from glovebox.planner.statement import conjuncts
+from glovebox.planner.wording import conjuncts
 
 MOST_PAIRS = 64
 """Pairs of slots of an id: each is compared on shares, in every row."""

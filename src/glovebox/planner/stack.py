@@ -15,11 +15,12 @@ from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract
 from glovebox.planner.scope import Branch, Scope, Side, table_side
-from glovebox.planner.statement import Statement, conjuncts
-from glovebox.planner.typed import Typed
+from glovebox.planner.statement import Statement
+from glovebox.planner.typed import Typed, all_of
 from glovebox.planner.typing import Typing
+from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column, Kind, Table, Use
-from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
+from glovebox.schema.expressions import ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 WHOLE = "SELECT a part's columns FROM owner.table WHERE …"
@@ -85,7 +86,7 @@ class Part:
             one = self._typing.condition(part)
             self._typing.allow(part, one, "filter")
             found.append(one.expression)
-        return Call("and", tuple(found)) if len(found) > 1 else found[0] if found else None
+        return all_of(found)
 
 
 def union_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
@@ -218,5 +219,5 @@ def branch_query(
     """What one owner computes alone of columns of the whole: of its own columns, over rows of its part."""
     wheres = [one for one in (branch.where, substituted(where, branch.columns)) if one is not None]
     own = tuple(replace(one, expression=substituted(one.expression, branch.columns)) for one in measures)
-    kept = Call("and", tuple(wheres)) if len(wheres) > 1 else wheres[0] if wheres else None
+    kept = all_of(wheres)
     return LocalQuery(branch.owner, contract.tables[branch.index].name, own, lines, None, kept, groupings)

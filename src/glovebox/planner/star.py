@@ -30,8 +30,9 @@ from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
 from glovebox.planner.stack import USES
-from glovebox.planner.statement import Statement, conjuncts
+from glovebox.planner.statement import Statement
 from glovebox.planner.typed import NULL, Typed
+from glovebox.planner.wording import conjuncts
 from glovebox.protocols.expression import Expression, Match, Payload, Value
 from glovebox.schema.columns import Column, Kind, Table
 from glovebox.schema.expressions import Call, ColumnRef, Constant

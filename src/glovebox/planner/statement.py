@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import sqlglot
@@ -223,17 +222,6 @@ def _called(node: exp.Expr) -> str:
 def canonical_text(tree: exp.Expr) -> str:
     """One text for all that differ only in layout, comments and the case of keywords."""
     return tree.sql(dialect=DIALECT, comments=False, normalize_functions="lower", pretty=False)
-
-
-def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
-    """The parts of a condition that must all hold."""
-    if isinstance(node, exp.And):
-        yield from conjuncts(node.this)
-        yield from conjuncts(node.expression)
-    elif isinstance(node, exp.Paren):
-        yield from conjuncts(node.this)
-    elif node is not None:
-        yield node
 
 
 def near(word: str, known: list[str], what: str) -> str:

@@ -25,10 +25,11 @@ from glovebox.planner.gathering import selects_of_persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
 from glovebox.planner.scope import Scope
-from glovebox.planner.statement import Statement, canonical_text, conjuncts
+from glovebox.planner.statement import Statement, canonical_text
 from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.typed import SAMPLES, Typed, parameter
 from glovebox.planner.typing import Typing
+from glovebox.planner.wording import conjuncts
 from glovebox.protocols.suppression import Nesting
 from glovebox.schema.expressions import Constant
 

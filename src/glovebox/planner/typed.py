@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
 from glovebox.errors import Refused
 from glovebox.schema.columns import Column
-from glovebox.schema.expressions import Constant, Expression
+from glovebox.schema.expressions import Call, Constant, Expression
 
 Sort = Literal["number", "boolean", "category", "id", "date", "timestamp", "text", "null"]
 NULL = Constant("null", "")
@@ -64,6 +65,11 @@ def moment(kind: str, text: str) -> Typed | None:
         return Typed(Constant("timestamp", datetime.fromisoformat(text).isoformat()), "timestamp")
     except ValueError:
         return None
+
+
+def all_of(conditions: Sequence[Expression]) -> Expression | None:
+    """That all hold; None of none."""
+    return Call("and", tuple(conditions)) if len(conditions) > 1 else next(iter(conditions), None)
 
 
 def is_like(text: str, pattern: str) -> bool:

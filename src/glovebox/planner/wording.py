@@ -13,6 +13,8 @@ ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlglot import exp
 
 
@@ -34,11 +36,15 @@ def reworded(tree: exp.Select) -> exp.Select:
     return tree
 
 
-def parts(condition: exp.Expr) -> list[exp.Expr]:
-    """What must all hold for a condition to hold."""
-    if isinstance(condition, exp.Paren):
-        return parts(condition.this)
-    return parts(condition.this) + parts(condition.expression) if isinstance(condition, exp.And) else [condition]
+def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
+    """The parts of a condition that must all hold."""
+    if isinstance(node, exp.And):
+        yield from conjuncts(node.this)
+        yield from conjuncts(node.expression)
+    elif isinstance(node, exp.Paren):
+        yield from conjuncts(node.this)
+    elif node is not None:
+        yield node
 
 
 def _compared(node: exp.Binary) -> None:
@@ -105,7 +111,7 @@ def _joins_of_commas(select: exp.Select) -> None:
     source, where = select.args.get("from_"), select.args.get("where")
     if source is None or where is None:
         return
-    kept, before = parts(where.this), [source.this.alias_or_name.lower()]
+    kept, before = list(conjuncts(where.this)), [source.this.alias_or_name.lower()]
     for join in select.args.get("joins") or []:
         new = join.this.alias_or_name.lower()
         said = {part for part, value in join.args.items() if value}
