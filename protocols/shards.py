@@ -95,18 +95,18 @@ class Pieces:
     step: str
 
     def own(self, shard: int) -> Rows:
-        """The true rows of one shard."""
-        counts = self.counts[shard]
+        """The true rows of one shard; groups that have blocks are told by the counts alone."""
         begin = shard * self.layout.bound
-        span = slice(begin, begin + int(counts.sum()))
+        span = slice(begin, begin + int(self.counts[shard].sum()))
         groups = None if self.rows.groups is None else self.rows.groups[span]
-        if len(counts) > 1:
-            groups = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
         return Rows(self.rows.ids[span], self.rows.values[:, span], groups)
 
     def every(self) -> Iterator[Rows]:
-        """The true rows of each shard."""
-        return map(self.own, range(len(self.counts)))
+        """The true rows of each shard, with their groups."""
+        for shard, counts in enumerate(self.counts):
+            own, blocks = self.own(shard), len(counts)
+            groups = own.groups if blocks == 1 else np.repeat(np.arange(blocks, dtype=np.int64), counts)
+            yield Rows(own.ids, own.values, groups)
 
     def piece(self, shard: int) -> Piece:
         """The rows of one shard, padded to its public size. Raises DataError if ids repeat."""
