@@ -396,7 +396,6 @@ def test_left_semi_and_anti_joins(a, d, data):
         ("SELECT SUM(CASE WHEN d.f THEN 0 ELSE 1 END) FROM a LEFT JOIN d USING (id)", "have a value here"),
         ("SELECT COUNT(CASE WHEN d.x > 3 THEN 1 ELSE 0 END) FROM a LEFT JOIN d USING (id)", "have a value here"),
         ("SELECT SUM(CAST(d.x IS NULL AS INTEGER)) FROM a LEFT JOIN d USING (id)", "have a value here"),
-        ("SELECT COUNT(DISTINCT d.id) FROM a LEFT JOIN d USING (id)", "cannot be told apart"),
         ("SELECT d.c, COUNT(*) FROM a LEFT JOIN d USING (id) GROUP BY d.c", "several rows of a person"),
         ("SELECT SUM(e.x + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
         ("SELECT AVG(e.x * 0 + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
