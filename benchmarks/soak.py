@@ -31,11 +31,6 @@ WARM = 20  # sessions before the first measure: caches fill
 MOST_MIB, MOST_FILES = 48, 16  # what a node may grow by after that, whatever the number of sessions
 
 
-def children(pid: int) -> list[int]:
-    """The worker processes of a node."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def resident_mib(pid: int) -> int:
     """Memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
@@ -75,14 +70,13 @@ class Soak:
 
     def harm(self, fault: str, victim: str) -> None:
         """Do what is to go wrong."""
-        process = self.fleet.processes[victim]
         match fault:
             case "kill a worker":
-                for child in children(process.pid)[:1]:
-                    os.kill(child, signal.SIGKILL)
+                for worker in list(self.fleet.workers(victim))[:1]:
+                    os.kill(worker, signal.SIGKILL)
             case "freeze a worker":
-                for child in children(process.pid)[:1]:
-                    os.kill(child, signal.SIGSTOP)  # its node ends it at the deadline
+                for worker in list(self.fleet.workers(victim))[:1]:
+                    os.kill(worker, signal.SIGSTOP)  # its node ends it at the deadline
             case "restart a node":
                 self.fleet.stop(victim)
                 self.fleet.start(victim)
@@ -95,7 +89,7 @@ class Soak:
     def look(self) -> None:
         """Note how much each node has grown since it was warm."""
         for party, process in self.fleet.processes.items():
-            now = (resident_mib(process.pid), open_files(process.pid), len(children(process.pid)))
+            now = (resident_mib(process.pid), open_files(process.pid), len(self.fleet.workers(party)))
             base = self.base.setdefault(party, now)
             for what, before, after in zip(("MiB", "files", "processes"), base, now, strict=True):
                 self.grown[what] = max(self.grown[what], after - before)
@@ -134,7 +128,7 @@ def soak(sessions: int, seed: int, directory: Path) -> Soak:
 def settled(fleet: Fleet) -> None:
     """Wait until no session runs and every node has its spare worker alone."""
     deadline = time.monotonic() + 60
-    while any(len(children(process.pid)) > 1 for process in fleet.processes.values()):
+    while any(len(fleet.workers(party)) > 1 for party in fleet.processes):
         if time.monotonic() > deadline:
             raise SystemExit("a worker outlived its session by a minute")
         time.sleep(0.2)

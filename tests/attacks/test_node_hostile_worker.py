@@ -161,17 +161,16 @@ class Peak:
     """The largest memory of any process of the honest nodes while this lasts."""
 
     def __init__(self, fleet) -> None:
-        self.pids = [fleet.processes[party].pid for party in ("left", "notary")]
+        self.fleet = fleet
         self.kib = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
     def _look(self) -> None:
         while not self._stop.wait(0.05):
-            for pid in self.pids:
+            for party in ("left", "notary"):
                 try:
-                    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                    for each in (pid, *children):
+                    for each in (self.fleet.processes[party].pid, *self.fleet.workers(party)):
                         status = Path(f"/proc/{each}/status").read_text()
                         if "VmRSS" in status:
                             self.kib = max(self.kib, int(status.split("VmRSS:")[1].split()[0]))

@@ -59,12 +59,6 @@ def start_missing(fleet: Fleet) -> None:
     assert_settled(fleet, set())
 
 
-def workers_of(fleet: Fleet, party: str) -> set[int]:
-    """The worker processes of a party's node, its spare among them."""
-    node = fleet.processes[party].pid
-    return {int(pid) for pid in Path(f"/proc/{node}/task/{node}/children").read_text().split()}
-
-
 def runs(pid: int) -> bool:
     """Whether a process runs: it is there, and no zombie."""
     try:
@@ -113,7 +107,7 @@ def halted(fleet: Fleet, party: str, event: str, statement: str = "") -> Halt:
     start_missing(fleet)
     home = fleet.homes[party].root
     before = {each: kept(fleet, each) for each in PARTIES}
-    (worker,) = workers_of(fleet, party)  # the spare, which the session takes
+    (worker,) = fleet.workers(party)  # the spare, which the session takes
     (home / "held").unlink(missing_ok=True)
     (home / "hold").write_text(event)
     asking = Asking(fleet, statement or anew(QUESTION))
@@ -168,7 +162,7 @@ def assert_settled(fleet: Fleet, gone: set[int]) -> None:
     """Every node that runs has no session left but one spare, its sessions have ended; these processes are gone."""
     for party in fleet.processes:
         assert wait_until(lambda party=party: not status(fleet, party).sessions), party
-        assert wait_until(lambda party=party: len(workers_of(fleet, party)) == 1), party
+        assert wait_until(lambda party=party: len(fleet.workers(party)) == 1), party
         assert set(kept(fleet, party).states.values()) <= set(ENDED), party
         verify_log(fleet.homes[party].log_file, fleet.keys[party])
         assert not list(fleet.homes[party].temporary.iterdir()), party

@@ -30,7 +30,6 @@ from .halts import (
     said,
     start_missing,
     status,
-    workers_of,
 )
 
 STEPS = {"loading": "linked", "matching": "encoded", "finishing": "matched"}
@@ -56,7 +55,7 @@ def asked(fleet, party, event):
     home = fleet.homes[party].root
     (home / "held").unlink(missing_ok=True)
     (home / "hold").write_text(event)
-    workers = set.union(*(workers_of(fleet, each) for each in PARTIES))  # the spares, which the session takes
+    workers = set.union(*(fleet.workers(each) for each in PARTIES))  # the spares, which the session takes
     command = [sys.executable, "-I", "-m", "glovebox", "ask", str(fleet.contract), anew(QUESTION), "--json"]
     asking = subprocess.Popen(
         [*command, "--home", str(fleet.homes[ASKER].root)],
@@ -116,7 +115,7 @@ def ask_node(fleet, party, request):
 
 def test_the_cancel_command_ends_it_too_and_the_asker_is_told(fleet):
     halt = halted(fleet, "notary", "encoded")
-    workers = set.union(*(workers_of(fleet, each) for each in PARTIES))
+    workers = set.union(*(fleet.workers(each) for each in PARTIES))
     (session,) = status(fleet, ASKER).sessions
     command = [sys.executable, "-I", "-m", "glovebox", "cancel", session.session[:6], "--json"]
     done = subprocess.run(
@@ -176,7 +175,7 @@ def test_a_question_that_waits_for_a_place_is_cancelled_as_well(fleet):
 
 def test_a_node_that_stops_cancels_what_was_asked_of_it(fleet):
     halt = halted(fleet, "notary", "encoded")
-    workers = set.union(*(workers_of(fleet, each) for each in PARTIES))
+    workers = set.union(*(fleet.workers(each) for each in PARTIES))
     fleet.stop(ASKER)
     halt.release()
     halt.asking.thread.join(PATIENCE_S)

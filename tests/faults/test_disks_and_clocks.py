@@ -24,7 +24,6 @@ from .halts import (
     kept,
     start_missing,
     status,
-    workers_of,
 )
 
 NEVER = resource.RLIM_INFINITY
@@ -50,7 +49,7 @@ def fleet(tmp_path_factory):
 
 def limit_files(fleet, party, size):
     """The node of a party and its workers write no file beyond this size: what a full disk does, to one party."""
-    for pid in (fleet.processes[party].pid, *workers_of(fleet, party)):
+    for pid in (fleet.processes[party].pid, *fleet.workers(party)):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, NEVER))
 
 

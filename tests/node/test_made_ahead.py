@@ -14,7 +14,7 @@ from glovebox.node.contracts import read_contract
 from glovebox.node.ledger import Ledger
 from glovebox.schema.answer import read_answer
 
-from ..faults.halts import wait_until, workers_of
+from ..faults.halts import wait_until
 from ..questions.fleets import agreed, bind_rows
 
 TERMS = """protocol = "two-party"
@@ -111,7 +111,7 @@ def assert_kills_are_survived(fleet):
 
     def kill(event, party):
         if (event, party) == ("linked", "right"):
-            for worker in workers_of(fleet, "right"):
+            for worker in fleet.workers("right"):
                 os.kill(worker, signal.SIGKILL)
 
     with pytest.raises(GloveboxError) as lost:
@@ -119,7 +119,7 @@ def assert_kills_are_survived(fleet):
     assert (lost.value.exit_code, lost.value.party) == (5, "right")
     before = len(stocks(fleet))
     assert wait_until(lambda: len(stocks(fleet)) > before, WAIT_S)
-    for worker in workers_of(fleet, "left"):
+    for worker in fleet.workers("left"):
         os.kill(worker, signal.SIGKILL)
     answered = asked(fleet)
     assert_near(answered)

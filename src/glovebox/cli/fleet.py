@@ -109,17 +109,19 @@ class Fleet:
             state.close()
         return max(peaks)
 
+    def workers(self, party: str) -> set[int]:
+        """The processes of a party's workers, its spare among them (Linux only)."""
+        return {worker for nursery in _children(self.processes[party].pid) for worker in _children(nursery)}
+
     def cpu_s(self) -> float:
         """Processor seconds that these nodes and their workers, gone or there, have taken so far (Linux only)."""
+        pids = [process.pid for process in self.processes.values()]
         ticks = 0
-        for process in self.processes.values():
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            for pid in (str(process.pid), *children):
-                with contextlib.suppress(
-                    FileNotFoundError, ProcessLookupError
-                ):  # a worker that has ended meanwhile is in its node's count
-                    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
-                    ticks += sum(map(int, times))  # proc(5): utime, stime, cutime, cstime
+        for pid in pids:
+            pids += _children(pid)  # and theirs, as the list grows
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended: its parent counts it
+                times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+                ticks += sum(map(int, times))  # proc(5): utime, stime, cutime, cstime
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def ask(
@@ -150,6 +152,13 @@ class Fleet:
                 case Answered() as answered:
                     return answered
         raise GloveboxError("the node ended before it answered")
+
+
+def _children(pid: int) -> list[int]:
+    """A process's children, none of one that is gone (Linux only)."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def anew(statement: str) -> str:

@@ -96,7 +96,7 @@ class Stocks:
         """At the first party: offer it to the other, then make it."""
         check_standing(self.node.home, contract)
         other = contract.parties[1]
-        session, worker = secrets.token_bytes(SESSION_BYTES), Worker()
+        session, worker = secrets.token_bytes(SESSION_BYTES), self.node.workers.new()
         link: ControlLink | None = None
         try:
             offer = await self._signed(contract, session, 0, worker, needs)
@@ -129,7 +129,7 @@ class Stocks:
         self._check(contract, offer, 0, offer.session, needs)
         if not self._is_idle() or needs.size > self._most() or not self._is_room(contract):
             raise Busy(f"{self.node.name} makes nothing ahead now", party=self.node.name)
-        worker = self.making[offer.session] = Worker()
+        worker = self.making[offer.session] = self.node.workers.new()
         try:
             reply = await self._signed(contract, offer.session, 1, worker, needs)
             await link.send(reply)

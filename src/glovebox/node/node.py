@@ -37,7 +37,7 @@ from glovebox.node.metrics import serve_metrics
 from glovebox.node.participant import Participant
 from glovebox.node.records import keep_records
 from glovebox.node.state import State
-from glovebox.node.workers import Spares
+from glovebox.node.workers import Workers
 from glovebox.runtime.preamble import CONTROL, read_preamble
 from glovebox.schema.columns import Table
 
@@ -72,7 +72,7 @@ class Node:
         self.state = State(home.state_file)
         self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
-        self.spares = Spares()
+        self.workers = Workers()
         self.lacks_receipt = asyncio.Event()  # a session ended here without one
         self.line, self.turns = Line(), Turns(self.settings.sessions)
         self.stocks = Stocks(self)
@@ -143,7 +143,7 @@ class Node:
             del self.participants[participant.session]
             if participant.is_first:
                 self.line.given_back(participant.asker_key, comes_again=error is not None and error.code == Busy.code)
-            self.spares.refill()
+            self.workers.refill()
 
     @property
     def unknown(self) -> int:
@@ -168,7 +168,7 @@ class Node:
         with _listener(self.settings.listen) as listener:
             commands = await serve_local(self)
             watched = await serve_metrics(self, self.settings.metrics) if self.settings.metrics else None
-            self.spares.refill()
+            self.workers.refill()
             self.log.write("serving")
             keeping = [asyncio.create_task(self.stocks.keep()), asyncio.create_task(keep_records(self))]
             if started:
@@ -192,7 +192,7 @@ class Node:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await self.spares.end()
+                await self.workers.end()
                 await self.stocks.end()
                 self.log.write("stopped")
                 self.log.close()

@@ -163,13 +163,13 @@ class Participant:
         """A worker with this session's keys: the spare, or another if that one died before it was needed."""
         wants = is_alone(self.plan) and not is_homomorphic(self.plan) and not self._kept()
         stock = self.node.stocks.take(self.contract, self.plan) if wants else None
-        self.worker = stock.worker if stock else self.node.spares.take()
+        self.worker = stock.worker if stock else self.node.workers.take()
         self._ahead = stock.session if stock else b""
         try:
             return await self.worker.prepare(self.session, self.me)
         except PeerError:
             await self.worker.end()
-        self.worker, self._ahead = Worker(), b""
+        self.worker, self._ahead = self.node.workers.new(), b""
         return await self.worker.prepare(self.session, self.me)
 
     def see_start(self, start: Start) -> None:

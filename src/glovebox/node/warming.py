@@ -1,7 +1,8 @@
-"""What a worker does before it has a session, so that the session need not: imports, and a question in small.
+"""What is done before workers are forked, so that no session need do it: imports, and a question in small.
 
 What libraries do for the first time takes them long: code to read in, functions to resolve, memory to get. That was
-0.1 s of each party's session of 10^6 rows. The rows are made up, and nothing of them stays.
+0.1 s of each party's session of 10^6 rows. The rows are made up, and nothing of them stays; no thread does either, for
+a fork has none but the one that forked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import contextlib
 import importlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +52,13 @@ SHAPE = JoinShape(ROWS, ROWS, 0, (Total(None, None, 32), Total(0, None, 64)))
 SHOWN = Finishing(1, (ROWS, 100 * ROWS * ROWS), 0, 2, True, (Part("total", 0), Part("total", 1)))
 
 
-def warm(wanted: Callable[[], bool]) -> None:
-    """Load modules and compiled kernels, and answer COUNT and SUM over 2,048 made-up rows, all parties in one.
-
-    wanted: whether a session waits for this worker already; then there is no question in small.
-    """
+def warm() -> None:
+    """Load modules and compiled kernels, and answer COUNT and SUM over 2,048 made-up rows, all parties in one."""
     for name in LATER:
         importlib.import_module(name)
     kernels()
     transfer_kernels()
     modulus(64)
-    if wanted():
-        return
     with contextlib.suppress(OSError, duckdb.Error, GloveboxError):  # of a full disk, a session tells for itself
         with tempfile.TemporaryDirectory() as folder:
             rows = _loaded(Path(folder))

@@ -1,15 +1,13 @@
 """A session's worker: one process that makes the session's keys, runs one job, and dies with it.
 
-Started by `starting.py`. It holds no identity key; what it knows of the world comes over the socket pair, whose end of
+Forked by `starting.py`. It holds no identity key; what it knows of the world comes over the socket pair, whose end of
 file ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import select
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,7 +30,6 @@ from glovebox.node.channel import (
 from glovebox.node.making import transfers_ahead
 from glovebox.node.process import limit_memory
 from glovebox.node.run import Run
-from glovebox.node.warming import warm
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.keys import SessionKeys
 from glovebox.runtime.linking import Arrivals
@@ -127,11 +124,7 @@ async def _beat(channel: Channel, doing: Callable[[], Doing], deadline_s: float)
         await asyncio.sleep(min(BEAT_S, deadline_s / 4))
 
 
-def serve(end: socket.socket, ready: Callable[[], None]) -> None:
-    """Run one session for the node at the other end. ready: called when all that can be done before it is done."""
-    warm(lambda: bool(select.select([end], [], [], 0)[0]))
-    gc.collect()
-    gc.freeze()  # what stays for good need not be looked through in the session, which takes 70 ms
-    ready()
+def serve(end: socket.socket) -> None:
+    """Run one session for the node at the other end."""
     asyncio.run(work(Channel(end), unused()))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them

@@ -1,7 +1,8 @@
-"""Worker processes as the node sees them: one a session, and one spare that is warm already.
+"""Worker processes as the node sees them: one a session, and one spare that is there already.
 
-A worker is a fresh interpreter, never a fork of the node: it has no key of the node's and no open file but its end of
-the socket pair. It dies with its session, or with the node (end of file).
+A worker is a fork of a process that was started for that and knows nothing (`starting.py`), never of the node: it has
+no key of the node's and no open file but its end of the socket pair. It dies with its session, or with the node (end of
+file).
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 
 from glovebox.errors import GloveboxError, PeerError
 from glovebox.node.channel import Alive, Broke, Channel, Job, Keys, MakeAhead, Packet, PeerSocket, Prepare, Stored
+from glovebox.node.starting import BORN, FATE
 
 COMMAND = [sys.executable, "-I", "-m", "glovebox.node.starting"]
-MEMORY = {
+ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # its own asks for a GiB at once, which the limit would count
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a process that forks has one thread alone
+    "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
@@ -29,8 +34,8 @@ would be given back, asked for and cleared again. One arena, so that what one th
 
 WORKER_LOST = "worker_lost"
 SILENCE_S = 20.0
-"""How long a worker without a job may say nothing. One that starts beats once a second, however long it takes; one that
-has started answers at once."""
+"""How long a worker without a job may say nothing: while it starts, however long that takes, there is a beat a second;
+once it has started it answers at once."""
 
 REPLY_S = 150.0
 """How long a node whose heart beats may take to accept: its worker needs two seconds of a processor until it has the
@@ -38,29 +43,95 @@ keys of a session, and a machine that does much else takes minutes over them."""
 
 START_S = 120.0  # of a worker that beats: a thread of its own does, whatever the rest waits for
 DYING_S = 0.2
+ENDING_S = 1.0
+KILLED_S = 5.0  # on a busy machine
 LISTENINGS = 4  # of one silence: a node that stood still itself reads what came meanwhile before it counts the next
 
 
-class Worker:
-    """One worker process and the channel to it."""
+class Nursery:
+    """The process that forks workers, and what became of them. Must be made where an event loop runs."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [*COMMAND, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={name: value for name, value in os.environ.items() if not name.startswith(("MPYC", "PYTHON"))}
-                | MEMORY,
+                | ENVIRONMENT,
             )
-        self._channel = Channel(ours)
-        self._silence_s = SILENCE_S
+        self._end.setblocking(False)
+        self.is_gone = False
+        self._asked: deque[Worker] = deque()  # the order is that of their births
+        self._living: dict[int, Worker] = {}
+        asyncio.get_running_loop().add_reader(self._end, self._hear)
 
     @property
     def pid(self) -> int:
-        """The worker's process id."""
+        """Its process id."""
         return self._process.pid
+
+    def fork(self, worker: Worker, end: socket.socket) -> None:
+        """Ask for a worker process at this end of a channel."""
+        try:
+            socket.send_fds(self._end, [b"!"], [end.fileno()])
+        except OSError:
+            self.end()  # the far end closes with `end`, which tells the worker's session
+        self._asked.append(worker)
+
+    def _hear(self) -> None:
+        """Note births and deaths."""
+        try:
+            told = self._end.recv(FATE.size)
+        except ConnectionError:
+            told = b""
+        pid, fate = FATE.unpack(told) if told else (0, 0)
+        if not told:
+            self.end()
+        elif fate == BORN:
+            worker = self._living[pid] = self._asked.popleft()
+            worker.born(pid)
+        else:
+            self._living.pop(pid).died(fate)
+
+    def end(self) -> None:
+        """End it, and all workers that it forked: no one would tell of their deaths."""
+        if self.is_gone:
+            return
+        self.is_gone = True
+        asyncio.get_running_loop().remove_reader(self._end)
+        self._end.close()
+        self._process.kill()
+        self._process.wait()
+        for worker in self._living.values():
+            worker.kill()
+            worker.died(-signal.SIGKILL)
+        self._living.clear()
+
+
+class Worker:
+    """One worker process and the channel to it."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = Channel(ours)
+        self._silence_s = SILENCE_S
+        self.nursery = nursery
+        self._dead = asyncio.Event()
+        self._fate = 0
+        self.pid = 0  # of no process yet
+        with theirs:
+            nursery.fork(self, theirs)
+
+    def born(self, pid: int) -> None:
+        """Note the worker's process id."""
+        self.pid = pid
+
+    def died(self, fate: int) -> None:
+        """Note that the process is no more, and its exit code."""
+        self._fate = fate
+        self._dead.set()
 
     async def prepare(self, session: bytes, party: int) -> Keys:
         """Have the worker make a session's keys."""
@@ -102,20 +173,27 @@ class Worker:
                 if not receiving.done():
                     await asyncio.wait([receiving], timeout=self._silence_s / LISTENINGS)
             if not receiving.done():
+                if not self.pid:  # nor is there anyone to start one
+                    self.nursery.end()
                 raise _lost(f"This node's worker said nothing for {self._silence_s:g} s.")
             return receiving.result()[0]
         except EOFError as problem:
-            raise _lost(*self._killed()) from problem
+            raise _lost(*await self._killed()) from problem
         finally:
             receiving.cancel()
             await asyncio.wait([receiving])
 
-    def _killed(self) -> tuple[str, ...]:
+    async def _killed(self) -> tuple[str, ...]:
         """A line for a worker that the system killed."""
-        with contextlib.suppress(subprocess.TimeoutExpired):  # end of file comes a little before the exit
-            if self._process.wait(DYING_S) == -signal.SIGKILL:
-                return ("It was killed, as the system does with a process when the machine is out of memory.",)
+        await self._gone_within(DYING_S)  # end of file comes a little before the exit
+        if self._fate == -signal.SIGKILL:
+            return ("It was killed, as the system does with a process when the machine is out of memory.",)
         return ()
+
+    async def _gone_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._dead.wait(), seconds)
+        return self._dead.is_set()
 
     async def _tell(self, message: Packet, passed: socket.socket | None = None) -> None:
         try:
@@ -126,38 +204,46 @@ class Worker:
     async def end(self) -> None:
         """Close the channel, which ends the worker, and make sure that it is gone."""
         self._channel.close()
-        try:
-            await asyncio.to_thread(self._process.wait, 1.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            await asyncio.to_thread(self._process.wait)
+        if self.pid and not await self._gone_within(ENDING_S):
+            self.kill()
+            await self._gone_within(KILLED_S)
 
     def kill(self) -> None:
         """End the worker at once."""
-        self._process.kill()
+        if self.pid and not self._dead.is_set():
+            with contextlib.suppress(ProcessLookupError):  # its death is not told yet
+                os.kill(self.pid, signal.SIGKILL)
 
 
-class Spares:
-    """Keeps one warm worker, so that accepting a proposal does not wait for imports."""
+class Workers:
+    """Starts workers, and keeps a spare, so that accepting a proposal waits for none."""
 
     def __init__(self) -> None:
+        self._nursery: Nursery | None = None
         self._spare: Worker | None = None
+
+    def new(self) -> Worker:
+        """A worker, which starts."""
+        if not self._nursery or self._nursery.is_gone:
+            self._nursery = Nursery()
+        return Worker(self._nursery)
 
     def refill(self) -> None:
         """Start a spare worker if there is none."""
-        if self._spare is None:
-            self._spare = Worker()
+        self._spare = self._spare or self.new()
 
     def take(self) -> Worker:
-        """The spare worker, or a cold one."""
-        worker, self._spare = self._spare or Worker(), None
+        """The spare worker, or a new one."""
+        worker, self._spare = self._spare or self.new(), None
         return worker
 
     async def end(self) -> None:
-        """End the spare worker."""
+        """End the spare worker, and what starts workers."""
         if self._spare:
             await self._spare.end()
             self._spare = None
+        if self._nursery:
+            self._nursery.end()
 
 
 def _lost(*detail: str) -> PeerError:
