@@ -5,8 +5,6 @@ for every kind of tables, running nodes for ordinary ones and for one kind more,
 stands in `unanswered.py` with its reason, and must be refused.
 """
 
-from contextlib import ExitStack
-
 import pytest
 import sqlglot
 
@@ -83,35 +81,33 @@ async def test_a_plan_means_what_the_question_says(tmp_path, name, kind):
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
-    """Running nodes of a field with tables of a kind: one fleet at a time, its tables bound anew for each kind."""
-    with ExitStack() as stack:
-        started, bound = {}, {}
+def fleet_of(request, tmp_path_factory):
+    """Running nodes of a field, their tables bound anew for each kind; pytest takes one field's tests after another."""
+    field, bound = request.param, []
+    fleet = agreed(tmp_path_factory.mktemp(field.letter), field.parties, field.terms())
 
-        def fleet_of(field, kind):
-            if field.letter not in started:
-                stack.close()
-                started.clear()
-                fleet = agreed(tmp_path_factory.mktemp(field.letter), field.parties, field.terms())
-                bound[field.letter] = ""
-                started[field.letter] = fleet
-            fleet = started[field.letter]
-            if bound[field.letter] != kind:
-                for (party, table), path in field.written(kind, fleet.directory).items():
-                    fleet.bind(party, table, path)
-                if not bound[field.letter]:
-                    stack.enter_context(fleet)
-                bound[field.letter] = kind
-            return fleet
+    def bind(kind):
+        if bound != [kind]:
+            for (party, table), path in field.written(kind, fleet.directory).items():
+                fleet.bind(party, table, path)
+            bound[:] = [kind]
+        if not fleet.processes:
+            fleet.__enter__()
+        return fleet
 
-        yield fleet_of
+    yield bind
+    fleet.__exit__(None, None, None)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for _, kind, name in ASKED])
-def test_a_question_is_answered_as_in_the_clear(nodes, kind, name):
-    field = FIELD_OF[name]
-    assert_same(name, ask(nodes(field, kind), field.parties[0], asked(name)), clear(name, kind))
+@pytest.mark.parametrize(
+    ("fleet_of", "kind", "name"),
+    [pytest.param(FIELD_OF[name], kind, name, id=f"{kind}-{name}") for _, kind, name in ASKED],
+    indirect=["fleet_of"],
+)
+def test_a_question_is_answered_as_in_the_clear(fleet_of, kind, name):
+    answer = ask(fleet_of(kind), FIELD_OF[name].parties[0], asked(name))
+    assert_same(name, answer, clear(name, kind))
 
 
 @pytest.mark.parametrize("name", PRACTITIONERS)

@@ -4,7 +4,6 @@ A question is asked in its own words, or in a rewriting that stands with its dat
 in `unanswered.py` with its reason. `--rewrite` writes docs/questions.md.
 """
 
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,23 +47,14 @@ def statements(dataset, number):
 
 
 @pytest.fixture(scope="module")
-def fleets(tmp_path_factory):
-    """Running nodes, one fleet a data set, started when it is first asked."""
-    with ExitStack() as stack:
-        started = {}
-
-        def fleet_of(dataset):
-            if dataset.name not in started:
-                stack.close()  # questions come by data set: two fleets at once would only wait for each other
-                started.clear()
-                directory = tmp_path_factory.mktemp(dataset.name)
-                fleet = agreed(directory, dataset.parties, dataset.terms(), dataset.name.replace("_", "-"))
-                for (party, name), path in dataset.files(dataset.folder, directory).items():
-                    fleet.bind(party, name, path)
-                started[dataset.name] = stack.enter_context(fleet)
-            return started[dataset.name]
-
-        yield fleet_of
+def fleet(request, tmp_path_factory):
+    """Running nodes of a data set; pytest takes the tests of one such fixture after another."""
+    dataset, directory = request.param, tmp_path_factory.mktemp(request.param.name)
+    made = agreed(directory, dataset.parties, dataset.terms(), dataset.name.replace("_", "-"))
+    for (party, name), path in dataset.files(dataset.folder, directory).items():
+        made.bind(party, name, path)
+    with made:
+        yield made
 
 
 def named(questions):
@@ -75,9 +65,12 @@ ANSWERED = named(one for one in QUESTIONS if f"{one[0].name}/{one[1]}" not in UN
 
 
 @pytest.mark.timeout(600)  # on a busy machine eight sessions of one question may take that long
-@pytest.mark.parametrize(("dataset", "number"), ANSWERED)
-def test_a_question_is_answered_as_in_the_clear(fleets, dataset, number):
-    fleet = fleets(dataset)
+@pytest.mark.parametrize(
+    ("fleet", "dataset", "number"),
+    [pytest.param(one.values[0], *one.values, id=one.id) for one in ANSWERED],
+    indirect=["fleet"],
+)
+def test_a_question_is_answered_as_in_the_clear(fleet, dataset, number):
     answers = [ask(fleet, dataset.asker, statement) for statement in statements(dataset, number)[0]]
     assert not any(answer.suppressed for answer in answers)
     assert_answered(dataset, number, answers)
