@@ -76,6 +76,7 @@ BAD = [
     "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "ed57ffd8c914fb201471d1c3d245ce3c746fcbe63a3679d51b6a516ebebe0e20",
     "26948d35ca62e643e26a83177332e6b6afeb9d08e4268b650f1f5bbd8d81d371",
+    "e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2df6",  # the generator with bit 255
 ]
 
 

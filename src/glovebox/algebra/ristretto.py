@@ -17,6 +17,8 @@ from glovebox.errors import GloveboxError
 ELEMENT_BYTES = 32
 UNIFORM_BYTES = 64  # reduced modulo the order, about 2^252.6: 2^-259 away from uniform
 IDENTITY = bytes(ELEMENT_BYTES)
+TOP_BIT = 0x80  # of an encoding's last byte: never set (RFC 9496, 4.3.1), and libsodium 1.0.18 does not look at it
+REFUSED = "the product is the identity, or one factor is none of the group"
 
 
 @functools.cache
@@ -42,7 +44,8 @@ def scalar(uniform: bytes) -> bytes:
 
 def is_element(encoding: bytes) -> bool:
     """Whether this is the canonical encoding of an element other than the identity."""
-    return encoding != IDENTITY and bool(_library().crypto_core_ristretto255_is_valid_point(encoding))
+    valid: int = _library().crypto_core_ristretto255_is_valid_point(encoding)
+    return valid == 1 and encoding != IDENTITY and encoding[-1] < TOP_BIT
 
 
 def base_times(factor: bytes) -> bytes:
@@ -56,7 +59,9 @@ def times(factor: bytes, element: bytes) -> bytes:
     try:
         product: bytes = _library().crypto_scalarmult_ristretto255(factor, element)
     except RuntimeError:
-        raise ValueError("the product is the identity, or one factor is none of the group") from None
+        raise ValueError(REFUSED) from None
+    if element[-1] >= TOP_BIT:
+        raise ValueError(REFUSED)
     return product
 
 
