@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from glovebox.algebra.kernels import kernels, transfer_kernels
+from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
 from glovebox.algebra.ristretto import base_times
 from glovebox.protocols.intersection import Rows
 from glovebox.runtime.context import Context, Ground, Role
@@ -46,7 +46,8 @@ def in_two_processes(work: Work, rows: int, largest: int) -> list[Any]:
 def _party(
     work: Work, party: int, rows: int, largest: int, keys: list[SessionKeys], server: socket.socket, results: Any
 ) -> None:
-    kernels(), transfer_kernels(), base_times(bytes([1, *[0] * 31]))  # as in a worker that waits for a session
+    kernels(), transfer_kernels(), curve_kernels()  # as in a worker that waits for a session
+    base_times(bytes([1, *[0] * 31]))
     results.put((party, asyncio.run(_session(work, party, rows, largest, keys, server))))
 
 

@@ -128,6 +128,20 @@ class TransferKernels(Protocol):
         """
 
 
+class CurveKernels(Protocol):
+    """What both forms offer for batches in ristretto255: compiled, or libsodium for one element after the other.
+
+    factor: a scalar, times which every element is taken; encodings come out, (n, 32). ValueError if a product is the
+    identity, or an element none of the group.
+    """
+
+    def all_times(self, factor: bytes, encodings: U8) -> U8:
+        """Of encoded elements (n, 32)."""
+
+    def hashed_times(self, factor: bytes, uniform: U8) -> U8:
+        """Of the elements that rows of uniform bytes (n, 64) stand for."""
+
+
 @functools.cache
 def kernels() -> Kernels:
     """The compiled form where numba's cache is private, else the numpy form."""
@@ -138,6 +152,12 @@ def kernels() -> Kernels:
 def transfer_kernels() -> TransferKernels:
     """The same for oblivious transfer."""
     return cast(TransferKernels, _form("transfer_loops", "transfer_arrays"))
+
+
+@functools.cache
+def curve_kernels() -> CurveKernels:
+    """The same for batches in ristretto255."""
+    return cast(CurveKernels, _form("curve", "curve_calls"))
 
 
 def _form(compiled: str, plain: str) -> ModuleType:
@@ -170,3 +190,4 @@ if __name__ == "__main__":
     chosen = importlib.import_module("glovebox.algebra.kernels")
     chosen.kernels()
     chosen.transfer_kernels()
+    chosen.curve_kernels()

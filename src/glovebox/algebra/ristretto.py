@@ -1,4 +1,4 @@
-"""The group ristretto255 [RFC 9496], of prime order, by libsodium in constant time.
+"""The group ristretto255 [RFC 9496], of prime order, in constant time: by libsodium, and many at once by `curve`.
 
 Elements are their 32-byte encodings, scalars 32 little-endian bytes. An encoding is checked where it comes from a peer
 (`is_element`); with a prime order there is no small subgroup to look out for.
@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from glovebox.algebra.kernels import U8, curve_kernels
 from glovebox.errors import GloveboxError
 
 ELEMENT_BYTES = 32
 UNIFORM_BYTES = 64  # reduced modulo the order, about 2^252.6: 2^-259 away from uniform
+ORDER = 2**252 + 27742317777372353535851937790883648493
+HALF = ((ORDER + 1) // 2).to_bytes(32, "little")
 IDENTITY = bytes(ELEMENT_BYTES)
 TOP_BIT = 0x80  # of an encoding's last byte: never set (RFC 9496, 4.3.1), and libsodium 1.0.18 does not look at it
 REFUSED = "the product is the identity, or one factor is none of the group"
@@ -40,6 +43,12 @@ def scalar(uniform: bytes) -> bytes:
     """A uniform scalar from 64 uniform bytes."""
     reduced: bytes = _library().crypto_core_ristretto255_scalar_reduce(uniform)
     return reduced
+
+
+def halved(factor: bytes) -> bytes:
+    """Half of a scalar, modulo the order."""
+    half: bytes = _library().crypto_core_ristretto255_scalar_mul(factor, HALF)
+    return half
 
 
 def is_element(encoding: bytes) -> bool:
@@ -81,3 +90,13 @@ def minus(a: bytes, b: bytes) -> bytes:
     """P - Q."""
     difference: bytes = _library().crypto_core_ristretto255_sub(a, b)
     return difference
+
+
+def all_times(factor: bytes, encodings: U8) -> U8:
+    """factor P of many, in constant time, too: (n, 32). ValueError if one is the identity, or one P is no element."""
+    return curve_kernels().all_times(factor, encodings)
+
+
+def hashed_times(factor: bytes, uniform: U8) -> U8:
+    """factor times what each row of 64 uniform bytes stands for: (n, 32)."""
+    return curve_kernels().hashed_times(factor, uniform)

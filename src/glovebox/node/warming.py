@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from glovebox.algebra.kernels import kernels, transfer_kernels
+from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
 from glovebox.data.database import open_database
 from glovebox.data.loading import load_rows
 from glovebox.data.sources import source_at
@@ -58,6 +58,7 @@ def warm() -> None:
         importlib.import_module(name)
     kernels()
     transfer_kernels()
+    curve_kernels()
     modulus(64)
     with contextlib.suppress(OSError, duckdb.Error, GloveboxError):  # of a full disk, a session tells for itself
         with tempfile.TemporaryDirectory() as folder:
