@@ -87,7 +87,7 @@ async def at_query(ctx: Context, lists: Lists, ids: U8) -> tuple[int, list[int]]
     secret = ristretto.scalar(ctx.private("secret").bytes(ristretto.UNIFORM_BYTES))
     items = _items(ids, lists.n_query, lists.dummies, 0, ctx.private("fillers"))
     own = await ctx.compute(_points, secret, ctx.key(Role.TABLE, "hash"), items)
-    await ctx.send(Role.TABLE, _frame(sorted(own)), "query")
+    await ctx.send(Role.TABLE, own[_order(own)], "query")
     theirs = await _received(ctx, e, "table")
     again = await _multiplied(ctx, secret, theirs)
     seed = (await ctx.receive(Role.TABLE, np.uint8, 16, "seed")).tobytes()
@@ -95,9 +95,8 @@ async def at_query(ctx: Context, lists: Lists, ids: U8) -> tuple[int, list[int]]
     cuts = await ctx.receive(Role.TABLE, np.uint8, (m, CUT), "cuts")
     if not _is_rising(cuts):
         ctx.blame(Role.TABLE, "sent points out of order, or one twice")
-    found = {cut.tobytes() for cut in cuts}
     places = np.zeros((lists.blocks, rlwe.N), bool)
-    places.reshape(-1)[:e] = [point[:CUT] in found for point in again]
+    places.reshape(-1)[:e] = np.isin(_whole(again[:, :CUT]), _whole(cuts))
     masks = await ctx.compute(rlwe.uniform, Stream(seed), lists.frame[0] + 1)
     asked, halves = np.empty((lists.columns, *lists.frame[1:]), np.uint32), []
     for column in range(lists.columns):
@@ -111,25 +110,25 @@ async def at_query(ctx: Context, lists: Lists, ids: U8) -> tuple[int, list[int]]
 
 async def at_table(ctx: Context, lists: Lists, ids: U8, columns: NDArray[np.int64], noise: Sequence[int]) -> list[int]:
     """TABLE's halves, to be sent to QUERY: numbers below rlwe.Q. columns (C, n), of its ids; noise: of each sum."""
-    m, e = lists.sizes
+    m = lists.sizes[0]
     secret = ristretto.scalar(ctx.private("secret").bytes(ristretto.UNIFORM_BYTES))
     shared = common(ctx.entropy(16)) if lists.hidden else 0
     items = _items(ids, lists.n_table, shared, lists.dummies - shared, ctx.private("fillers"))
     own = await ctx.compute(_points, secret, ctx.key(Role.QUERY, "hash"), items)
-    order = sorted(range(e), key=own.__getitem__)
-    await ctx.send(Role.QUERY, _frame([own[place] for place in order]), "table")
+    order = _order(own)
+    await ctx.send(Role.QUERY, own[order], "table")
     seed, random = ctx.private("seed").bytes(16), ctx.private("key")
     masks = await ctx.compute(rlwe.uniform, Stream(seed), lists.frame[0] + 1)
     key = await ctx.compute(rlwe.key, random, masks[0])
     numbers = np.zeros((lists.columns, lists.blocks * rlwe.N), np.int64)
-    real = np.array(order) < len(ids)
-    numbers[:, np.flatnonzero(real)] = columns[:, np.array(order)[real]]
+    real = order < len(ids)
+    numbers[:, np.flatnonzero(real)] = columns[:, order[real]]
     bodies = await ctx.compute(rlwe.encrypted, key.secret, masks[1:], numbers.reshape(-1, rlwe.N), random)
     theirs = await _received(ctx, m, "query")
-    cuts = sorted(point[:CUT] for point in await _multiplied(ctx, secret, theirs))
+    cuts = (await _multiplied(ctx, secret, theirs))[:, :CUT]
     await ctx.send(Role.QUERY, np.frombuffer(seed, np.uint8), "seed")
     await ctx.send(Role.QUERY, np.concatenate([key.public[1][None], bodies]).astype(np.uint32), "columns")
-    await ctx.send(Role.QUERY, _frame(cuts), "cuts")
+    await ctx.send(Role.QUERY, cuts[_order(cuts)], "cuts")
     asked = await _elements(ctx, (lists.columns, *lists.frame[1:]), "selections")
     return [
         await ctx.compute(rlwe.answered, one, key.secret, added, ctx.private(f"flood{column}"))
@@ -151,30 +150,34 @@ def _bounds() -> tuple[int, ...]:
         return tuple(int(part / whole * 2**128) for part in itertools.accumulate(weights))
 
 
-def _items(ids: U8, bound: int, shared: int, lone: int, random: Stream) -> list[bytes]:
+def _items(ids: U8, bound: int, shared: int, lone: int, random: Stream) -> list[tuple[bytes, U8]]:
     """What is hashed: ids, dummies that the other list has too, and random fillers up to the public length."""
-    fillers = bound - len(ids) + lone
-    real = [REAL + one.tobytes() for one in ids]
-    dummies = [DUMMY + place.to_bytes(8, "little") for place in range(shared)]
-    return real + dummies + [FILLER + random.bytes(32) for _ in range(fillers)]
+    dummies = np.arange(shared, dtype="<u8").view(np.uint8).reshape(shared, 8)
+    fillers = random.read((bound - len(ids) + lone, 32), np.uint8)
+    return [(REAL, ids), (DUMMY, dummies), (FILLER, fillers)]
 
 
-def _points(secret: bytes, key: bytes, items: list[bytes]) -> list[bytes]:
-    prefix = b"glovebox/pjs/1/id" + key
-    return [ristretto.times(secret, ristretto.hashed(hashlib.sha512(prefix + item).digest())) for item in items]
+def _points(secret: bytes, key: bytes, items: list[tuple[bytes, U8]]) -> U8:
+    digests = []
+    for kind, rows in items:
+        prefix, octets, width = b"glovebox/pjs/1/id" + key + kind, rows.tobytes(), rows.shape[1]
+        starts = range(0, len(octets), width)
+        digests += [hashlib.sha512(prefix + octets[start : start + width]).digest() for start in starts]
+    uniform = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, ristretto.UNIFORM_BYTES)
+    return ristretto.hashed_times(secret, uniform)
 
 
-async def _received(ctx: Context, count: int, name: str) -> list[bytes]:
+async def _received(ctx: Context, count: int, name: str) -> U8:
     """The other's list, each point once, in order; whether they are points is seen when they are multiplied."""
     octets = await ctx.receive(peer_of(ctx), np.uint8, (count, ristretto.ELEMENT_BYTES), name)
     if not _is_rising(octets):
         ctx.blame(peer_of(ctx), BAD_POINTS)
-    return [row.tobytes() for row in octets]
+    return octets
 
 
-async def _multiplied(ctx: Context, secret: bytes, points: list[bytes]) -> list[bytes]:
+async def _multiplied(ctx: Context, secret: bytes, points: U8) -> U8:
     try:
-        return await ctx.compute(lambda: [ristretto.times(secret, point) for point in points])
+        return await ctx.compute(ristretto.all_times, secret, points)
     except ValueError:  # no canonical encoding of an element, or the identity
         ctx.blame(peer_of(ctx), BAD_POINTS)
 
@@ -187,10 +190,24 @@ async def _elements(ctx: Context, shape: tuple[int, ...], name: str) -> U64:
     return found.astype(np.uint64)
 
 
+def _order(octets: U8) -> NDArray[np.intp]:
+    """What sorts rows as bytes."""
+    return np.lexsort(_words(octets)[::-1])
+
+
 def _is_rising(octets: U8) -> bool:
-    rows = [row.tobytes() for row in octets]
-    return all(one < other for one, other in itertools.pairwise(rows))
+    """Whether each row is above the one before: at its last word, or at an earlier one if that is not alike."""
+    above = np.zeros(max(len(octets) - 1, 0), bool)
+    for word in _words(octets)[::-1]:
+        above = (word[1:] > word[:-1]) | (word[1:] == word[:-1]) & above
+    return bool(above.all())
 
 
-def _frame(rows: list[bytes]) -> U8:
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
+def _words(octets: U8) -> NDArray[np.uint64]:
+    """Rows as numbers that compare as their bytes do, the highest first: (words, n)."""
+    return np.ascontiguousarray(octets).view(">u8").astype(np.uint64).T
+
+
+def _whole(octets: U8) -> NDArray[np.void]:
+    """Rows as single things."""
+    return np.ascontiguousarray(octets).view(f"V{octets.shape[1]}").reshape(-1)

@@ -31,7 +31,7 @@ FINISH_VALUE_S = 2e-3  # of the totals of all groups
 # The same of two parties alone (benchmarks/two_owners.py).
 AHEAD_TRANSFER_S = 1e-7  # of one key, whichever way it is made
 ASKED_BYTE_S = 1.2e-8
-POINT_S = 7e-5  # of an id of either, in the homomorphic mode: two products of the group, at both at once
+POINT_S = 3e-5  # of an id of either, in the homomorphic mode: two products of the group, at both at once
 
 
 class Step(NamedTuple):

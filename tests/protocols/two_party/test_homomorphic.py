@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from glovebox.algebra import ristretto, rlwe
 from glovebox.protocols.intersection import JoinShape, Rows
@@ -18,6 +21,8 @@ from glovebox.runtime.context import Role
 from glovebox.runtime.world import World, blames, cut_short, frames_of, from_another_session, sent_twice, too_long
 
 from ..joins import opened, owner, two_tables
+
+FEW = bytes([0, 1, 0x80, 0xFF] * 64)  # of all bytes, so that rows are alike in places
 
 
 async def matched(ctx, own, lists):
@@ -94,6 +99,15 @@ def test_the_size_is_noised_as_differential_privacy_wants():
     assert (common(bytes(16)), common(b"\xff" * 16)) == (0, 2 * HALF)
 
 
+@given(st.lists(st.binary(min_size=16, max_size=16).map(lambda one: one.translate(FEW)), max_size=6))
+def test_rows_are_sorted_and_compared_as_bytes(rows):
+    octets = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
+    assert [row.tobytes() for row in octets[homomorphic._order(octets)]] == sorted(rows)
+    for one in (rows, sorted(rows), sorted(set(rows))):
+        rising = all(row < other for row, other in itertools.pairwise(one))
+        assert homomorphic._is_rising(np.frombuffer(b"".join(one), np.uint8).reshape(-1, 16)) == rising
+
+
 @pytest.mark.parametrize("bad", ["identity", "not canonical", "twice", "out of order"])
 async def test_points_that_are_none_or_come_twice_end_the_run(bad):
     lists = Lists(3, 3, 1, False)
@@ -120,6 +134,7 @@ NO_POINTS = "party 1 sent points that the group has not, or out of order, or one
 @pytest.mark.parametrize(("frame", "bend", "told"), [
     ("table", lambda data: bytes(32) + data[32:], NO_POINTS),
     ("table", lambda data: data[:-32] + b"\xff" * 32, NO_POINTS),
+    ("table", lambda data: data[:-1] + bytes([data[-1] | 0x80]), NO_POINTS),
     ("table", lambda data: data[:32] + data[:32] + data[64:], NO_POINTS),
     ("columns", lambda data: b"\xff" * len(data), "party 1 sent numbers that are no residues"),
     ("cuts", lambda data: data[16:32] + data[:16] + data[32:], "party 1 sent points out of order, or one twice"),
