@@ -117,8 +117,6 @@ def test_a_node_that_gives_less_refuses_and_a_worker_that_runs_out_ends_its_sess
     assert (refused.code, refused.party, refused.exit_code) == ("memory", "right", 3)
     told = f"the question needs {need} MiB of memory at right, which gives a session {LITTLE_MIB} MiB"
     assert refused.detail == (told,)
-        f"the question needs {need} MiB of memory at right, which gives a session {LITTLE_MIB} MiB",
-    )
     assert refused.hint == f"memory_mib = {need} in the node.toml of right, or a contract with fewer rows"
 
     fleet.stop("right")
