@@ -9,14 +9,14 @@ demo: .venv/run
 	$(BIN)/glovebox demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n auto -m "(not fault and not attack) or sample"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "(not fault and not attack) or sample"
 
 check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 bench: .venv/run peers
 	$(BIN)/python -m benchmarks.run
@@ -29,19 +29,19 @@ peers:
 	    || echo "the other systems could not be installed: they will not be measured"
 
 attacks: .venv/dev
-	$(BIN)/python -m pytest -q -n auto -m attack tests/attacks
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m attack tests/attacks
 
 # 10^5 releases of every case and planted mistake: what one curious party learns of a person through the noise.
 audit: .venv/dev
 	$(BIN)/python -m benchmarks.audit
 
 faults: .venv/dev
-	$(BIN)/python -m pytest -q -n auto -m fault tests/faults
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m fault tests/faults
 
 # Runs what the catalogue of attacks names, and writes the table in docs/security.md from the results. Other tracebacks
 # parse the sources anew, over which CPython 3.11 can fall, and with it the whole run (gh-106905).
 security: .venv/dev
-	-$(BIN)/python -m pytest -q -n auto --tb=native --junitxml=.venv/security.xml $$($(BIN)/python -m tests.attacks.table --list)
+	-$(BIN)/python -m pytest -q -n auto --dist loadfile --tb=native --junitxml=.venv/security.xml $$($(BIN)/python -m tests.attacks.table --list)
 	$(BIN)/python -m tests.attacks.table .venv/security.xml
 
 # Ten times as many random questions as `make test` asks, each compared with DuckDB.

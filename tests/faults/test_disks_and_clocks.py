@@ -38,7 +38,6 @@ FULL = [
     }.items()
     for party in parties
 ]
-LIBRARY = [*Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +99,11 @@ def test_a_log_that_lost_its_last_bytes_is_mended_and_one_that_was_changed_is_no
 
 
 @pytest.mark.fault
-@pytest.mark.skipif(not LIBRARY, reason="needs Debian's libfaketime")
-@pytest.mark.parametrize("days", ["+1d", "-1d"])
+@pytest.mark.parametrize("days", ["1", "-1"])
 def test_a_clock_that_is_off_by_a_day_changes_nothing(fleet, days):
     start_missing(fleet)
     fleet.stop("right")
-    fakes = [f"LD_PRELOAD={LIBRARY[0]}", f"FAKETIME={days}", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
-    fleet.start("right", ["env", *fakes, sys.executable, "-I", "-m", "glovebox"])
+    fleet.start("right", [sys.executable, str(Path(__file__).parent / "shifted_node.py"), days])
     answered = fleet.ask(ASKER, anew(QUESTION))
     assert read_answer(bytes(answered.answer)).rows
     assert fleet.ask("right", anew(QUESTION)).receipt
