@@ -47,18 +47,25 @@ def split(secrets: U8, coefficients: U8, m: int) -> U8:
     return shares
 
 
-def combined(shares: Sequence[U8], parties: tuple[int, ...]) -> U8:
-    """The secrets of shares of these parties, one more of them than the degree."""
-    weights = _weights(parties)
+def combined(shares: Sequence[U8], parties: tuple[int, ...], point: int = 0) -> U8:
+    """The secrets of shares of these parties, one more of them than the degree; or the polynomials at another point."""
+    weights = _weights(parties, point)
     value = np.zeros_like(shares[0])
     for weight, share in zip(weights, shares, strict=True):
         value ^= TIMES[weight][share]
     return value
 
 
+def belong_together(shares: Sequence[U8], degree: int) -> bool:
+    """Whether all parties' shares, in their order, are of polynomials of a degree."""
+    first = tuple(range(degree + 1))
+    others = range(degree + 1, len(shares))
+    return all((combined(shares[: degree + 1], first, party + 1) == shares[party]).all() for party in others)
+
+
 @functools.cache
-def _weights(parties: tuple[int, ...]) -> tuple[int, ...]:
-    """Lagrange's weights at 0."""
+def _weights(parties: tuple[int, ...], point: int) -> tuple[int, ...]:
+    """Lagrange's weights at a point."""
     weights = []
     for i in parties:
         weight = 1
@@ -66,6 +73,16 @@ def _weights(parties: tuple[int, ...]) -> tuple[int, ...]:
             if i != j:
                 difference = (i + 1) ^ (j + 1)
                 inverse = int(np.flatnonzero(TIMES[difference] == 1)[0])
-                weight = int(TIMES[weight, TIMES[j + 1, inverse]])
+                weight = int(TIMES[weight, TIMES[(j + 1) ^ point, inverse]])
         weights.append(weight)
     return tuple(weights)
+
+
+@functools.cache
+def of_set(party: int, subset: tuple[int, ...], m: int) -> int:
+    """A party's share of 1 under the polynomial that is 0 at every party outside a set of m - t [CDI05]."""
+    weight = 1
+    for other in set(range(m)) - set(subset):
+        inverse = int(np.flatnonzero(TIMES[other + 1] == 1)[0])
+        weight = int(TIMES[weight, TIMES[(party + 1) ^ (other + 1), inverse]])
+    return weight

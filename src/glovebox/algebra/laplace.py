@@ -103,10 +103,9 @@ def fair_exp(over: U64, under: U64, draw: Draw) -> NDArray[np.bool_]:
 
 
 def below(bounds: U64, draw: Draw) -> U64:
-    """A uniform number under each bound >= 1."""
-    mask = bounds - np.uint64(1)
-    for shift in (1, 2, 4, 8, 16, 32):
-        mask |= mask >> np.uint64(shift)
+    """A uniform number under each bound, 1 <= bound < 2^63."""
+    bits = np.frexp((bounds - np.uint64(1)).astype(float))[1].astype(np.uint64)  # or one more, where that rounds up
+    mask: U64 = (np.uint64(1) << bits) - np.uint64(1)
     out = _words(len(bounds), draw) & mask
     high = np.flatnonzero(out >= bounds)
     while len(high):
