@@ -19,6 +19,7 @@ from glovebox.protocols.finishing import Finishing, Part, finish
 from glovebox.protocols.noise import most_noise
 from glovebox.protocols.quotient import MICRO
 from glovebox.protocols.reveal import reveal_to_receivers, shares_for_opening
+from glovebox.protocols.verified import verified
 from glovebox.runtime.context import Context, Role
 from glovebox.runtime.world import ROLES, World
 
@@ -45,6 +46,8 @@ async def measured(workload: str, groups: int, runs: int) -> dict[str, Any]:
             seconds.append(time.perf_counter() - began)
             right = right and _is_right(opened, totals, parts, noise)
         size, rounds = world.meter.size, world.meter.rounds
+        checks = sum(frame.size for frame in world.meter.frames if frame.step.startswith("verified/"))
+        checks += sum(frame.size for frame in world.meter.frames if "/checked/" in frame.step)
     del seconds[0]
     return {
         "workload": f"finishing, {workload}",
@@ -54,9 +57,10 @@ async def measured(workload: str, groups: int, runs: int) -> dict[str, Any]:
         "seconds": round(statistics.median(seconds), 4),
         "spread_seconds": [round(min(seconds), 4), round(max(seconds), 4)],
         "bytes_per_row": round(size / groups, 2),
+        "check_bytes": checks,
         "rounds": rounds,
         "equal": right,
-        "security": "semi-honest, one corrupt party of three, static",
+        "security": "active but for inputs, one corrupt party of three, static",
         "reveals": "to two parties what is opened of a group of 25 and more, of others that they are smaller",
     }
 
@@ -65,9 +69,9 @@ async def _answered(ctx: Context, mine: Any, *, finishing: Finishing) -> Any:
     secret = await secure_totals(
         ctx.narrow("conversion"), finishing.bits, RINGS, finishing.groups, ROLES[Role.QUERY], ROLES[Role.HELPER], mine
     )
-    opening = await shares_for_opening(
-        ctx.narrow("opening"), finishing, await finish(ctx.narrow("finish"), finishing, secret)
-    )
+    finished = await finish(ctx.narrow("finish"), finishing, secret)
+    await verified(ctx.narrow("verified"))
+    opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)
     return await reveal_to_receivers(ctx.narrow("reveal"), finishing, opening, RECEIVERS, "benchmark")
 
 

@@ -2,7 +2,8 @@
 
 Functionality  [x] = shared integer of u + v mod 2^b, for counts 0 <= x < 2^31 (b = 32) and totals |x| < 2^62 (b = 64)
 Parties        QUERY and HELPER of a row-level run hold u and v; all m computing parties receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; perfect given the keys of pseudorandom sharing
+Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, but for
+               what QUERY and HELPER say their shares are; perfect
 Leakage        nothing but the number of totals
 Rounds         2
 Bytes          4 p n s + d p n s; n totals, p = m - 1 peers, d = 2 t + 1, s the bytes of a field element
@@ -52,9 +53,11 @@ async def secure_totals(
         if ctx.party == query:
             share = (share + offset) % modulus
         inputs[0], inputs[1] = share, 2 * share // modulus  # the share and its top bit
-    runtime = ctx.shamir.runtime
-    array = ctx.shamir.integers(bits).array
     senders = [ctx.parties.index(party) for party in holders]
-    (u,), (v,) = runtime.input([array(inputs)], senders=senders)
-    wrapped = u[1] + v[1] - u[1] * v[1]  # (x + H) < 2^(b-1): the sum wraps iff a top bit is set
-    return u[0] + v[0] - wrapped * modulus - offset
+    own = None if mine is None else inputs
+    u, v = await ctx.shamir.dealt(ctx.label("shares"), senders, own, shape, bits)
+    for holder, share in (("query", u), ("helper", v)):
+        ctx.shamir.note_bits(ctx.label(holder), share[1], bits)
+    both = await ctx.shamir.multiplied(ctx.label("wrapped"), u[1], v[1], bits)
+    wrapped = u[1] + v[1] - both  # (x + H) < 2^(b-1): the sum wraps iff a top bit is set
+    return ctx.shamir.of_shares(bits, u[0] + v[0] - wrapped * modulus - offset)

@@ -3,7 +3,8 @@
 Functionality  row 0: shown, per group, where it is within `having.py`; then each part, times shown; all of totals
                with their noise, if they get any (`noise.py`)
 Parties        all m computing parties hold and receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
+Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which its
+               caller runs before anything of it opens; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
 Rounds         1 + h + q; h of comparisons (`threshold.py`), all at once; q of quotients, all at once, if there are any;
                with HAVING as many again as of comparisons, and one a bound
@@ -16,7 +17,6 @@ What a party receives: what the parts' protocols say, and shares of the last pro
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,8 +27,10 @@ from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
 from glovebox.protocols.suppression import Nesting, complemented, totals_of
 from glovebox.protocols.threshold import below, judged_bits
+from glovebox.protocols.verified import largest_frame as verified_frame
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
+from glovebox.runtime.prss import sets_of
 from glovebox.runtime.shares import width
 
 SALT = 32  # bytes of a party's part of the salt, sent with its opening
@@ -140,7 +142,8 @@ class Finishing:
         quotients = sum(part.kind == "quotient" for part in self.parts)
         levels = len(self.nesting.sizes) if self.nesting else 0
         compared = max(len(self.tests) + 2 * levels, len(self.having), COMPARED * (quotients > 0))
-        elements = max(2 * len(self.most), self.rows, 2 * compared, bits_of(self.decays), fraction_bits(self.m))
+        sets = sets_of(self.m)  # of which a half gives coins to the other, and of whose bits three make two
+        elements = max(2 * len(self.most), self.rows, sets // 2 * compared, bits_of(self.decays), fraction_bits(self.m))
         bits = max(
             [
                 self.tested_bits,
@@ -148,7 +151,9 @@ class Finishing:
                 *(self.ranges_of(part).divisor_bits + REST for part in self.parts if part.kind == "quotient"),
             ]
         )
-        return max(elements * width(modulus(self.bits)), (bits + 1) * compared) * self.groups + SALT
+        size = width(modulus(self.bits))
+        large = max(elements * size, max(2, sets // 3) * bits * compared) * self.groups
+        return max(large, verified_frame(size)) + SALT
 
     def ranges_of(self, part: Part) -> Ranges:
         """Public sizes of a part of kind quotient."""
@@ -172,11 +177,11 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
             ctx.narrow("having"), finishing.bits, numbers, [0] * len(numbers), finishing.bounded_bits
         ):
             shown = shown * (1 - outside)
-    parts = [
-        ctx.shamir.apart(_value(ctx.narrow(f"part{place}"), finishing, part, totals, less))
+    parts = [  # one after the other, for a quotient checks all that was computed before
+        await _value(ctx.narrow(f"part{place}"), finishing, part, totals, less)
         for place, part in enumerate(finishing.parts)
     ]
-    return ctx.shamir.runtime.np_stack([shown, *await asyncio.gather(*parts)]) * shown
+    return ctx.shamir.runtime.np_stack([shown, *parts]) * shown
 
 
 async def _shown(ctx: Context, finishing: Finishing, totals: Any) -> tuple[Any, dict[tuple[int, int], Any]]:

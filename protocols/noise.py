@@ -2,21 +2,18 @@
 
 Functionality  [y] = [x] + the sum of t + 2 halves of discrete Laplace noise, one of each of the first t + 2 parties
 Parties        all m computing parties hold and receive shares; the first t + 2 draw halves
-Security       semi-honest, t = (m - 1) // 2 corrupt parties: they do not know two halves at least, which together are
-               the promised noise; perfect. A half out of its range ends the run, but for a chance of 2^-64, unless
-               its party lies in the check as well
+Security       t = (m - 1) // 2 corrupt parties: they do not know two halves at least, which together are the promised
+               noise; perfect. A half out of its range is found out by `verified.py`
 Leakage        nothing but the number of totals and the public ranges of halves
-Rounds         3; input, a coin, a check of all halves at once
-Bytes          h p B s + o s + h q s; h = t + 2 halves, p = m - 1 peers, B the bits of all halves of one party, o and q
-               as in `threshold.py` for a number and a product that is opened, s bytes of a field element
+Rounds         1
+Bytes          h p B s; h = t + 2 halves, p = m - 1 peers, B the bits of all halves of one party, s bytes of a field
+               element
 Source         threats.md 3.3 B (halves, for m = 3); [DKMMN06] (parts of noise); [CKS20] (integers only)
 
 A half enters by its bits, above the low end of its range. Shares of bits that are checked to be bits are in range. A
-party can still choose its own half, and so move the answer within its range; and one that shifts its share of the
-check's opening, which it can compute, moves it further.
+party can still choose its own half, and so move the answer within its range.
 
-What a party receives: one share of degree t of each bit of the others' halves, an opened random number, and an opened
-0 for each party that drew, a random combination of products under a mask of degree 2t.
+What a party receives: one share of degree t of each bit of the others' halves.
 """
 
 from __future__ import annotations
@@ -39,32 +36,26 @@ def drawing(m: int) -> int:
 async def noisy_totals(ctx: Context, bits: int, totals: Any, decays: tuple[Decay | None, ...]) -> Any:
     """The totals with noise, each of its own decay; None: a total that keeps none.
 
-    bits: of the secure integers. totals: secure array (totals, groups). Raises BadFrame for a half out of its range.
+    bits: of the secure integers. totals: secure array (totals, groups).
     """
     if len(decays) != totals.shape[0] or not any(decays):
         raise Refused("each total has its noise, or none", step="noise")
-    groups = totals.shape[1]
+    shamir, groups = ctx.shamir, totals.shape[1]
     senders = list(range(drawing(len(ctx.parties))))
-    mine = np.zeros(bits_of(decays) * groups, dtype=object)
-    if ctx.shamir.index in senders:
-        mine = _as_bits(ctx, decays, groups)
-    runtime, array = ctx.shamir.runtime, ctx.shamir.integers(bits).array
-    inputs = [shared for (shared,) in runtime.input([array(mine)], senders=senders)]
-    for sender, in_range in zip(senders, await ctx.shamir.are_bits(inputs), strict=True):
-        if not in_range:
-            ctx.blame(ctx.parties[sender], "put in noise that is out of range")
-    added = sum(inputs[1:], inputs[0])
-    lines, start = [], 0
+    mine = _as_bits(ctx, decays, groups) if shamir.index in senders else None
+    inputs = await shamir.dealt(ctx.label("halves"), senders, mine, (bits_of(decays) * groups,), bits)
+    for sender, share in zip(senders, inputs, strict=True):
+        shamir.note_dealt(ctx.label(str(sender)), sender, share, mine if sender == shamir.index else None, bits)
+    added, start = np.sum(inputs, axis=0), 0
+    lines = list(await shamir.numbers(totals))
     for number, decay in enumerate(decays):
-        if decay is None:
-            lines.append(totals[number])
-            continue
-        size = _bits(decay)
-        powers = np.array([[1 << place] for place in range(size)], dtype=object)
-        own = added[start : start + size * groups].reshape((size, groups))
-        lines.append(totals[number] + runtime.np_sum(own * powers, axis=0) - len(senders) * decay.reach)
-        start += size * groups
-    return runtime.np_stack(lines)
+        if decay:
+            size = _bits(decay)
+            powers = np.array([1 << place for place in range(size)], dtype=object)
+            own = added[start : start + size * groups].reshape((size, groups))
+            lines[number] = lines[number] + powers @ own - len(senders) * decay.reach
+            start += size * groups
+    return shamir.of_shares(bits, np.stack(lines))
 
 
 def bits_of(decays: tuple[Decay | None, ...]) -> int:

@@ -2,12 +2,14 @@
 
 Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0
 Parties        all m computing parties hold and receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical, 2^-58 an opened number (m = 3)
+Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which runs
+               before a number opens that is made of products; statistical, 2^-58 an opened number (m = 3)
 Leakage        nothing but the number of quotients and the public bounds low n <= x <= high n, n <= most; what is
                opened later may tell x and n where n is below about 700: six decimals often fix the fraction
-Rounds         18 + 3 i; about, for i iterations (4 to 6) and a divisor of up to 31 bits, after its comparisons
-Bytes          c + e q s + v o s + x r s; a quotient, with o, r and s of `threshold.py`, q = 2 t m; c of five numbers
-               compared, e random bits, v openings and x products, which the test counts
+Rounds         18 + 3 i + k v; about, for i iterations (4 to 6), three parties and a divisor of up to 31 bits, after its
+               comparisons; v of a check, k = i + 2 of them
+Bytes          c + e q s + v o s + x r s; a quotient, its checks apart, with o, r and s of `threshold.py`, q = 2 t m; c
+               of five numbers compared, e random bits, v openings and x products, which the test counts
 Source         Newton iteration on a normalised divisor as in Catrina and Saxena, FC 2010; then made exact here
 
 With y = x - low n >= 0 and W = high - low: q - 10^6 low is round(A / d) for A = 2 10^6 y + n, d = 2 n, rounded down;
@@ -29,8 +31,10 @@ from typing import Any
 import numpy as np
 
 from glovebox.protocols.threshold import negative
+from glovebox.protocols.verified import checked
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import MOST_PARTIES, modulus
+from glovebox.runtime.noted import Numbers
 
 MICRO = 10**6
 
@@ -108,17 +112,20 @@ async def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any, belo
 
     below: for each of `ranges.powers`, whether n is below it, a secure array of the same shape.
     """
+    shamir, fraction = ctx.shamir, fraction_bits(ctx.shamir.m)
+    drawn = shamir.runtime.np_random_bits(shamir.integers(bits), (fraction + 1) * n.size)
+    masks = (await shamir.numbers(drawn)).reshape(fraction + 1, n.size)  # checked before a number opens under them
     null, top = below[0], ranges.powers[-1]
     divisor = n + null  # 1 where n = 0, and x = 0 there: the quotient is 0
     steps = list(zip(below[1:], ranges.powers[1:], strict=True))
     scale = top - sum(((1 - less) * (3 * top // power) for less, power in steps), 0 * null)
     dividend = 2 * MICRO * (x - ranges.low * n) + divisor
     g, reciprocal = await _reciprocal(ctx, bits, divisor * scale, ranges)
-    size = ranges.quotient_bits + ranges.divisor_bits + g + 2
-    shift, fraction = ranges.divisor_bits + 1 + g, fraction_bits(ctx.shamir.m)
-    fine = await truncated(ctx, bits, dividend * scale * reciprocal, shift - fraction, size)
-    guess = ctx.shamir.runtime.np_trunc(fine - (1 << fraction - 1), f=fraction)
-    rounded = await _corrected(ctx, bits, ranges.divisor_bits, guess - 1, dividend, 2 * divisor)
+    shift = ranges.divisor_bits + 1 + g
+    fine = await truncated(ctx.narrow("guess"), bits, dividend * scale * reciprocal, shift - fraction)
+    low, rest = await _lowest(ctx.narrow("fraction"), bits, fine - (1 << fraction - 1), masks[:-1])
+    guess = (fine - (1 << fraction - 1) + low - rest) * pow(1 << fraction, -1, modulus(bits))  # down, or up at random
+    rounded = await _corrected(ctx, bits, ranges.divisor_bits, guess - 1, dividend, 2 * divisor, masks[-1:])
     return rounded + MICRO * ranges.low * (1 - null)
 
 
@@ -126,33 +133,52 @@ async def _reciprocal(ctx: Context, bits: int, c: Any, ranges: Ranges) -> tuple[
     """g and w with |1 - c w 2^-(nu + g)| below 2^-(quotient_bits + 2), for 2^nu / 4 <= c < 2^nu."""
     nu = ranges.divisor_bits
     w, g = (START << nu) - SLOPE * c, nu + SCALE_BITS
-    for step in ranges.precisions:
-        w = await truncated(ctx, bits, w * ((2 << nu + g) - c * w), nu + 2 * g - step, nu + 2 * g + 3)
+    for place, step in enumerate(ranges.precisions):
+        w = await truncated(ctx.narrow(f"newton{place}"), bits, w * ((2 << nu + g) - c * w), nu + 2 * g - step)
         g = step
     return g, w
 
 
-async def truncated(ctx: Context, bits: int, numbers: Any, places: int, size: int) -> Any:
-    """numbers / 2^places, rounded down or up to C more: C sets of parties know a mask each. 0 <= numbers < 2^size.
+async def truncated(ctx: Context, bits: int, numbers: Any, places: int) -> Any:
+    """numbers / 2^places, rounded down or up to C more: C sets of parties know a mask each. 0 <= numbers < 2^bits.
 
     What opens is the number and all masks. Of each mask its members know, and share, the lowest places.
     """
-    masks, low = ctx.shamir.masks(bits, numbers.size, size, places)
-    opened = await ctx.shamir.opened_masked(numbers.reshape((numbers.size,)) + masks)
+    await checked(ctx.narrow("checked"))  # numbers are products: a lie in one could make them longer than the masks
+    shares = (await ctx.shamir.numbers(numbers)).reshape(-1)
+    masks, low, _ = ctx.shamir.masks(ctx.label("masked"), bits, len(shares), places)
+    opened = await ctx.shamir.opened_masked(ctx.label("masked"), shares + masks, bits)
     rest = np.array([value & (1 << places) - 1 for value in opened], dtype=object)
     inverse = pow(1 << places, -1, modulus(bits))
-    return ((numbers.reshape((numbers.size,)) + low - rest) * inverse).reshape(numbers.shape)
+    return ctx.shamir.of_shares(bits, ((shares + low - rest) * inverse).reshape(numbers.shape))
 
 
-async def _corrected(ctx: Context, bits: int, nu: int, base: Any, dividend: Any, divisor: Any) -> Any:
+async def _lowest(ctx: Context, bits: int, numbers: Any, random: Numbers) -> tuple[Any, Any]:
+    """Random numbers below 2^places, and the lowest places of their sums with other numbers, which open.
+
+    random: shares of bits that nobody knows, (places, numbers). -2^(bits - 1) <= numbers < 2^(bits - 1).
+    """
+    shamir, places = ctx.shamir, len(random)
+    low = np.array([1 << place for place in range(places)], object) @ random
+    shares = (await shamir.numbers(numbers)).reshape(-1)
+    above, _, _ = shamir.masks(ctx.label("masked"), bits, len(shares), 0, places)
+    opened = await shamir.opened_masked(ctx.label("masked"), shares + (1 << bits - 1) + low + (above << places), bits)
+    rest = np.array([value & (1 << places) - 1 for value in opened], dtype=object)
+    return shamir.of_shares(bits, low.reshape(numbers.shape)), rest.reshape(numbers.shape)
+
+
+async def _corrected(ctx: Context, bits: int, nu: int, base: Any, dividend: Any, divisor: Any, random: Numbers) -> Any:
     """round(dividend / divisor) down, and to even where it divides exactly.
 
     The guess is floor(z - 1/2 + u) for |z - dividend / divisor| < 1/2 and some 0 <= u < 1, so the quotient is it or
-    one off, and base, one less, leaves a remainder r with 0 <= r < 3 divisor; nu: divisor < 2^(nu + 1).
+    one off, and base, one less, leaves a remainder r with 0 <= r < 3 divisor; nu: divisor < 2^(nu + 1). random: shares
+    of bits, (1, quotients).
     """
     runtime = ctx.shamir.runtime
-    odd = runtime.np_lsb(base)
+    bit, told = await _lowest(ctx.narrow("parity"), bits, base, random)
+    odd = bit + told - 2 * (bit * told)
     r = dividend - base * divisor
+    await checked(ctx.narrow("checked"))  # as r opens next, under masks
     edges = [r - divisor, r - 2 * divisor, r - 1, r - divisor - 1, r - 2 * divisor - 1]
     less, less_twice, zero, less_or_one, less_or_two = await negative(ctx, bits, runtime.np_stack(edges), nu + REST)
     once, twice = 1 - less, 1 - less_twice

@@ -2,16 +2,16 @@
 
 Functionality  every receiver gets the values of a finished secure array, and a salt nobody knew before
 Parties        all m computing parties send; receivers, computing or not, receive
-Security       semi-honest; a receiver detects up to t = (m - 1) // 2 wrong shares
+Security       t = (m - 1) // 2 corrupt parties: a receiver detects up to t wrong shares
 Leakage        the values
 Rounds         1
 Bytes          v s f + 32 f; v values of s bytes, f frames: one of each computing party to each other receiver. Before
-               it, from each computing party to each other, one round of a 32-byte hash of all that was opened on the
-               way, and one of one byte, that it keeps its opening
+               it, from each computing party to each other, one round of one byte, that it keeps its opening
 Source         Shamir, CACM 1979; session.md (salt, repeat)
 
 What a receiver gets: all shares of each value, fresh from a product (`finishing.py`), so no more than the value; and
-one random salt part of each computing party. What any other party gets: nothing.
+one random salt part of each computing party. What any other party gets: nothing. That the shares are those of the
+right values is checked before (`verified.py`).
 """
 
 from __future__ import annotations
@@ -53,22 +53,6 @@ async def shares_for_opening(ctx: Context, finishing: Finishing, finished: Any) 
     """
     shares = await ctx.shamir.shares(finished)
     return encode(shares, modulus(finishing.bits)) + ctx.private("salt").bytes(SALT)
-
-
-async def all_opened_alike(ctx: Context) -> None:
-    """Return if all computing parties saw the same in every opening on the way. Raises IntegrityError if not.
-
-    A masked value is opened from t + 1 shares, which belong together whatever they are: a party that sends another a
-    wrong share gives it a wrong value, but not also those who do not open from its share. So before anything of the
-    answer is kept, let alone sent, all compare what they opened.
-    """
-    mine = await ctx.shamir.opened_digest()
-    others = [party for party in ctx.parties if party != ctx.party]
-    for party in others:
-        await ctx.send(party, np.frombuffer(mine, np.uint8))
-    for party in others:
-        if (await ctx.receive(party, np.uint8, len(mine))).tobytes() != mine:
-            raise IntegrityError("a party sent others different shares of what was opened", step=ctx.path)
 
 
 async def all_keep_theirs(ctx: Context) -> None:

@@ -2,7 +2,7 @@
 
 Functionality  [x] = sum over owners of x_i, for each total
 Parties        owners hold x_i; all m computing parties receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; perfect
+Security       t = (m - 1) // 2 corrupt parties, which may bring what they like; perfect
 Leakage        nothing but the number of totals
 Rounds         1
 Bytes          k p n s; n totals, k owners, p = m - 1 peers, s the bytes of a field element
@@ -36,8 +36,7 @@ async def stacked_totals(
         raise Refused("an owner brings totals of the agreed shape, and nobody else", step="stacking")
     if mine is not None and mine.size and not -MOST < int(mine.min()) <= int(mine.max()) < MOST:
         raise DataError("a total is out of the range that the contract allows", step="stacking")
-    array = ctx.shamir.integers(bits).array
-    values = np.zeros(shape, dtype=object) if mine is None else np.array(mine, dtype=object)
     senders = [ctx.parties.index(party) for party in owners]
-    inputs = ctx.shamir.runtime.input([array(values)], senders=senders)
-    return sum((total for (total,) in inputs[1:]), inputs[0][0])
+    own = None if mine is None else np.array(mine, dtype=object)
+    shares = await ctx.shamir.dealt(ctx.label("totals"), senders, own, shape, bits)
+    return ctx.shamir.of_shares(bits, np.sum(shares, axis=0))

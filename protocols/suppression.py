@@ -4,10 +4,11 @@ Functionality  in each line of groups under one total: where a group is hidden, 
                than k people, the last large group of the line is hidden, too; under a hidden total all are. Or, where
                totals cross: all groups show, or none
 Parties        all m computing parties hold and receive shares
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical as `threshold.py`
+Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which runs
+               before people of hidden groups are compared; statistical as `threshold.py`
 Leakage        nothing but the number of groups and which totals there are
-Rounds         3 + c + d; c of a comparison, d = ceil(log2(longest line)), and 1 a level
-Bytes          C + x r s; C of a comparison a line, x products, s and r of `threshold.py`
+Rounds         3 + v + c + d; v of a check, c of a comparison, d = ceil(log2(longest line)), and 1 a level
+Bytes          V + C + x r s; V of a check, C of a comparison a line, x products, s and r of `threshold.py`
 Source         Cox, JASA 1980 (complementary suppression); Wong et al., VLDB 2007 (what knowing the rule tells)
 
 Of the hidden groups of a line others know the sum at most. They are two at least, with k people at least, so each may
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from glovebox.protocols.threshold import below, judged_bits
+from glovebox.protocols.verified import checked
 from glovebox.runtime.context import Context
 
 
@@ -63,6 +65,8 @@ async def complemented(
     people, large, shown = ([*levels[:-1], levels[-1][order]] for levels in (people, large, shown))
     if not nesting.sizes:
         return runtime.np_prod(shown[-1]) * shown[-1][np.argsort(order)]
+    if not nesting.several:  # which groups are hidden hangs on products of products, and of it a masked number opens
+        await checked(ctx.narrow("groups"))
     mask: Any = None if nesting.several else shown[0]  # people in several groups: of a small total all groups are small
     for level, size in enumerate(nesting.sizes, len(people) - len(nesting.sizes)):
         one, two, three = (of[level].reshape((size, of[level].size // size)) for of in (people, large, shown))

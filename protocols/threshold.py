@@ -1,37 +1,41 @@
 """Which numbers are below zero, as shared bits: what thresholds, bands, tests for zero and quotients are made of.
 
 Functionality  [b] = [x < 0] for each x of a secure array, -2^(b - 1) <= x < 2^(b - 1)
-Parties        all m computing parties hold and receive shares; the first t + 1 give masks
-Security       semi-honest, t = (m - 1) // 2 corrupt parties; statistical, 2^-60 an opened number
+Parties        all m computing parties hold and receive shares
+Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`;
+               statistical, 2^-60 an opened number (2^-57 for 9 parties and b = 61)
 Leakage        nothing but how many numbers, and b
-Rounds         u + 2 + h; h = ceil(log2(b - 2)), u as below
-Bytes          2 u p n s + v r n s + o n s + u p b n + u p n + A r n + o n; n numbers, s bytes of a field element, u =
-               t + 1 that give, v = t, and o, p, r as in `shared_bits.py`; A = u b + 2 b - 8 ANDs a number, b > 2
-Source         masks: Damgard et al., TCC 2006; a sum bit by bit in another field: Escudero et al., CRYPTO 2020
+Rounds         w + 3 + h; h = ceil(log2(b - 2)), w layers that leave two of C addends, 1 for three parties
+Bytes          o n s + k r n s + A r n + o n; n numbers, s bytes of a field element, o and r as in `shared_bits.py`; C
+               sets of m - t parties, k = C - 1, A = C b + 2 b - 8 ANDs a number, b > 2
+Source         masks: Damgard et al., TCC 2006; a sum bit by bit in another field: Escudero et al., CRYPTO 2020; of
+               sets of parties: Cramer, Damgard and Ishai, TCC 2005
 
-Each giver has a mask R of b + 60 bits and a coin. x + 2^(b - 1) + sum of R opens; less the masks, modulo 2^b, its top
-bit is 1 - [x < 0]. That difference is a sum of public bits and of the givers' bits of -R, which are shared as bits. The
-top bit opens under all givers' coins, and the coins, shared as integers too, take it back.
+Each set of m - t parties draws a mask R and a byte. x + 2^(b - 1) + sum of R opens; less the masks, modulo 2^b, its top
+bit is 1 - [x < 0]. That difference is a sum of public bits and of all sets' bits of -R. The top bit opens under the sum
+of all bytes, and their lowest bits, the coins, take it back. What a set draws is shared in both fields without a word,
+each member's share being a multiple of it: nobody can share a mask in one field and another in the other.
 
-What a party receives: shares of degree t; a number under masks of which it does not know one at least, that is 60 bits
-longer than the number; and a bit under coins of which it does not know one at least.
+What a party receives: shares of degree t of products; a number under masks of which it does not know one at least, as
+long as the field allows; and a byte under bytes of which it does not know one at least.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glovebox.algebra.gf256 import TIMES, of_set
 from glovebox.errors import Refused
-from glovebox.protocols.shared_bits import Bits, anded, given, opened_masked
+from glovebox.protocols.shared_bits import Bits, anded, opened_masked
 from glovebox.runtime.context import Context
-from glovebox.runtime.engine import SEC_PARAM
+from glovebox.runtime.engine import modulus
+from glovebox.runtime.noted import Numbers
 
 MOST_BITS = 63
 
@@ -55,32 +59,52 @@ async def below(ctx: Context, integers: int, numbers: Sequence[Any], edges: Sequ
 
 async def negative(ctx: Context, integers: int, numbers: Any, bits: int) -> Any:
     """Secure array of bits, as numbers: 1 where a number is below 0. integers: bits of the secure integers."""
-    if not 2 <= bits <= min(MOST_BITS, integers - 3):  # t + 1 <= 5 masks of bits + 60 bits are below p / 2
+    if not 2 <= bits <= min(MOST_BITS, integers - 3):
         raise Refused("numbers too large to compare", step="threshold")
-    shamir, array, n = ctx.shamir, ctx.shamir.integers(integers).array, numbers.size
-    givers = list(range(shamir.threshold + 1))
-    masks, mine = _drawn(ctx, n, bits) if shamir.index in givers else (np.zeros((2, n), dtype=object), None)
-    inputs = [shared for (shared,) in shamir.runtime.input([array(masks)], senders=givers)]
-    coin = reduce(lambda x, y: x + y - 2 * (x * y), [one[1] for one in inputs])
-    masked = numbers.reshape((n,)) + (1 << bits - 1) + sum((one[0] for one in inputs[1:]), inputs[0][0])
-    shares = await given(ctx.narrow("masks"), mine, (bits + 1, n))
-    x, y = await _two(ctx, [share[:-1] for share in shares])
-    total, product = await asyncio.gather(shamir.apart(shamir.opened_masked(masked)), anded(ctx.narrow("and"), x, y))
+    shamir, n = ctx.shamir, numbers.size
+    masks, _, words = shamir.masks(ctx.label("masked"), integers, n, 0)
+    addends, coins, bytes_ = _drawn(ctx, integers, [-word for word in words], n, bits)
+    masked = (await shamir.numbers(numbers)).reshape(-1) + (1 << bits - 1) + masks
+    total, coin, (x, y) = await asyncio.gather(
+        shamir.opened_masked(ctx.label("masked"), masked, integers), _either(ctx, integers, coins), _two(ctx, addends)
+    )
     low = np.array([value & (1 << bits) - 1 for value in total], np.uint64)
+    product = await anded(ctx.narrow("and"), x, y)
     top = await _top(ctx, x ^ y, product, _bits_of(low, bits))
-    for share in shares:
-        top = top ^ share[-1]
-    told = (await opened_masked(ctx.narrow("top"), top)).astype(object)  # not below zero, if its coin is 0
-    return (coin * (2 * told - 1) + (1 - told)).reshape(numbers.shape)
+    told = (await opened_masked(ctx.narrow("top"), top ^ bytes_) & 1).astype(object)  # not below 0, if its coin is 0
+    return shamir.of_shares(integers, (coin * (2 * told - 1) + (1 - told)).reshape(numbers.shape))
 
 
-def _drawn(ctx: Context, n: int, bits: int) -> tuple[NDArray[np.object_], Bits]:
-    """Masks and coins (2, n); and the bits of their negatives, the lowest first, with the coins last: (bits + 1, n)."""
-    words = ctx.private("masks").read((3, n), np.uint64)
-    low, high = words[0] & np.uint64((1 << bits) - 1), words[1] & np.uint64((1 << SEC_PARAM) - 1)
-    coins = words[2] & np.uint64(1)
-    masks = np.stack([low.astype(object) | high.astype(object) << bits, coins.astype(object)])
-    return masks, np.concatenate([_bits_of(-low, bits), coins[None].astype(np.uint8)])
+def _drawn(
+    ctx: Context, integers: int, lowest: list[NDArray[np.uint64]], n: int, bits: int
+) -> tuple[list[Bits], list[Numbers], Bits]:
+    """Shares of what all sets draw: bits of the negative of each one's masks, its coins; and of the sum of their bytes.
+
+    Bits, a set's (bits, n), start with the lowest. A coin is the lowest bit of a set's byte.
+    """
+    shamir, p = ctx.shamir, modulus(integers)
+    coins, addends, bytes_ = [], [], np.zeros(n, np.uint8)
+    for (subset, stream), words in zip(shamir.sets(ctx.label("coins")), lowest, strict=True):
+        if stream is None:
+            addends.append(np.zeros((bits, n), np.uint8))
+            coins.append(np.zeros(n, object))
+            continue
+        byte, weight = stream.read(n, np.uint8), TIMES[of_set(shamir.index, subset, shamir.m)]
+        coins.append((byte & 1).astype(object) * shamir.weight(subset, p))
+        addends.append(weight[_bits_of(words, bits)])
+        bytes_ ^= weight[byte]
+    return addends, coins, bytes_
+
+
+async def _either(ctx: Context, integers: int, coins: list[Numbers]) -> Numbers:
+    """The XOR of bits, as numbers, by pairs."""
+    step = 0
+    while (pairs := len(coins) // 2) > 0:
+        x, y = np.stack(coins[:pairs]), np.stack(coins[pairs : 2 * pairs])
+        both = await ctx.shamir.multiplied(ctx.label(f"coins{step}"), x, y, integers)
+        coins = [*(x + y - 2 * both), *coins[2 * pairs :]]
+        step += 1
+    return coins[0]
 
 
 def _bits_of(numbers: NDArray[np.uint64], bits: int) -> Bits:
@@ -89,11 +113,13 @@ def _bits_of(numbers: NDArray[np.uint64], bits: int) -> Bits:
 
 
 async def _two(ctx: Context, addends: list[Bits]) -> tuple[Bits, Bits]:
-    """Two numbers of the same sum as several: of three, their XOR and their carries."""
-    for step in range(len(addends) - 2):
-        x, y, z, *rest = addends
+    """Two numbers of the same sum as several: of each three, their XOR and their carries (Wallace)."""
+    step = 0
+    while (threes := len(addends) // 3) > 0:
+        x, y, z = (np.stack(addends[place : 3 * threes : 3]) for place in range(3))
         carries = await anded(ctx.narrow(f"carries{step}"), x ^ y, x ^ z) ^ x
-        addends = [x ^ y ^ z, _shifted(carries), *rest]
+        addends = [*(x ^ y ^ z), *map(_shifted, carries), *addends[3 * threes :]]
+        step += 1
     first, second = addends
     return first, second
 

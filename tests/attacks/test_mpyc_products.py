@@ -12,8 +12,7 @@ import json
 import numpy as np
 import pytest
 
-from glovebox.runtime import engine
-from glovebox.runtime.coroutines import running
+from glovebox.runtime import engine, exchange
 from glovebox.runtime.world import World
 
 from ..waiting import PATIENCE_S
@@ -76,11 +75,11 @@ def test_plain_mpyc_lets_one_party_find_the_others_secret(tmp_path):
 
 async def test_glovebox_masks_what_it_opens(monkeypatch):
     seen = []
-    recombine = engine.thresha.np_recombine
+    combined = exchange._combined
 
-    def noted(field, points, *rest):
-        seen.append((running.get().pid, len(points), [(x, getattr(s, "value", s)) for x, s in points]))
-        return recombine(field, points, *rest)
+    def noted(shares, modulus):
+        seen.append([(party + 1, line) for party, line in sorted(shares.items())])
+        return combined(shares, modulus)
 
     async def tested(ctx, mine):
         runtime, array = ctx.shamir.runtime, ctx.shamir.integers(64).array
@@ -89,10 +88,10 @@ async def test_glovebox_masks_what_it_opens(monkeypatch):
         zero = await runtime.np_is_zero_public(a)
         return shares, zero.tolist()
 
-    monkeypatch.setattr(engine.thresha, "np_recombine", noted)
+    monkeypatch.setattr(exchange, "_combined", noted)
     async with World(shamir=True) as world:
         results = await world.run(tested, inputs=[None] * 3)
     assert [zero for _, zero in results] == [[False] * 3] * 3
-    points = next(points for pid, count, points in seen if pid == 0 and count == 3)
+    points = next(points for points in seen if len(points) == 3)  # every party sees the same
     found = [candidates(engine.modulus(64), results[0][0][i], [(x, s[i]) for x, s in points]) for i in range(3)]
     assert all(abs(candidate) > 2**64 for each in found for candidate in each)

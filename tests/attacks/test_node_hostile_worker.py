@@ -44,6 +44,19 @@ BROKE = (
     "short in shamir/",
     "long in join/",
 )
+FINISHING = (
+    "conversion/wrapped",
+    "finish/tests/masked",
+    "finish/tests/coins0",
+    "finish/tests/and",
+    "finish/tests/top",
+    "shamir/",
+    "verified/seen",
+    "verified/weights",
+    "verified/parts0",
+    "verified/point0",
+    "verified/ends",
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +110,14 @@ def test_a_party_that_beats_and_sends_nothing_ends_with_the_time_of_the_session(
     assert revealed(fleet) == before
 
 
-def test_a_party_that_flips_a_bit_in_its_shares_ends_the_session_before_anything_is_kept(fleet):
-    """M18, over real links: only left gets the wrong shares; plain MPyC would give left alone a wrong answer."""
+@pytest.mark.parametrize("frames", FINISHING)
+def test_a_party_that_flips_a_bit_in_its_shares_ends_the_session_before_anything_is_kept(fleet, frames):
+    """M18 and M19, over real links: bits of what opens on the way, of products, and of what checks them."""
     before = revealed(fleet)
-    error = attacked(fleet, "one bit in shamir/")
-    assert (error.code, error.exit_code) == ("integrity", 7), error.lines()
+    error = attacked(fleet, f"one bit in {frames}")
+    found = f"{error.code} {error.summary}"  # another party may have been the one that found it
+    assert "integrity" in found or "bad_frame" in found, error.lines()
+    assert error.exit_code in (5, 7)
     assert revealed(fleet) == before
     assert wait_until(lambda: failed_at_both(fleet))
 

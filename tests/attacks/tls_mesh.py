@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from glovebox.runtime.engine import Shamir, open_shamir
 from glovebox.runtime.keys import SessionKeys
 from glovebox.runtime.linking import open_session_links
 from glovebox.runtime.links import SessionLink
+from glovebox.runtime.shamir import Shamir, open_shamir
 
 from ..runtime.pairs import TRANSCRIPT, gate, peers_of, session_keys
 

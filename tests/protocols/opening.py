@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from glovebox.protocols import threshold
+from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
+from glovebox.runtime.prss import sets_of
 from glovebox.runtime.shares import recombined, width
 
 
@@ -22,3 +25,15 @@ def sizes(m: int, bits: int = 64) -> dict[str, int]:
         "p": m - 1,
         "s": width(modulus(bits)),
     }
+
+
+def compared(m: int, n: int, b: int, bits: int = 64) -> dict[str, int]:
+    """What the card of `threshold.py` counts in, for n numbers of b bits."""
+    sets = sets_of(m)
+    ands = sets * b + 2 * b - 8 if b > 2 else (sets - 1) * b
+    return {**sizes(m, bits), "n": n, "k": sets - 1, "A": ands}
+
+
+def comparing(m: int, n: int, b: int, bits: int = 64) -> float:
+    """Bytes of so many comparisons."""
+    return value_of(terms(threshold.__doc__ or "")["Bytes"], compared(m, n, b, bits))

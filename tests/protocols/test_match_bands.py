@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glovebox.protocols import threshold
 from glovebox.protocols.finishing import Finishing, Part
-from glovebox.runtime.card import terms, value_of
 
-from .opening import sizes
+from .opening import comparing
 from .test_finishing import run
 
 EDGES = (10, 20, 50, 1000)
@@ -37,9 +35,7 @@ async def test_the_bytes_are_those_of_as_many_thresholds(m):
     counts = [3, 1000, 0, 5, 7, 10, 20, 50]  # eight groups, so that bits of each edge's comparisons fill bytes
     _, meter = await run([counts], Finishing(8, (1000,), 0, 5, False, (BAND,)), m)
     _, alone = await run([counts], Finishing(8, (1000,), 0, 5, False, (Part("total", 0),)), m)
-    b, u, t = 11, (m + 1) // 2, (m - 1) // 2  # 1000 < 2^10
-    compared = {**sizes(m), "n": 8 * len(EDGES), "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8}
-    assert meter.size - alone.size == value_of(terms(threshold.__doc__)["Bytes"], compared)
+    assert meter.size - alone.size == comparing(m, 8 * len(EDGES), 11)  # 1000 < 2^10
 
 
 async def test_traffic_is_the_same_whatever_the_band():

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from glovebox.protocols import quotient as module
-from glovebox.protocols import threshold
 from glovebox.protocols.quotient import (
     FIRST_ERROR,
     MICRO,
@@ -31,7 +30,7 @@ from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.world import World
 
-from .opening import opened, sizes
+from .opening import comparing, opened, sizes
 
 RANGES = [
     Ranges(0, 1, 1),
@@ -117,7 +116,7 @@ async def test_a_truncation_is_off_by_its_sets_at_most(m):
     async def shortened(ctx, values):
         array = ctx.shamir.integers(64).array
         ((secret,),) = ctx.shamir.runtime.input([array(np.array(values, dtype=object))], senders=[0])
-        return await ctx.shamir.shares(await truncated(ctx, 64, secret, 20, 60))
+        return await ctx.shamir.shares(await truncated(ctx, 64, secret, 20))
 
     async with World(m, shamir=True) as world:
         got = opened(await world.run(shortened, inputs=[numbers] * m))
@@ -138,20 +137,24 @@ async def test_the_card_holds(m):
     pairs = [[12345, 0], [1, 0]]
     async with World(m, shamir=True) as world:
         await world.run(divided, inputs=[pairs] * m, ranges=ranges)
-    nu, steps, t = ranges.divisor_bits, ranges.precisions, (m - 1) // 2
+    nu, steps = ranges.divisor_bits, ranges.precisions
     numbers = sizes(m, ranges.bits)
-    compared = terms(threshold.__doc__)["Bytes"]
-
-    def comparing(count: int, b: int) -> float:
-        u = t + 1
-        return value_of(compared, {**numbers, "n": count, "b": b, "u": u, "v": t, "A": u * b + 2 * b - 8})
-
-    counted = {"c": comparing(5, nu + REST), "e": fraction_bits(m) + 1, "v": len(steps) + 3, "x": 2 * len(steps) + 6}
-    given_away = 4 * numbers["p"] * numbers["s"] + 2 * comparing(len(ranges.powers), judged_bits(1, 0, ranges.most))
+    counted = {
+        "c": comparing(m, 5, nu + REST, ranges.bits),
+        "e": fraction_bits(m) + 1,
+        "v": len(steps) + 3,
+        "x": 2 * len(steps) + 6,
+    }
+    given_away = 4 * numbers["p"] * numbers["s"] + 2 * comparing(
+        m, len(ranges.powers), judged_bits(1, 0, ranges.most), ranges.bits
+    )
     stated = value_of(terms(module.__doc__)["Bytes"], {**numbers, **counted})
-    assert world.meter.size - given_away == 2 * stated
-    rounds = world.meter.rounds - 2 - t - 4 - ceil(log2(judged_bits(1, 0, ranges.most) - 2))
-    assert abs(rounds - value_of(terms(module.__doc__)["Rounds"], {"i": len(steps)})) <= 8
+    checked = sum(frame.size for frame in world.meter.frames if "checked/" in frame.step)
+    assert world.meter.size - given_away - checked == 2 * stated
+    layers = {3: 1, 5: 5}[m]  # of three addends to two each: the card's is of three parties
+    powers = layers + 3 + ceil(log2(judged_bits(1, 0, ranges.most) - 2))
+    rounds = world.meter.rounds - 1 - powers - (layers - 1)
+    assert abs(rounds - value_of(terms(module.__doc__)["Rounds"], {"i": len(steps), "k": len(steps) + 2, "v": 5})) <= 12
 
 
 async def test_traffic_is_the_same_for_other_numbers():

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from glovebox.errors import PeerLost, Refused
-from glovebox.runtime.engine import Engine, modulus, open_shamir
+from glovebox.runtime.engine import Engine, modulus
 from glovebox.runtime.memory import Meter, memory_links
 from glovebox.runtime.prss import subsets
+from glovebox.runtime.shamir import open_shamir
 from glovebox.runtime.shares import recombined
 from glovebox.runtime.world import World, blames, cut_short, frames_of, from_another_session, sent_twice, too_long
 

@@ -45,18 +45,18 @@ from glovebox.protocols.finishing import finish
 from glovebox.protocols.intersection import joined_totals
 from glovebox.protocols.reveal import (
     all_keep_theirs,
-    all_opened_alike,
     reveal_from_parties,
     reveal_to_receivers,
     shares_for_opening,
 )
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.two_party.prepared import Prepared
+from glovebox.protocols.verified import verified
 from glovebox.runtime.context import Context, Ground
-from glovebox.runtime.engine import open_shamir
 from glovebox.runtime.keys import SessionKeys, session_transcript
 from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, open_session_links, wait_lost
 from glovebox.runtime.links import SessionLink
+from glovebox.runtime.shamir import open_shamir
 from glovebox.schema.answer import canonical_answer
 from glovebox.schema.local import LocalQuery
 
@@ -315,9 +315,8 @@ class Run:
         self._does("finishing")
         await self._reached("matched")
         finished = await finish(ctx.narrow("finish"), finishing, totals)
-        opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)
-        await all_opened_alike(ctx.narrow("alike"))
-        return opening
+        await verified(ctx.narrow("verified"))
+        return await shares_for_opening(ctx.narrow("opening"), finishing, finished)
 
     async def _finished_by_two(self, ctx: Context, own: LoadedRows) -> bytes:
         await self._reached("encoded")

@@ -26,6 +26,7 @@ from glovebox.protocols.finishing import Finishing, Part, finish
 from glovebox.protocols.intersection import JoinShape, joined_totals
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.totals import Total
+from glovebox.protocols.verified import verified
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.world import World
@@ -89,3 +90,4 @@ async def _matched(ctx: Context, rows: Rows | None) -> None:
     rings = tuple(total.bits for total in SHAPE.totals)
     totals: Any = await secure_totals(ctx.narrow("conversion"), SHOWN.bits, rings, 1, query, helper, shares)
     await finish(ctx.narrow("finish"), SHOWN, totals)
+    await verified(ctx.narrow("verified"))

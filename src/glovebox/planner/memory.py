@@ -38,7 +38,9 @@ RANKED_BYTES = 80  # of a count, and of a value of a row: as it is ordered, adde
 STAR_KEY_BYTES = 64 + 8 + 16  # of a row's key: encoded, its place, and its order
 LEAST_BYTES = 32  # of a number whose least is wanted: as it is chosen, halved, and a copy of each
 SILENT_BYTES = 64 << 20  # two short vectors of 5 MiB, and trees in work: 2^17 leaves, half of them six times over
-NUMBER_BYTES, QUOTIENT_BYTES = 1 << 10, 16 << 10  # of a group's number in finishing; measured 460 and 13,000
+NUMBER_BYTES = 1 << 10  # of a group's number in finishing, with what is noted to be checked: measured 780
+NOISED_BYTES = 8 << 10  # of one that gets noise: measured 3,700 with 18 bits a half
+QUOTIENT_BYTES = 32 << 10  # measured 14,000 to 29,000
 NIBBLE_BYTES, BLOCK_BYTES = 4, 24  # of a transfer between two owners: 2 and 16, half as much again while they are made
 
 
@@ -78,8 +80,9 @@ def _finishing(plan: Plan) -> int:
     parts = parts_of(plan)
     numbers = len(plan.totals) + len(parts) + len(plan.having) + len(plan.dominance)
     quotients = sum(part.kind == "quotient" for part in parts)
+    noised = sum(person > 0 for person in plan.noise.persons) if plan.noise else 0
     groups = math.prod(len(grouping.labels) for grouping in groupings_of(plan))
-    return groups * (NUMBER_BYTES * numbers + QUOTIENT_BYTES * quotients)
+    return groups * (NUMBER_BYTES * numbers + NOISED_BYTES * noised + QUOTIENT_BYTES * quotients)
 
 
 def _rows(plan: Plan, contract: Contract, party: int) -> Need:

@@ -24,8 +24,8 @@ from glovebox.algebra.streams import Stream, derive
 from glovebox.errors import BadFrame
 
 if TYPE_CHECKING:
-    from glovebox.runtime.engine import Shamir
     from glovebox.runtime.links import Link
+    from glovebox.runtime.shamir import Shamir
 
 if sys.byteorder != "little":
     raise ImportError("arrays travel as they lie in memory, little-endian (psi.md 1); this machine is big-endian")
@@ -113,7 +113,7 @@ class Context:
 
     def narrow(self, step: str) -> Context:
         """The context of a named step; a name is used once under a context."""
-        path = self._label(step)
+        path = self.label(step)
         self._use("step", self.party, path)
         return Context(self._ground, path)
 
@@ -128,7 +128,7 @@ class Context:
 
     async def send(self, to: Role | int, array: NDArray[Any], name: str = "") -> None:
         """Send an array; it belongs to the link from here on and must not be changed."""
-        label, party = self._label(name), self._party(to)
+        label, party = self.label(name), self._party(to)
         self._use("send", party, label)
         await self._ground.links[party].send(label, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
@@ -136,7 +136,7 @@ class Context:
         self, frm: Role | int, dtype: type[Item], shape: int | tuple[int, ...], name: str = ""
     ) -> NDArray[Item]:
         """Receive an array of exactly this type and shape, read-only; any other length is a BadFrame."""
-        label, party = self._label(name), self._party(frm)
+        label, party = self.label(name), self._party(frm)
         self._use("receive", party, label)
         size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
         octets = await self._ground.links[party].receive(label, size)
@@ -149,13 +149,13 @@ class Context:
 
     def key(self, with_: Role | int, name: str = "") -> bytes:
         """A 16-byte key that this party and one other share under this label."""
-        label, party = self._label(name), self._party(with_)
+        label, party = self.label(name), self._party(with_)
         self._use("key", party, label)
         return derive(self._ground.secrets[party], label)
 
     def private(self, name: str = "") -> Stream:
         """Randomness of this party alone."""
-        label = self._label(name)
+        label = self.label(name)
         self._use("key", self.party, label)
         return Stream(derive(self._ground.seed, label))
 
@@ -176,7 +176,8 @@ class Context:
         name = self._ground.names[self._party(party)]
         raise BadFrame(f"{name} {what}", party=name, step=self._path, hint=hint)
 
-    def _label(self, name: str) -> str:
+    def label(self, name: str) -> str:
+        """The label of what is sent, or noted, at this step under a name."""
         return "/".join(part for part in (self._path, name) if part)
 
     def _party(self, who: Role | int) -> int:

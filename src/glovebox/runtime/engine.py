@@ -8,29 +8,30 @@ MPyC's arithmetic and secure types are used as they are. Replaced is everything 
 - runtime: MPyC keeps it in eight module globals; they hold one object that resolves to the Engine of the running
   task, so that several parties and sessions live in one event loop;
 - failure: a failed coroutine or a lost link fails the session once, for everyone who waits; no loop is stopped;
-- products: shares of a polynomial of degree 2t are masked before they are opened (see `output`).
+- products: shares of a polynomial of degree 2t are masked before they are opened (see `output`);
+- lies: products and openings are noted, to be checked (`noted.py`); what cannot be checked is noted as such.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
 import traceback
 from asyncio import Future, Task
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from glovebox.algebra.streams import Stream, derive
-from glovebox.errors import BadFrame, GloveboxError, PeerError, Refused
-from glovebox.runtime.coroutines import Running, fit_coroutines, running
+from glovebox.errors import GloveboxError
+from glovebox.runtime.coroutines import Running, fit_coroutines
+from glovebox.runtime.exchange import Exchange
 from glovebox.runtime.isolation import bare_process
-from glovebox.runtime.prss import Subset, agree_keys
-from glovebox.runtime.shares import decode, encode, split, width
+from glovebox.runtime.noted import Noted, Numbers, Openings, Products
+from glovebox.runtime.prss import Subset
+from glovebox.runtime.shares import encode
 
 if TYPE_CHECKING:
     from glovebox.runtime.links import Link
@@ -79,12 +80,11 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         )  # fmt: skip
         self.failure: Future[NoReturn] = asyncio.get_running_loop().create_future()
         self.tasks: set[Task[Any]] = set()
-        self._links = links
-        self._names = names
+        self.exchange = Exchange(me, links, threshold, names)
+        self.noted = Noted()
         self._threshold = threshold
         self._prss_keys = dict(keys)
         self._prfs: dict[int, dict[Subset, Any]] = {}
-        self._opened: dict[str, bytes] = {}  # a hash of each value that was opened, by its label
         self._program_counter = [0, 0]
         self._pc_level = 0
         self._loop = asyncio.get_running_loop()
@@ -110,22 +110,23 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         for task in list(self.tasks):
             task.cancel()
 
-    def note_opened(self, label: str, values: bytes) -> None:
-        """Have `Shamir.opened_digest` cover an opening, whose label is its own."""
-        self._opened[label] = hashlib.sha256(values).digest()
-
     def _label(self) -> str:
         return f"shamir/{self._program_counter[0] % 2**64:016x}"
 
-    async def _from(self, label: str, peer: int, field: Any, count: int) -> Any:
-        """Shares of one peer, (count,) field array."""
-        data = await self._links[peer].receive(label, count * width(field.modulus))
-        try:
-            values = decode(data, field.modulus, count)
-        except ValueError as error:
-            name = self._names.get(peer, f"party {self._links[peer].peer}")
-            raise BadFrame(f"{name} {error}", party=name, step=label) from None
-        return field.array(np.array(values, dtype=object), check=False)
+    async def _product(self, field: Any, x: Numbers, y: Numbers) -> Any:
+        """A field array of shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
+        label, first, p = self._label(), self._program_counter[0] % len(self.parties), field.modulus
+        one, other = x.reshape(-1), y.reshape(-1)
+        shares = await self.exchange.reshared(label, one * other % p, p, first)
+        self.noted.in_field(p).products[label] = Products(one, other, shares)
+        return field.array(shares.reshape(x.shape), check=False)
+
+    async def _open(self, field: Any, shares: Numbers, degree: int) -> tuple[str, Numbers]:
+        """The values of shares of a degree, and the label under which they are to be noted. One round."""
+        label = self._label()
+        values = await self.exchange.opened(label, shares, field.modulus, degree)
+        self.noted.tell(label, encode(values.tolist(), field.modulus))
+        return label, values
 
     @asyncoro.mpc_coro
     async def _distribute(self, x, senders):  # type: ignore[no-untyped-def] # MPyC reads a return annotation
@@ -140,16 +141,45 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         else:
             field, shape = sftype.field, (len(x),)
             await self.returnType(sftype, len(senders), len(x))
-        label, count, t, m = self._label(), int(np.prod(shape)), self.threshold, len(self.parties)
+        label, count, p = self._label(), int(np.prod(shape)), field.modulus
         mine = None
         if self.pid in senders:
-            values = _flat(field, await self.gather(x))
-            dealt = split(values.value, field.modulus, t, m)
-            for peer in self._links:
-                self._links[peer].post(label, encode(dealt[peer].tolist(), field.modulus))
-            mine = field.array(dealt[self.pid], check=False)
-        shares = [mine if i == self.pid else await self._from(label, i, field, count) for i in senders]
-        return [_shaped(sftype, share, shape) for share in shares]
+            mine = self.exchange.deal(label, _flat(field, await self.gather(x)).value, p)
+        shares = [mine if i == self.pid else await self.exchange.taken(label, i, p, count) for i in senders]
+        return [_shaped(sftype, field.array(share, check=False), shape) for share in shares]
+
+    @asyncoro.mpc_coro
+    async def np_multiply(self, a, b):  # type: ignore[no-untyped-def]
+        """Products, element by element. As MPyC's for integers, with what they are of noted to be checked."""
+        stype, shared = type(a), isinstance(b, self.SecureObject)
+        shape = np.broadcast_shapes(a.shape, getattr(b, "shape", ()))
+        await self.returnType((stype, shape))
+        if not shared:
+            return await self.gather(a) * b
+        if a is b:
+            a = b = await self.gather(a)
+        else:
+            a, b = await self.gather(a, b)
+        field = stype.sectype.field
+        return await self._product(field, *(np.broadcast_to(np.asarray(x.value, dtype=object), shape) for x in (a, b)))
+
+    @asyncoro.mpc_coro
+    async def np_random_bits(self, sftype, n, signed=False):  # type: ignore[no-untyped-def]
+        """Random bits that nobody knows: r over a root of r^2, which opens [DFKNT06]. As MPyC's, and noted."""
+        secure = issubclass(sftype, self.SecureObject)
+        await self.returnType(*([(sftype.array, True, (n,))] if secure else [Future]))
+        field, m = (sftype.field if secure else sftype), len(self.parties)
+        if signed or not n:
+            _refused()
+        prfs, p = self.prfs(field.order), field.modulus
+        r = thresha.np_pseudorandom_share(field, m, self.pid, prfs, self._prss_uci(), n).value
+        zero = thresha.np_pseudorandom_share_0(field, m, self.pid, prfs, self._prss_uci(), n).value
+        label, squares = await self._open(field, (r * r + zero) % p, 2 * self.threshold)
+        if not squares.all():  # a chance of n / p
+            raise RuntimeError("a random number was zero")
+        self.noted.in_field(p).products[label] = Products(r, r, squares)
+        signs = r * field.array._sqrt(squares, INV=True) % p
+        return field.array((signs + 1) * ((p + 1) >> 1) % p, check=False)
 
     @asyncoro.mpc_coro
     async def output(self, x, receivers=None, threshold=None, raw=False):  # type: ignore[no-untyped-def]
@@ -170,19 +200,16 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
             x = await self.gather(x)
         field, shape = _field(x[0])
         values = _flat(field, x)
-        degree, m, count = threshold or self.threshold, len(self.parties), len(values)
+        degree = threshold or self.threshold
         if degree > self.threshold:
-            prfs = self.prfs(field.order)
-            values = values + thresha.np_pseudorandom_share_0(field, m, self.pid, prfs, self._prss_uci(), count)
-        label = self._label()
-        data = encode(values.value.tolist(), field.modulus)
-        for k in range(1, degree + 1):
-            self._links[(self.pid + k) % m].post(label, data)
-        points = [(self.pid + 1, values.value)]
-        for peer in ((self.pid - k) % m for k in range(degree, 0, -1)):
-            points.append((peer + 1, (await self._from(label, peer, field, count)).value))
-        y = thresha.np_recombine(field, points)
-        self.note_opened(label, encode(y.value.tolist(), field.modulus))
+            prfs, count, self.noted.unchecked = self.prfs(field.order), len(values), "an opened product"
+            values = values + thresha.np_pseudorandom_share_0(
+                field, len(self.parties), self.pid, prfs, self._prss_uci(), count
+            )
+        label, found = await self._open(field, values.value, degree)
+        if degree == self.threshold:
+            self.noted.in_field(field.modulus).openings[label] = Openings(values.value, found)
+        y = field.array(found, check=False)
         opened = y.tolist() if shape is None else [y.reshape(shape)]
         if convert is not None:
             opened = [convert(a) for a in opened]
@@ -206,19 +233,9 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
             x = await self.gather(x)
         field, shape = _field(x[0])
         values = _flat(field, x)
-        t, m, count = self.threshold, len(self.parties), len(values)
-        label, first = self._label(), self._program_counter[0] % m  # for basic load balancing
-        senders = [(first + j) % m for j in range(2 * t + 1)]
-        points = []
-        if self.pid in senders:
-            shares = split(values.value, field.modulus, t, m)
-            for peer in self._links:
-                self._links[peer].post(label, encode(shares[peer].tolist(), field.modulus))
-            points.append((self.pid + 1, shares[self.pid]))
-        for peer in senders:
-            if peer != self.pid:
-                points.append((peer + 1, (await self._from(label, peer, field, count)).value))
-        y = thresha.np_recombine(field, sorted(points, key=lambda point: point[0]))
+        label, first = self._label(), self._program_counter[0] % len(self.parties)
+        self.noted.unchecked = "a product"  # what it is of is not known here
+        y = field.array(await self.exchange.reshared(label, values.value, field.modulus, first), check=False)
         reshared = y.tolist() if shape is None else [y.reshape(shape)]
         return reshared if x_is_list else reshared[0]
 
@@ -246,132 +263,18 @@ def _without_values(error: BaseException) -> GloveboxError:
     return GloveboxError(f"the finishing engine failed: {type(error).__name__}{place}", step="shamir")
 
 
-class Shamir:
-    """The finishing engine of one party in one session: secure integers shared among the computing parties.
-
-    index: this party's place among them; m: how many; threshold: how many curious parties learn nothing.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.index = engine.pid
-        self.m = len(engine.parties)
-        self.threshold: int = engine.threshold
-
-    def __repr__(self) -> str:
-        return f"<Shamir {self.index} of {self.m}>"
-
-    @property
-    def runtime(self) -> Engine:
-        """MPyC's runtime, made the one of the running task."""
-        running.set(self._engine)
-        return self._engine
-
-    def integers(self, bits: int) -> Any:
-        """MPyC's type of secure integers -2**(bits-1) <= x < 2**(bits-1); `.array` is that of arrays of them."""
-        return self.runtime.SecInt(bits)
-
-    async def shares(self, array: Any) -> list[int]:
-        """This party's shares of a secure array, row-major, when they are computed.
-
-        Raises what ended the session if it failed: PeerLost, BadFrame, or an error of this party's own.
-        """
-        ready = self.runtime.gather(array)
-        if isinstance(ready, Future):
-            await asyncio.wait({ready, self._engine.failure}, return_when=asyncio.FIRST_COMPLETED)
-            if self._engine.failure.done():
-                raise self._engine.failure.exception() or PeerError("the session has ended", step="shamir")
-        share = await ready
-        values: list[int] = share.value.reshape(-1).tolist()
-        return values
-
-    async def opened_masked(self, array: Any) -> list[int]:
-        """The values of a secure array under masks, to all computing parties: 0 <= value < p. One round."""
-        shares = await self.shares(array)
-        field = type(array).sectype.field
-        values = await self.runtime.output(field.array(np.array(shares, dtype=object), check=False))
-        opened: list[int] = values.value.tolist()
-        return opened
-
-    def apart(self, steps: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
-        """Steps that may run beside others: their labels hang on where this is called, not on who is faster."""
-        coro: Coroutine[Any, Any, Result] = asyncoro._wrap_in_coro(asyncoro._ProgramCounterWrapper(self.runtime, steps))
-        return coro
-
-    def masks(self, bits: int, count: int, size: int, places: int) -> tuple[Any, Any]:
-        """Secure arrays (count,): sums of random numbers, one of each set of m - t parties, and of their lowest places.
-
-        Together they have SEC_PARAM bits more than size, so that the sum hides a number of size bits. Nothing is
-        sent: the members of a set know its number [CDI05].
-        """
-        runtime, array = self.runtime, self.integers(bits).array
-        field, subsets = array.sectype.field, math.comb(self.m, self.threshold)
-        room = SEC_PARAM - (subsets - 1).bit_length()
-        whole, low = 0, 0
-        uci = runtime._prss_uci()
-        for subset, draw in runtime.prfs(1 << size + room).items():
-            weight, drawn = thresha._f_S_i(field, self.m, self.index, subset), draw(uci, (count,))
-            whole = whole + drawn * weight
-            low = low + (drawn & (1 << places) - 1) * weight
-        return array(field.array(whole)), array(field.array(low))
-
-    async def are_bits(self, numbers: Sequence[Any]) -> list[bool]:
-        """Whether each of several secure arrays (n,) holds nothing but 0 and 1; which do is told to all. Two rounds.
-
-        A random combination of b^2 - b opens, which is 0 for bits and else with a chance of 2^-64. Its weights are of a
-        number that opens when every party has its shares of all b: whoever shared them did not know it.
-        """
-        runtime, shares = self.runtime, await self.runtime.gather(list(numbers))
-        field = type(numbers[0]).sectype.field
-        coin = await runtime.output(runtime._np_randoms(field, 1))
-        stream = Stream(derive(int(coin.value[0]).to_bytes(width(field.modulus), "little"), "are bits"))
-        combined = []
-        for share in shares:
-            weights = stream.read(len(share), np.uint64).astype(object)
-            combined.append(int((weights * (share.value * (share.value - 1) % field.modulus)).sum()))
-        zeros = await runtime.output(field.array(np.array(combined, dtype=object)), threshold=2 * self.threshold)
-        return [not value for value in zeros.value.tolist()]
-
-    async def opened_digest(self) -> bytes:
-        """A hash of all that was opened to the computing parties, when nothing of it is under way: 32 bytes.
-
-        It is the same at all of them, unless somebody gave them different shares.
-        """
-        engine = self._engine
-        while engine.tasks and not engine.failure.done():
-            await asyncio.wait({*engine.tasks, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
-        if engine.failure.done():
-            raise engine.failure.exception() or PeerError("the session has ended", step="shamir")
-        listed = b"".join(label.encode() + value for label, value in sorted(engine._opened.items()))
-        return hashlib.sha256(listed).digest()
-
-    def close(self) -> None:
-        """End what still runs and forget the keys."""
-        self._engine.fail(PeerError("the session has ended", step="shamir"))
-        self._engine._prss_keys.clear()
-        self._engine._prfs.clear()
-
-
-async def open_shamir(
-    me: int, links: Mapping[int, Link], transcript: bytes, names: Mapping[int, str] | None = None
-) -> Shamir:
-    """The finishing engine over authenticated links to all other computing parties, by index; 3 <= m <= 9.
-
-    names: of the parties, by index, for errors. Agrees the keys of pseudorandom secret sharing (one round). Refused
-    below three parties, where the threshold would be 0 and each share the secret itself.
-    """
-    m = len(links) + 1
-    if not 3 <= m <= MOST_PARTIES or set(links) | {me} != set(range(m)):
-        raise Refused(f"secure finishing needs 3 to {MOST_PARTIES} computing parties", step="shamir")
-    threshold = (m - 1) // 2
-    keys = await agree_keys(me, links, threshold, transcript)
-    return Shamir(Engine(me, links, threshold, keys, names or {}))
-
-
+@cache
 def modulus(bits: int) -> int:
     """The prime of `Shamir.integers(bits)`; needs no session."""
     p: int = finfields.find_prime_root(bits + SEC_PARAM + 2)[0]
     return p
+
+
+def _field_array(self: Any, value: Any, check: bool = True, copy: bool | None = False) -> None:
+    """`FiniteFieldArray.__init__` as MPyC's, but it does not look at numpy's version every time."""
+    self.value = np.array(value, dtype=object, copy=copy or None)
+    if check:
+        self.value %= self.field.modulus
 
 
 def _fit() -> None:
@@ -383,6 +286,7 @@ def _fit() -> None:
         module.logging = silent
     mpyc.runtime.pickle = _NoPickle
     finfields.os = SimpleNamespace(getenv=lambda _: "0")  # its one use: the number of worker threads
+    finfields.FiniteFieldArray.__init__ = _field_array
     fit_coroutines(asyncoro)
 
 

@@ -8,6 +8,7 @@ alone chooses a key, and no key outlives or leaves its session.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Mapping
 from itertools import combinations
@@ -23,6 +24,11 @@ CONTRIBUTION = 16  # bytes, the 128 bits of MPyC's keys
 LABEL = "prss/contributions"
 
 Subset = tuple[int, ...]
+
+
+def sets_of(m: int) -> int:
+    """How many sets of m - t parties there are among m, of which t may be corrupt."""
+    return math.comb(m, (m - 1) // 2)
 
 
 def subsets(m: int, threshold: int) -> list[Subset]:

@@ -87,6 +87,20 @@ def _at(x: int, parties: tuple[int, ...], shares: Mapping[int, Sequence[int]], m
     return [sum(w * s for w, s in zip(weights, column, strict=True)) % modulus for column in zip(*lines, strict=True)]
 
 
+def at_zero(parties: tuple[int, ...], modulus: int) -> tuple[int, ...]:
+    """Weights that take these parties' shares to the secret, of a degree below their number."""
+    return _lagrange(0, parties, modulus)
+
+
+@cache
+def of_set(party: int, subset: tuple[int, ...], m: int, modulus: int) -> int:
+    """A party's share of 1 under the polynomial that is 0 at every party outside a set of m - t [CDI05]."""
+    weight = 1
+    for other in set(range(m)) - set(subset):
+        weight = weight * (party - other) * pow(-1 - other, -1, modulus) % modulus
+    return weight
+
+
 @cache
 def _lagrange(x: int, parties: tuple[int, ...], modulus: int) -> tuple[int, ...]:
     """Weights that take values at the parties' points to the value at x."""

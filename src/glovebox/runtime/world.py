@@ -172,7 +172,7 @@ class World:
     async def _engine(self, run: Run, party: int) -> Any:
         if not self._shamir:
             return None
-        from glovebox.runtime.engine import open_shamir  # noqa: PLC0415  (most Worlds need no MPyC)
+        from glovebox.runtime.shamir import open_shamir  # noqa: PLC0415  (most Worlds need no MPyC)
 
         shamir = await open_shamir(party, run.links[party], self._secret("transcript"))
         run.grounds[party] = Ground(**{**vars(run.grounds[party]), "shamir": shamir})
