@@ -22,7 +22,7 @@ def computed(plan, tables):
 def spine_totals(plan, tables):
     """Every total in every group."""
     buckets = prod(len(grouping.labels) for grouping in plan.source.buckets)
-    if len(plan.source.owners) > len(plan.source.spines):
+    if len(plan.source.owners) > len(plan.source.spines) > 1:
         return beside_another(plan, tables)
     every = [[0] * groups_of(plan, buckets) for _ in plan.totals]
     for spine in plan.source.spines:

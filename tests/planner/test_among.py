@@ -1,19 +1,30 @@
 """IN a sub-query: planned and computed here, and in DuckDB in the clear."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Spines
 from glovebox.planner.question import plan_question
 
+from .clear import answered
 from .spines import computed
 from .test_counted_once import label_of
 from .test_derived import computed as of_files
-from .test_meaning import CONTRACT, conditions, in_the_clear, rows, same
+from .test_derived import write
+from .test_meaning import CONTRACT, HEAD, RULES, TABLES, conditions, in_the_clear, rows, same
 from .test_stacks import FEW
 
+JOINED = parse_contract(
+    (HEAD + "".join(TABLES) + RULES).replace(
+        "join = [", 'join = [["e.id", "d.id"], ["e.id", "h.id"], ["b.id", "h.id"], '
+    ).encode()
+)  # fmt: skip
 OWNER = {"e": 0, "b": 1}
 
 
@@ -70,6 +81,67 @@ def test_what_a_match_has_makes_groups_and_no_match_is_one(one, other):
     assert len(found) == len(wanted)
     for row, each in zip(found, wanted, strict=True):
         assert all(map(same, row, each)), (row, each)
+
+
+PLACES = {"a": 0, "b": 1, "d": 1, "e": 0, "g": 2, "h": 2}
+
+
+def check_of_three(question, held, contract=JOINED):
+    """The question over the rows as their owners' files, beside DuckDB. held: rows by table."""
+    plan, wanted = plan_question(contract, question, {}, 0), in_the_clear(question, held)
+    with tempfile.TemporaryDirectory() as name:
+        files = {(f"p{PLACES[table]}", table): Path(name) / f"{table}.csv" for table in held}
+        for (_, table), path in files.items():
+            write(path, held[table])
+        found = answered(plan, contract, files, Path(name)).rows
+    there = {row[: len(plan.order)] for row in wanted}
+    found = [row for row in found if row[: len(plan.order)] in there]
+    assert len(found) == len(wanted)
+    for row, other in zip(found, wanted, strict=True):
+        assert all(map(same, row, other)), (row, other)
+    return plan
+
+
+@FEW
+@given(rows(), rows(unique=True), rows(), st.data())
+def test_an_id_among_two_others(one, other, third, data):
+    first, second = data.draw(conditions("b")), data.draw(conditions("h"))
+    nots = [data.draw(st.sampled_from(["", "NOT "])) for _ in range(2)]
+    held = {"a": [row for row in one if row["id"] is not None], "b": other, "h": third}
+    plan = check_of_three(
+        "SELECT COUNT(*) AS n, SUM(a.y) AS s, COUNT(DISTINCT a.id) AS p FROM a WHERE "
+        f"{nots[0]}EXISTS (SELECT 1 FROM b WHERE b.id = a.id AND {first}) AND a.x > -5 "
+        f"AND {nots[1]}EXISTS (SELECT 1 FROM h WHERE h.id = a.id AND {second})",
+        held,
+    )
+    assert not isinstance(plan.source, Spines) or len(plan.source.spines) == 1, "who counts is at one owner"
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True), rows(), st.data())
+def test_an_id_among_others_beside_a_join(one, other, third, data):
+    join, more = data.draw(st.sampled_from(["JOIN", "LEFT JOIN"])), data.draw(st.sampled_from(["", "NOT "]))
+    own = data.draw(st.sampled_from(["e.id", "id", "b.id"] if join == "JOIN" else ["e.id"]))
+    keep = data.draw(conditions("h"))
+    held = {"e": one, "b": other, "h": [row for row in third if row["id"] is not None]}
+    held["e"] = [row for row in one if row["id"] is not None]
+    check_of_three(
+        f"SELECT COUNT(*) AS n, SUM(e.y) AS s, SUM(b.x) AS t, COUNT(*) FILTER (WHERE b.x > 0) AS f "
+        f"FROM e {join} b USING (id) WHERE {own} {more}IN (SELECT id FROM h WHERE {keep})",
+        held,
+    )
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True), rows(), st.data())
+def test_an_id_among_others_of_an_owner_that_is_joined(one, other, third, data):
+    more, keep = data.draw(st.sampled_from(["", "NOT "])), data.draw(conditions("d"))
+    held = {"e": one, "b": other, "d": [row for row in third if row["id"] is not None]}
+    check_of_three(
+        "SELECT COUNT(*) AS n, SUM(e.y) AS s, SUM(b.x) AS t FROM e JOIN b ON b.id = e.id "
+        f"WHERE e.id {more}IN (SELECT id FROM d WHERE {keep})",
+        held,
+    )
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_an_owner_puts_its_tables_together_before_anything_is_shared():
         (
             "SELECT COUNT(*) FROM p0.k k JOIN (SELECT DISTINCT id FROM (SELECT * FROM p0.w UNION ALL SELECT * FROM "
             "p1.w) u) p ON k.id = p.id",
-            "The contract does not join k, w by id",
+            "the contract does not join k.id with w.id",
         ),
         (f"SELECT x FROM p0.k k JOIN {VISITORS} p ON k.id = p.id", "Only aggregates and group columns"),
         (f"SELECT COUNT(*) FILTER (WHERE f) FROM p0.k k JOIN {VISITORS} p ON k.id = p.id", "Several tables have a col"),

@@ -81,11 +81,16 @@ def computed(question, tables):
         directory, files = Path(name), {}
         for party, table in (("p0", "a"), ("p1", "d" if "d" in tables else "b")):
             files[party, table] = directory / f"{table}.csv"
-            with files[party, table].open("w", newline="") as file:
-                lines = [[row.get(column, 0) for column in (*TYPES, "z", "w")] for row in tables[table]]
-                csv.writer(file).writerows([(*TYPES, "z", "w"), *lines])
+            write(files[party, table], tables[table])
         plan = plan_question(CONTRACT, question, {}, 0)
         return plan, answered(plan, CONTRACT, files, directory).rows
+
+
+def write(path, rows):
+    """Rows as their owner's file."""
+    with path.open("w", newline="") as file:
+        lines = [[row.get(column, 0) for column in (*TYPES, "z", "w")] for row in rows]
+        csv.writer(file).writerows([(*TYPES, "z", "w"), *lines])
 
 
 def check(question, tables):

@@ -19,14 +19,15 @@ def joined(tree: exp.Select, refuse: Refuse) -> exp.Select:
     found = [
         node for node in tree.find_all(exp.In, exp.Exists) if isinstance(node, exp.Exists) or node.args.get("query")
     ]
-    alone = "" if source is None or tree.args.get("joins") else source.this.alias_or_name
+    using = [{one.name.lower() for one in join.args.get("using") or []} for join in tree.args.get("joins") or []]
+    first = "" if source is None else source.this.alias_or_name
     for number, node in enumerate(found):
         if node.find_ancestor(exp.From, exp.Join) or source is None:
             refuse(node, "sql", "IN a sub-query stands in a question's own words", "JOIN, in the sub-query")
         name = f"among {number}"
         sub_query, own = _distinct(node, refuse) if isinstance(node, exp.In) else _correlated(node, refuse)
-        if alone and not own.table:  # for the sub-query may have a column of that name
-            own.set("table", exp.to_identifier(alone, quoted=True))
+        if first and not own.table and all(own.name.lower() in names for names in using):
+            own.set("table", exp.to_identifier(first, quoted=True))  # for the sub-query may have a column of that name
         side, kind = "LEFT", ""
         whole = node.parent if isinstance(node.parent, exp.Not) else node
         if where is not None and _must_hold(whole, where):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Literal
 
 from msgspec.structs import replace as replaced
 from sqlglot import exp
 
-from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.contract.terms import Contract
+from glovebox.planner.beside_ids import check_joined, holder_of
 from glovebox.planner.folding import folded
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.gathering import Gathering, makes_persons, side_of
@@ -70,8 +70,9 @@ def side_by_side(statement: Statement, contract: Contract, given: Mapping[str, T
     ]
     for place, join in enumerate(joins, 1):
         _check_ids(statement, join, parts[: place + 1])
-    _check_contract(statement, contract, parts)
-    owners = sorted({owner for part in parts for owner in part.owners})
+    holder = holder_of(contract, parts)
+    check_joined(statement, contract, parts, holder)
+    owners = sorted({owner for part in parts for owner in part.owners}, key=lambda owner: (owner != holder, owner))
     columns, where = _columns(parts, owners)
     by_match = any(kind in ("left", "full") and _groups_by(tree, node) for kind, node in zip(kinds, nodes, strict=True))
     renamed(statement, [column.column.name for column in columns], [part.name for part in parts])
@@ -79,7 +80,7 @@ def side_by_side(statement: Statement, contract: Contract, given: Mapping[str, T
     first = parts[0].gathering.side
     branches = tuple(branch for part in parts for branch in part.gathering.side.branches)
     table = replaced(first.table, rows=max(query.lines for query in queries))
-    persons = Persons(queries, tuple(columns), where, by_match=by_match)
+    persons = Persons(queries, tuple(columns), where, by_match=by_match, held=holder is not None)
     return side_of(replace(first, branches=branches, table=table), persons, "")
 
 
@@ -99,12 +100,19 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
         return False  # one owner's alone, which is refused
     apart = sum(map(len, held)) == len(owners)
     if apart and max(map(len, held)) == 1:
-        return len(nodes) == 2 and tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
+        if len(nodes) > 2:
+            return not all(map(_is_inner, tree.args["joins"]))
+        return tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
         return True
     stacks = [node for node, owners in zip(nodes, held, strict=True) if len(owners) > 1]
     counted = tree.find(exp.Distinct) is not None or contract.rules.groups_of_at_least > 1
     return counted and not contract.privacy and not _rows_of(statement, contract, given, stacks[0]).table.apart
+
+
+def _is_inner(join: exp.Join) -> bool:
+    """Whether a join takes the rows that match, or those with a match among ids that are there once."""
+    return not join.side and (join.kind in ("", "INNER") or (join.kind == "SEMI" and makes_persons(join.this)))
 
 
 def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
@@ -165,33 +173,6 @@ def _check_ids(statement: Statement, join: exp.Join, parts: Sequence[Part]) -> N
     if len(named) != 2 or not any(new.name in one and others & other for one, other in (named, named[::-1])):
         hint = f"JOIN … USING ({new.ids or new.gathering.ids.name})"
         statement.refuse(join, "sql", "Persons are joined by the id that makes them, each table by its own name", hint)
-
-
-def _check_contract(statement: Statement, contract: Contract, parts: Sequence[Part]) -> None:
-    """Return if the contract lets all these tables meet by these ids; those of one owner are its own to join."""
-    places: set[JoinColumn] = set()
-    for part in parts:
-        names = part.gathering.names()
-        places |= {
-            JoinColumn(branch.index, name) for branch, name in zip(part.gathering.side.branches, names, strict=True)
-        }
-    if len(places) == 1:
-        return parts[0].gathering.check_joined()
-    columns = [contract.column(place) for place in sorted(places, key=lambda place: (place.table, place.column))]
-    alike = len({(column.form, column.max_bytes) for column in columns}) == 1
-    persons = all(part.gathering.is_person() for part in parts)
-    if not (alike and persons and all(_are_joined(contract, *pair) for pair in combinations(places, 2))):
-        ids = parts[0].gathering.ids.name
-        tables = ", ".join(sorted({contract.tables[place.table].name for place in places}))
-        hint = f"join = [[…]] of {ids} at all these owners"
-        statement.refuse(statement.tree, "rules.join", f"The contract does not join {tables} by {ids}", hint)
-    return None
-
-
-def _are_joined(contract: Contract, one: JoinColumn, other: JoinColumn) -> bool:
-    """Whether the contract joins two ids, or both are at one owner alone, who may join them itself."""
-    owners = {*contract.tables[one.table].owners, *contract.tables[other.table].owners}
-    return len(owners) == 1 or any(set(pair) == {one, other} for pair in contract.rules.join)
 
 
 def _query(contract: Contract, parts: Sequence[Part], owner: int) -> LocalQuery:

@@ -50,7 +50,7 @@ class Persons:
 
     where: what a person's columns must meet (HAVING). events: of rows that stand apart, whose columns are each row's.
     by_match: groups are made by what a LEFT JOIN's match has, or by whether there is one. pairs: each owner's own pairs
-    of the id and another that is counted once.
+    of the id and another that is counted once. held: whoever counts has a row at the first of these owners.
     """
 
     queries: tuple[LocalQuery, ...]
@@ -59,3 +59,4 @@ class Persons:
     events: Events | None = None
     by_match: bool = False
     pairs: tuple[LocalQuery, ...] = ()
+    held: bool = False

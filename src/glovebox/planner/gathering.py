@@ -19,7 +19,7 @@ from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
 from glovebox.planner.persons import check_met, is_person, names_of
 from glovebox.planner.scope import Scope, Side, table_side
-from glovebox.planner.stack import USES, branch_query, union_side
+from glovebox.planner.stack import branch_query, union_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import NULL, Typed, all_of, at_scale
 from glovebox.planner.typing import Typing
@@ -30,6 +30,8 @@ from glovebox.schema.local import LocalQuery, Measure
 
 ONE = Constant("integer", "1")
 PERSON = "SELECT id, SUM(x) AS s FROM (… UNION ALL …) GROUP BY id"
+USES: tuple[Use, ...] = ("sum", "avg", "quantile", "group", "filter", "compare")
+"""What a contract may allow for what an id's rows come to."""
 AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr)
 MOST_DECIMALS = 6
 """Of an id's average, which is rounded; fewer where sums of its square would not fit."""

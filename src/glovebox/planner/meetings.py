@@ -1,4 +1,5 @@
-"""A question over persons: one spine an owner, whose rows count where no earlier owner has the person.
+"""A question over persons: one spine an owner, whose rows count where no earlier owner has the person; the first
+owner's alone where it has a row of all whom the question counts.
 
 Every column of a person is the owner's own and what is found of it at later owners; conditions, groups and sums of such
 columns are evaluated on shares, row by row.
@@ -58,7 +59,7 @@ def met(totals: Totals, keys: Sequence[Key], computing: tuple[int, ...]) -> tupl
         hint = f"fewer groups or columns: at most {MOST_TOTALS} totals"
         statement.refuse(statement.tree.args.get("group") or statement.tree, "sql", sentence, hint)
     try:
-        meetings = [Meeting(persons, place) for place in range(len(persons.queries))]
+        meetings = [Meeting(persons, place) for place in range(1 if persons.held else len(persons.queries))]
         found = [meeting.totals(totals, bands) for meeting in meetings]
     except ValueError as problem:
         sentence, hint = f"This cannot be evaluated on shares: {problem}", "simpler conditions, fewer groups or columns"

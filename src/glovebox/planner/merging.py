@@ -1,7 +1,9 @@
 """Sub-queries that only choose, name and filter, merged into the question: `(SELECT id, x AS y FROM t WHERE c) q`.
 
 As a table of a join it is t under that name, with c in WHERE; as all that a question reads it may be a join itself.
-What is selected there stands where the question names it.
+What is selected there stands where the question names it. On the right of a LEFT, SEMI or ANTI JOIN c is of the rows
+before they are joined, and what is made there is NULL without a match: so both stay, in a sub-query of the table's own
+columns and what is made of them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
         source, joins = select.args.get("from_"), select.args.get("joins") or []
         for holder in (source, *joins) if source else ():
             node = holder.this
-            if isinstance(node, exp.Subquery) and _is_plain(node.this) and _fits(select, holder, node):
+            if not isinstance(node, exp.Subquery) or not _is_plain(node.this) or not _fits(select, holder, node):
+                continue
+            if _is_before(holder) and (node.this.args.get("where") or any(_made(node.this))):
+                _rename(select, node)
+            else:
                 if _nodes(tree) + _growth(select, node.this) > most_nodes:
                     refuse(select, "sql", "The question is too long with what it names", "ask for less at once")
                 _merge(select, holder, node)
@@ -61,21 +67,56 @@ def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
     if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
         return False
     named = _named(inner)
-    if isinstance(holder, exp.Join) and (holder.side or holder.kind not in ("", "INNER")):
-        if inner.args.get("where"):
-            return False  # its condition is of rows before they are joined
-        if not all(isinstance(made, exp.Column) for made in named.values()):
-            return False  # without a match it is NULL, and what it is made of may be none
+    if _is_before(holder):
+        own = {made.name.lower() for made in named.values() if isinstance(made, exp.Column)}
+        if own & set(_made(inner)) or any(isinstance(item, exp.Star) for item in inner.expressions[1:]):
+            return False  # two columns by one name
     used = {name.name.lower() for join in joins for name in join.args.get("using") or []}
     return all(
         isinstance(made, exp.Column) and made.name.lower() == name for name, made in named.items() if name in used
     )
 
 
+def _is_before(holder: exp.Expr) -> bool:
+    """Whether what a table of a join is filtered by, and made of, is so before it is joined."""
+    return isinstance(holder, exp.Join) and bool(holder.side or holder.kind not in ("", "INNER"))
+
+
+def _made(inner: exp.Select) -> list[str]:
+    """The names of what a sub-query selects that is no column."""
+    return [name for name, made in _named(inner).items() if not isinstance(made, exp.Column)]
+
+
 def _named(inner: exp.Select) -> dict[str, exp.Expr]:
     """What a sub-query selects, by name; nothing of a star, which names all alike."""
     items = [item for item in inner.expressions if not isinstance(item, exp.Star)]
     return {item.alias_or_name.lower(): item.unalias() for item in items}
+
+
+def _rename(select: exp.Select, node: exp.Subquery) -> None:
+    """Let a sub-query's columns, and the question, call the table's own columns by their own names."""
+    inner, alias = node.this, node.alias.lower()
+    table = inner.args["from_"].this
+    name = node.args["alias"].this if alias else exp.to_identifier(table.alias_or_name)
+    for column in inner.find_all(exp.Column):
+        column.set("db", None)
+        column.set("table", None)
+    named = _named(inner)
+    for column in list(select.find_all(exp.Column)):
+        made = named.get(column.name.lower())
+        if isinstance(made, exp.Column) and _is_of(column, select, alias, _aliases(select)):
+            put = exp.column(made.this.copy(), table=name.copy())
+            _put(column, put, select)
+    kept: dict[str, exp.Expr] = {}
+    for item in inner.expressions:
+        own = item.unalias()
+        kept.setdefault(
+            own.name.lower() if isinstance(own, exp.Column) else item.alias_or_name.lower(),
+            own if isinstance(own, exp.Column) else item,
+        )
+    inner.set("expressions", list(kept.values()))
+    table.set("alias", None)
+    node.set("alias", exp.TableAlias(this=name.copy()))
 
 
 def _merge(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> None:
@@ -90,7 +131,7 @@ def _merge(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> None:
             column.set("table", name.copy())
         table.set("alias", exp.TableAlias(this=name.copy()))
     named = _named(inner)
-    aliases = {item.alias.lower() for item in select.expressions}
+    aliases = _aliases(select)
     for column in list(select.find_all(exp.Column)):
         made = named.get(column.name.lower())
         if made is not None and _is_of(column, select, alias, aliases):
@@ -102,6 +143,10 @@ def _merge(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> None:
     if conditions:
         kept = [part for condition in conditions for part in conjuncts(condition)]
         select.set("where", exp.Where(this=exp.and_(*kept, copy=False)))
+
+
+def _aliases(select: exp.Select) -> set[str]:
+    return {item.alias.lower() for item in select.expressions}
 
 
 def _is_of(column: exp.Column, select: exp.Select, alias: str, aliases: set[str]) -> bool:

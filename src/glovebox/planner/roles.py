@@ -158,16 +158,19 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
     side = totals.scope.sides[number]
     first = totals.pairs.first
     own, slots = [key.groupings[0] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
-    return LocalQuery(
-        side.owners[0],
-        side.table.name,
+    rows = branch_query(
+        totals.scope.contract,
+        side.branches[0],
         (*totals.measures[number], *(_in_groups(own) if slots and own else ())),
         side.table.rows,
-        side.ids.name if side.ids else None,
         totals.where(number),
         tuple(own),
-        number in totals.pivoted if not slots else bool(own),
-        bool(totals.outer) and number == 0,
+    )
+    return replace(
+        rows,
+        ids=side.ids.name if side.ids else None,
+        pivoted=number in totals.pivoted if not slots else bool(own),
+        unmatched=bool(totals.outer) and number == 0,
         slots=slots,
         slots_by=first.column if first and first.side == number and slots else "",
         falling=bool(first and first.side == number and slots and first.descending),

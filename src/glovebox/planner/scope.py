@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Literal
@@ -133,8 +133,13 @@ def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Sco
     scope = Scope(statement, contract, tuple(sides))
     if joins:
         for node, side in zip(nodes, sides, strict=True):
-            if isinstance(node, exp.Subquery) and side.derived is None and len(side.branches) < 2:
-                hint = "(SELECT DISTINCT id FROM t WHERE …), (SELECT id, SUM(x) AS s FROM t GROUP BY id), or a table"
+            if (
+                isinstance(node, exp.Subquery)
+                and not side.derived
+                and len(side.branches) < 2
+                and _hides(side, contract)
+            ):
+                hint = "a sub-query whose columns are called as in the table, and what it makes by other names"
                 statement.refuse(node, "sql", "This sub-query cannot be joined", hint)
         return _stack_joined(scope, joins) if max(len(side.owners) for side in sides) > 1 else _joined(scope, joins)
     _check_stack(scope, source.this)
@@ -153,6 +158,13 @@ def _to_where(tree: exp.Select, joins: list[exp.Join]) -> None:
     if moved:
         where = tree.args.get("where")
         tree.set("where", exp.Where(this=_every([*([where.this] if where else []), *moved])))
+
+
+def _hides(side: Side, contract: Contract) -> bool:
+    """Whether a sub-query calls a column by another name, or what it makes by that of an id."""
+    ids = [column for column in contract.tables[side.index].columns if column.kind == "id"]
+    names = {name for column in ids for name in (column.name, *column.parts)}
+    return any(isinstance(made, ColumnRef) or name in names for name, made in side.branches[0].columns.items())
 
 
 def _is_key(equality: exp.EQ) -> bool:
@@ -229,8 +241,8 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
         return _joined_by_keys(scope, joins[0], ways)
     ids: dict[int, Column] = {}
     for number, join in enumerate(joins, 1):
-        kind = _kind(scope, join, len(joins))
-        named = _named(scope, join, number)
+        kind = _kind(scope, join, number, len(joins))
+        named = _with_equals(_named(scope, join, number), number, ids)
         pair = next((pair for pair in contract.rules.join if is_joined(scope, number, named, pair)), None)
         if pair is None:
             _no_such_join(scope, join, named)
@@ -245,6 +257,13 @@ def _joined(scope: Scope, joins: list[exp.Join]) -> Scope:
         replace(side, ids=ids[number], kind=kind if number else "inner") for number, side in enumerate(scope.sides)
     )
     return Scope(statement, contract, sides)
+
+
+def _with_equals(named: Named, new: int, ids: Mapping[int, Column]) -> Named:
+    """The same with all tables that were joined before by the id that is named: it is the same in all of their rows."""
+    parts = {number: column.parts or (column.name,) for number, column in ids.items()}
+    found = any(parts.get(number) == names for number, names in named.items() if number != new)
+    return {**parts, **named} if found else named
 
 
 def _ways(join: exp.Join) -> list[exp.Expr]:
@@ -264,7 +283,7 @@ def _ways(join: exp.Join) -> list[exp.Expr]:
 
 def _joined_by_keys(scope: Scope, join: exp.Join, ways: list[exp.Expr]) -> Scope:
     """Two tables joined by several ids, of which the contract's order, not the question's, says which goes first."""
-    kind, rules, found = _kind(scope, join, 1), scope.contract.rules.join, {}
+    kind, rules, found = _kind(scope, join, 1, 1), scope.contract.rules.join, {}
     for way in ways:
         named = _on(scope, way, 1)
         place = next((place for place, pair in enumerate(rules) if is_joined(scope, 1, named, pair)), None)
@@ -285,7 +304,7 @@ def _joined_by_keys(scope: Scope, join: exp.Join, ways: list[exp.Expr]) -> Scope
 def _stack_joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     """A stacked table and another owner's: every owner of the stack is joined with that one in turn."""
     statement, contract = scope.statement, scope.contract
-    kind, named = _kind(scope, joins[0], len(joins)), _named(scope, joins[0], 1)
+    kind, named = _kind(scope, joins[0], 1, len(joins)), _named(scope, joins[0], 1)
     stacks = [number for number, side in enumerate(scope.sides) if len(side.owners) > 1]
     if len(scope.sides) > 2 or len(stacks) > 1 or (stacks == [1] and kind != "inner"):
         hint = "(… UNION ALL …) u JOIN owner.table"
@@ -307,9 +326,11 @@ def _stack_joined(scope: Scope, joins: list[exp.Join]) -> Scope:
     return Scope(statement, contract, (replace(stack, ids=ids), replace(other, ids=theirs, kind=kind)))
 
 
-def _kind(scope: Scope, join: exp.Join, joins: int) -> Literal["inner", "left", "semi", "anti"]:
-    """How a table is joined. All but inner joins are of two tables."""
-    found = (join.side or join.kind or "inner").lower()
+def _kind(scope: Scope, join: exp.Join, number: int, joins: int) -> Literal["inner", "left", "semi", "anti"]:
+    """How a table is joined. All but inner joins are of two tables; where an id has one row, SEMI JOIN is one."""
+    found, side = (join.side or join.kind or "inner").lower(), scope.sides[number]
+    if found == "semi" and joins > 1 and side.derived and all(one.unique for one in side.table.columns[:1]):
+        return "inner"
     if found == "inner" or (found in ("left", "semi", "anti") and joins == 1):
         return found  # type: ignore[return-value]
     hint = "of two tables JOIN, LEFT JOIN, SEMI JOIN or ANTI JOIN, of three JOIN"
@@ -388,4 +409,4 @@ def _joins(scope: Scope) -> str:
                 one, other = (contract.tables[place.table].name for place in pair)
                 equal = " AND ".join(f"{one}.{a} = {other}.{b}" for a, b in zip(*names, strict=True))
                 texts.append(f"JOIN … ON {equal}")
-    return " or ".join(texts) or "the contract joins them in no way: ask of other tables"
+    return " or ".join(dict.fromkeys(texts)) or "the contract joins them in no way: ask of other tables"

@@ -24,7 +24,7 @@ from glovebox.schema.expressions import ColumnRef, Constant, Expression, substit
 from glovebox.schema.local import Grouping, LocalQuery, Measure
 
 WHOLE = "SELECT a part's columns FROM owner.table WHERE …"
-USES: tuple[Use, ...] = ("sum", "avg", "quantile", "group", "filter", "compare")
+USES: tuple[Use, ...] = ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare")
 LIKE = ("kind", "form", "max_bytes", "country", "scale", "values", "round", "bands", "parts")
 """What two columns have in common that can stand in one: all but their ranges, and what else bounds them."""
 

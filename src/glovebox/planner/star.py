@@ -22,6 +22,7 @@ from glovebox.planner.beside import renamed
 from glovebox.planner.facts import ONE, FactRows
 from glovebox.planner.flat import by_lines
 from glovebox.planner.gathered import Gathered, Persons
+from glovebox.planner.gathering import USES
 from glovebox.planner.grouping import Key
 from glovebox.planner.labelled import ALIAS, labelled
 from glovebox.planner.meetings import Meeting
@@ -29,7 +30,6 @@ from glovebox.planner.persons import names_of
 from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
-from glovebox.planner.stack import USES
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import NULL, Typed
 from glovebox.planner.wording import conjuncts

@@ -2,6 +2,7 @@
 
 FROM a, b WHERE a.id = b.id         FROM a JOIN b ON a.id = b.id
 a RIGHT JOIN b USING (id)           b LEFT JOIN a USING (id)
+a LEFT JOIN b ON a.id = b.id AND b.c      a LEFT JOIN (SELECT * FROM b WHERE c) b ON a.id = b.id
 (SELECT … UNION SELECT …)           (SELECT DISTINCT … FROM (SELECT … UNION ALL SELECT …))
 GROUP BY ALL                        GROUP BY all that is selected and no aggregate
 c IS TRUE                           c = TRUE AND c IS NOT NULL
@@ -33,6 +34,7 @@ def reworded(tree: exp.Select) -> exp.Select:
         _by_all(select)
         _joins_of_commas(select)
         _left(select)
+        _filtered_before(select)
     return tree
 
 
@@ -140,3 +142,24 @@ def _left(select: exp.Select) -> None:
         source.set("this", second)
         join.set("this", first)
         join.set("side", "LEFT")
+
+
+def _filtered_before(select: exp.Select) -> None:
+    """Conditions of ON on the table that is joined say which of its rows can be a match at all."""
+    for join in select.args.get("joins") or []:
+        if not (join.side == "LEFT" or join.kind in ("SEMI", "ANTI")) or not isinstance(join.this, exp.Table):
+            continue
+        table, name = join.this, join.this.alias_or_name
+        kept: list[exp.Expr] = []
+        own: list[exp.Expr] = []
+        for part in conjuncts(join.args.get("on")):
+            tables = {column.table.lower() for column in part.find_all(exp.Column)}
+            (own if tables == {name.lower()} else kept).append(part)
+        if kept and own:
+            join.set("on", exp.and_(*kept, copy=False))
+            rows = exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))
+            rows.set("where", exp.Where(this=exp.and_(*own, copy=False)))
+            join.set("this", exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier(name))))
+            for column in select.find_all(exp.Column):
+                if column.table.lower() == name.lower():
+                    column.set("db", None)  # a sub-query has no owner
