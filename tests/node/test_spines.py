@@ -32,6 +32,9 @@ QUESTIONS = [
     f"FROM ({PERSONS} FROM ({ALL}) u "
     "GROUP BY id) p WHERE s <> 7 GROUP BY owners",
     f"SELECT COUNT(*), COUNT(*) FILTER (WHERE s > 5) AS k, SUM(s) FROM ({PERSONS} FROM ({TWO}) u GROUP BY id) p",
+    "SELECT COUNT(*), SUM(u.y), COUNT(DISTINCT u.id) FROM p1.s u "
+    "WHERE NOT EXISTS (SELECT 1 FROM p0.s t WHERE t.id = u.id AND x > 0) "
+    "AND EXISTS (SELECT 1 FROM p2.s t WHERE t.id = u.id)",
 ]
 
 

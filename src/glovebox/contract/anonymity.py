@@ -26,14 +26,14 @@ def check_round(kind: Kind, part: ColumnPart, low: int | None, path: Path) -> No
     if low is None:
         return
     begins = EPOCH + (timedelta(days=low) if kind == "date" else timedelta(seconds=low))
-    first = _first(begins, part.round)
+    first = first_of_period(begins, part.round)
     if first != begins:
         hint = f"a range that begins at {first.date() if kind == 'date' else first.isoformat()}"
         sentence = f"the range begins within a {part.round}, and what is rounded would lie before it"
         raise Fault("contract_round", (*path, "range"), sentence, hint)
 
 
-def _first(moment: datetime, period: str) -> datetime:
+def first_of_period(moment: datetime, period: str) -> datetime:
     """The first moment of a period."""
     midnight = moment.replace(hour=0, minute=0, second=0)
     match period:

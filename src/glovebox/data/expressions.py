@@ -146,6 +146,8 @@ def _call(operator: str, given: list[Typed]) -> Typed:
 
 
 def _arithmetic(operator: str, left: Typed, right: Typed) -> Typed:
+    if left.sort == "date" and operator != "*" and right.integral:
+        return left._replace(node=exp.paren(compare(ARITHMETIC[operator], left.node, cast(right.node, "INTEGER"))))
     for value in (left, right):
         _need(value, "number")
     integral = all(value.integral or value.sort == "null" for value in (left, right))
@@ -166,6 +168,11 @@ def _counted(operator: str, value: Typed) -> Typed:
             return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
         case "year" | "month" if value.sort in {"date", "timestamp", "null"}:
             return Typed(cast(call(operator, value.node), "BIGINT"), "number", 0, True)
+        case "date" if value.sort in {"timestamp", "null"}:
+            return Typed(cast(value.node, "DATE"), "date")
+        case _ if operator.startswith("trunc_") and value.sort in {"date", "timestamp", "null"}:
+            first = call("date_trunc", string(operator.removeprefix("trunc_")), value.node)
+            return value._replace(node=cast(first, "DATE" if value.sort == "date" else "TIMESTAMP"))
     raise _untyped(f"uses {operator} over what it does not apply to")
 
 

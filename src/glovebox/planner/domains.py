@@ -12,9 +12,10 @@ from sqlglot import exp
 
 from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
+from glovebox.planner import calendar
 from glovebox.planner.scope import Scope
 from glovebox.planner.typed import Typed
-from glovebox.planner.typing import Typing, year_of
+from glovebox.planner.typing import Typing
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression
 from glovebox.schema.local import LabelSort
 
@@ -44,6 +45,9 @@ def domain_of(scope: Scope, typing: Typing, node: exp.Expr) -> Domain:
         return _with_missing(typed, ("false", "true"), "boolean", Call("case", truth))
     if typed.sort == "id" and typed.column is not None and "group" in typed.column.may:
         return _with_missing(typed, tuple(map(str, range(typed.low, typed.high + 1))), "number", _range(typed)[1])
+    if typed.sort in ("date", "timestamp") and (found := calendar.domain(typed)) and len(found[0]) <= MOST_LABELS:
+        typing.allow(node, typed, "group")
+        return _with_missing(typed, found[0], "label", found[1])
     if typed.sort != "number" or typed.scale or typed.side is None:
         _no(scope, node)
     typing.allow(node, typed, "group")
@@ -54,7 +58,10 @@ def domain_of(scope: Scope, typing: Typing, node: exp.Expr) -> Domain:
 
 
 def _no(scope: Scope, node: exp.Expr) -> None:
-    hint = "CASE WHEN … THEN 'label' ELSE 'label' END, floor(x / 10) * 10 of a column with a range, or a category"
+    hint = (
+        "CASE WHEN … THEN 'label' ELSE 'label' END, floor(x / 10) * 10 or DATE_TRUNC('month', x) of a column with a "
+        "range, or a category"
+    )
     scope.statement.refuse(node, "sql", "This makes no groups of a public domain", hint)
 
 
@@ -103,7 +110,7 @@ def _numbers(scope: Scope, side: int, expression: Expression) -> tuple[tuple[int
             column = scope.sides[side].table.column(name)
             if column is None or column.low is None or column.high is None:
                 return None
-            low, high = year_of(column.kind, column.low), year_of(column.kind, column.high)
+            low, high = (calendar.moment_of(column.kind, end).year for end in (column.low, column.high))
             return tuple(range(low, high + 1)), _less(expression, low)
     return None
 

@@ -16,6 +16,7 @@ from typing import Literal, NoReturn
 
 from sqlglot import exp
 
+from glovebox.planner.dates import since
 from glovebox.planner.scope import Scope
 from glovebox.planner.typed import NULL, Typed, at_scale, number, with_article
 from glovebox.planner.typing import ARITHMETIC, COMPARISON, Typing, chain
@@ -225,6 +226,9 @@ class Mixing:
             if isinstance(node, exp.Mul):
                 return self._multiplied(node, left, right)
             return self._added(node, left, right, 1 if isinstance(node, exp.Add) else -1)
+        if isinstance(node, exp.DateDiff) and self.is_mixed(node):
+            last, first = (self._own(node, since(self.typing, node, end)) for end in (node.this, node.expression))
+            return self._added(node, last, first, -1)
         if isinstance(node, exp.Neg) and self.is_mixed(node):
             return self._added(node, Number(), self._number(node.this), -1)
         return self._own(node, self.typing.typed(node))

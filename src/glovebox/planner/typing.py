@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from sqlglot import exp
 
+from glovebox.planner import calendar, dates
 from glovebox.planner.scope import Scope
 from glovebox.planner.typed import NULL, Sort, Typed, at_scale, is_like, moment, number, with_article
 from glovebox.schema.columns import Use
@@ -33,7 +34,7 @@ class Typing:
         self._made: dict[type[exp.Expr], Callable[[Any], Typed]] = {
             **dict.fromkeys(ARITHMETIC, self._arithmetic), exp.Cast: self._cast, exp.Case: self._case,
             exp.Coalesce: self._coalesce, exp.Floor: self._floor, exp.IntDiv: self._whole_quotient,
-            exp.Mod: self._whole_quotient, exp.Year: self._part, exp.Month: self._part, exp.Extract: self._part,
+            exp.Mod: self._whole_quotient, **dates.made_by(self),
         }  # fmt: skip
 
     def typed(self, node: exp.Expr) -> Typed:
@@ -51,6 +52,10 @@ class Typing:
                 return self.parameters[node.name]
             case exp.Neg():
                 return self.added(node, None, self._number(node.this), -1)
+            case exp.Interval():
+                self._refuse(
+                    node, "sql", "An interval is added to a date, or to a time", "DATE '2026-12-31' - INTERVAL 7 DAY"
+                )
             case exp.Div():
                 hint = "a ratio of aggregates, like SUM(…) / SUM(…)"
                 self._refuse(node, "sql", "A ratio of a row's values is no exact number", hint)
@@ -129,6 +134,12 @@ class Typing:
                 return replace(one, expression=Call("integer", (one.expression,)), sort="number")
             if one.sort == "number" and one.scale == 0:
                 return replace(one, expression=Call("integer", (one.expression,)))
+        if kind in MOMENTS:
+            one, sort = self.typed(value), "date" if kind == exp.DType.DATE else "timestamp"
+            if one.sort == "timestamp" and sort == "date" and not isinstance(one.expression, Constant):
+                return calendar.day_of(one)
+            if one.sort == sort:
+                return one
         return self._refuse(node, "sql", "This cannot be cast", "CAST(a boolean or an integer AS INTEGER)")
 
     def _floor(self, node: exp.Floor) -> Typed:
@@ -168,20 +179,6 @@ class Typing:
         missing = Typed(Call("is_null", (value.expression,)), "boolean", value.side)  # as it adds, so it may be missing
         return self._number_of(node, (missing, other, value), (other, value), other.nullable)
 
-    def _part(self, node: exp.Year | exp.Month | exp.Extract) -> Typed:
-        """The year or the month of a day or a time."""
-        of, operator = (node.expression, node.name) if isinstance(node, exp.Extract) else (node.this, node.key)
-        one, operator = self.typed(of), operator.lower()
-        if operator not in ("year", "month"):
-            self._refuse(node, "sql", "Of a day, year and month are taken", "YEAR(x), or MONTH(x)")
-        if one.sort not in ("date", "timestamp") or one.low <= -MOST or one.high >= MOST:
-            sentence = f"A {operator} is of a date or a time that has a range"
-            self._refuse(node, "sql", sentence, "a range in the contract")
-        years = (year_of(one.sort, end) for end in (one.low, one.high))
-        low, high = years if operator == "year" else (1, 12)
-        call = Call(operator, (one.expression,))  # type: ignore[arg-type]
-        return replace(one, expression=call, sort="number", low=low, high=high, column=None)
-
     def _number(self, node: exp.Expr) -> Typed:
         found = self.typed(node)
         if found.sort != "number":
@@ -189,6 +186,8 @@ class Typing:
         return found
 
     def _arithmetic(self, node: exp.Expr) -> Typed:
+        if later := dates.shifted(self, node):
+            return later
         left, right = self.typed(node.this), self.typed(node.expression)
         if isinstance(node, exp.Sub) and left.sort == right.sort == "date":
             left, right = _days(left), _days(right)
@@ -211,6 +210,10 @@ class Typing:
         if scale > MOST_SCALE:
             self._refuse(node, "sql", f"This has {scale} decimals", f"at most {MOST_SCALE}")
         return replace(self._joined(node, operator, (left, right)), sort="number", scale=scale, low=low, high=high)
+
+    def difference(self, node: exp.Expr, left: Typed, right: Typed) -> Typed:
+        """One number of an owner less another."""
+        return self._calculated(node, "-", left, right)
 
     def product(self, node: exp.Expr, left: Typed, right: Typed) -> Typed:
         """Two factors of one owner as one number."""
@@ -290,13 +293,15 @@ class Typing:
 
     def _as(self, node: exp.Expr, one: Typed, beside: Typed) -> Typed:
         """A text constant, as what stands beside it: a label of its column, or a date."""
-        if one.sort != "text" or not isinstance(one.expression, Constant):
+        if one.sort not in ("text", "date") or not isinstance(one.expression, Constant):
             return one
         text = one.expression.text
-        if beside.sort in ("date", "timestamp"):
+        if beside.sort == "timestamp" and one.sort == "date":
+            return moment("timestamp", text) or one
+        if one.sort == "text" and beside.sort in ("date", "timestamp"):
             found = moment(beside.sort, text)
             return found or self._refuse(node, "sql", f"This is no {beside.sort}", "'2026-12-31'")
-        if beside.sort == "category" and beside.column is not None:
+        if one.sort == "text" and beside.sort == "category" and beside.column is not None:
             if text not in beside.column.values:
                 hint = ", ".join(f"'{value}'" for value in beside.column.values[:8])
                 clause = f"columns.{beside.column.name}.values"
@@ -384,9 +389,3 @@ def _days(one: Typed) -> Typed:
         days = (date.fromisoformat(one.expression.text) - date(1970, 1, 1)).days
         return replace(one, expression=Constant("integer", str(days)), sort="number", low=days, high=days)
     return replace(one, expression=Call("days", (one.expression,)), sort="number", column=None)
-
-
-def year_of(kind: str, end: int) -> int:
-    """The year of a range's end, in days or seconds since 1970."""
-    days = end if kind == "date" else end // 86_400
-    return (date(1970, 1, 1) + timedelta(days=days)).year

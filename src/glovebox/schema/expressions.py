@@ -16,10 +16,13 @@ Operator = Literal[
     "=", "<>", "<", "<=", ">", ">=",
     "and", "or", "not", "is_null",
     "case", "integer", "days", "microseconds", "floor", "year", "month",
+    "date", "trunc_hour", "trunc_day", "trunc_week", "trunc_month", "trunc_quarter", "trunc_year",
 ]  # fmt: skip
-"""`case`: condition, value, condition, value, ..., otherwise. `integer`: CAST of a boolean or an integer to integer.
-`days` of a date, `microseconds` of a timestamp: since the beginning of 1970. `floor`: the greatest integer that is not
-above a number divided by a positive constant. `year` and `month` of a date or a timestamp."""
+"""`+` and `-` of numbers, or of a date and a number of days. `case`: condition, value, condition, value, ...,
+otherwise. `integer`: CAST of a boolean or an integer to integer. `days` of a date, `microseconds` of a timestamp: since
+the beginning of 1970. `floor`: the greatest integer that is not above a number divided by a positive constant. `year`
+and `month` of a date or a timestamp. `date`: the day of a timestamp. `trunc_month`, ..: the first day of a date's
+month, or the first moment of a timestamp's."""
 
 
 class ColumnRef(Struct, frozen=True, tag_field="node", tag="column", forbid_unknown_fields=True):
