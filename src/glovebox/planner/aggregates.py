@@ -15,7 +15,8 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import COUNT_LIMIT, TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract
-from glovebox.planner.conditions import Conditions, where
+from glovebox.planner.conditions import NONE, Conditions, where
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.extremes import extreme
 from glovebox.planner.keys import reads_first_match
 from glovebox.planner.mixed import Mixing
@@ -28,7 +29,6 @@ from glovebox.planner.scope import Scope
 from glovebox.planner.slots import THERE
 from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.planner.typing import Typing, chain
-from glovebox.planner.wording import conjuncts
 from glovebox.protocols import expression as shared
 from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
@@ -61,8 +61,8 @@ class Totals:
         self.outer: Literal["", "left", "anti"] = kind if kind in ("left", "anti") else ""
         where = scope.statement.tree.args.get("where")
         self._where = self.conditions(where.this if where else None, whole=True)
-        if where and self.outer and (self._where.mixed or 1 in self._where.own):
-            hint = "JOIN without LEFT, or a condition in FILTER"
+        if where and self.outer and (self._where.mixed or self._where.lacking or 1 in self._where.own):
+            hint = "ANTI JOIN" if self._where.lacking else "JOIN without LEFT, or a condition in FILTER"
             scope.statement.refuse(where, "sql", "WHERE drops the rows that have no match", hint)
         if self.outer and self.noisy:
             hint = "JOIN, under a contract with [privacy]"
@@ -94,6 +94,9 @@ class Totals:
         filters, inner = Conditions(), node
         if isinstance(node, exp.Filter):
             filters, inner = self.conditions(node.expression.this), node.this
+        if filters.lacking and not isinstance(inner, exp.Count | exp.Sum | exp.Avg):
+            hint = "COUNT, SUM or AVG; or ANTI JOIN"
+            self.scope.statement.refuse(node, "sql", "Rows without a match are counted and added up", hint)
         match inner:
             case exp.Count():
                 return self._count(name, inner, filters)
@@ -112,7 +115,11 @@ class Totals:
         """A condition, whose parts must all hold, by whose columns they are of. whole: of the question's rows."""
         found: dict[int, list[Typed]] = {}
         mixed: list[shared.Expression] = []
+        lacking = False
         for part in conjuncts(node):
+            if self._is_of_none(part):
+                lacking = True
+                continue
             if self.joined and (self.mixing.is_mixed(part) or (whole and reads_first_match(self.scope, part))):
                 if self.outer:
                     hint = "JOIN without LEFT"
@@ -122,7 +129,9 @@ class Totals:
             one = self.typing.condition(part)
             self.typing.allow(part, one, "filter")
             if self.may_lack(one) and of_nulls(one.expression) not in (None, False):
-                hint = "conditions that no row without a match meets"
+                ids = self.scope.sides[1].ids
+                name = f"{self.scope.sides[1].table.name}.{ids.name}" if ids else "the id"
+                hint = f"{name} IS NULL, which is these rows; or a condition that none of them meets"
                 self.scope.statement.refuse(part, "sql", "Rows without a match meet this condition", hint)
             found.setdefault(one.side or 0, []).append(one)
         own = {
@@ -131,12 +140,23 @@ class Totals:
             else parts[0]
             for side, parts in sorted(found.items())
         }
-        return Conditions(own, tuple(mixed))
+        return Conditions(own, tuple(mixed), lacking)
 
-    def total(
-        self, factors: Sequence[Measure | None], node: exp.Expr, mixed: tuple[shared.Expression, ...] = ()
-    ) -> int:
+    def _is_of_none(self, part: exp.Expr) -> bool:
+        """Whether a condition is that the other table's id is NULL, as only rows without a match meet it."""
+        if self.outer != "left" or not isinstance(part, exp.Is) or not isinstance(part.expression, exp.Null):
+            return False
+        node, ids = part.this.unnest(), self.scope.sides[1].ids
+        if not isinstance(node, exp.Column) or ids is None or self.scope.sides[1].keys:
+            return False
+        side, column = self.scope.find(node)
+        return side == 1 and column.name in (ids.parts or (ids.name,))
+
+    def total(self, factors: Sequence[Measure | None], node: exp.Expr, filters: Conditions = NONE) -> int:
         """The index of the total that is the product of one measure of each side, where bits are set; None is 1."""
+        if filters.lacking and factors[1] is not None:
+            hint = "columns of the left table"
+            self.scope.statement.refuse(node, "sql", "A row without a match has nothing of the other table", hint)
         places: list[int | None] = []
         low = high = 1
         for side, measure in enumerate(factors):
@@ -146,8 +166,8 @@ class Totals:
                 low, high = min(corners), max(corners)
         counts = all(measure is None or measure.kind != "sum" for measure in factors)
         rows_there = len(factors) > 1 and (factors[1] is None or factors[1].kind == "rows")
-        outer = self.outer if self.outer == "anti" or rows_there else ""
-        return self._added_up(node, places, (low, high), counts, mixed, outer=outer)
+        outer = "anti" if filters.lacking else self.outer if self.outer == "anti" or rows_there else ""
+        return self._added_up(node, places, (low, high), counts, filters.mixed, outer=outer)
 
     def _added_up(
         self,
@@ -242,7 +262,9 @@ class Totals:
         """The number of rows, of each side, that pass its filter."""
         measures: list[Measure | None] = []
         for side in range(len(self.scope.sides)):
-            if side in filters.own:
+            if side and filters.lacking and side not in filters.own:
+                measures.append(None)
+            elif side in filters.own:
                 measures.append(Measure("values", where(filters.own[side], ONE), 0, 0, self.bound(side)))
             elif self.joined and self.bound(side) == 1 and side not in self.pivoted:
                 measures.append(None)
@@ -258,14 +280,16 @@ class Totals:
             if side in filters.own:
                 measures.append(Measure("people", where(filters.own[side], ONE), 0, 0, most))
             else:
-                always = self.joined and side not in self.pivoted and not (self.outer and side == 0)
+                always = (side and filters.lacking) or (
+                    self.joined and side not in self.pivoted and not (self.outer and side == 0)
+                )
                 measures.append(None if always else Measure("people", None, 0, 0, most))
         return measures
 
     def _count(self, name: str, node: exp.Count, filters: Conditions) -> Output:
         inside = node.this
         if isinstance(inside, exp.Star):
-            return Output(name, "count", total=self.total(self.rows_of(filters), node, filters.mixed))
+            return Output(name, "count", total=self.total(self.rows_of(filters), node, filters))
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
                 found = self.scope.sides[0]
@@ -275,10 +299,10 @@ class Totals:
             people = self.people(filters)
             if self.outer == "left" and self.scope.find(inside.expressions[0])[0] == 1:  # of the matches alone
                 people[1] = people[1] or Measure("people", None, 0, 0, 1)
-            return Output(name, "count", total=self.total(people, node, filters.mixed))
+            return Output(name, "count", total=self.total(people, node, filters))
         one = self.typing.typed(inside)
         self.typing.allow_conditions(inside, one)
-        return Output(name, "count", total=self.total(self.present(one, filters), node, filters.mixed))
+        return Output(name, "count", total=self.total(self.present(one, filters), node, filters))
 
     def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
         """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""
@@ -330,7 +354,7 @@ class Totals:
             measures[side] = Measure("sum", expression, one.scale, low, high)
             if one.nullable or side in filters.own or (self.may_lack(one) and not of_nothing):
                 present[side] = Measure("values", expression, 0, 0, most)
-        return self.total(measures, node, filters.mixed), self.total(present, node, filters.mixed), factors
+        return self.total(measures, node, filters), self.total(present, node, filters), factors
 
     def _added_column(self, node: exp.Expr, filters: Conditions) -> tuple[int, int, list[Typed]]:
         """The same of a number that both owners' columns make, row by row."""
@@ -344,7 +368,7 @@ class Totals:
         there = [self.place(side, THERE) if side in slots else None for side in range(len(self.scope.sides))]
         total = self._added_up(node, there if slots else (), ends, False, mixed, place)
         one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
-        return total, self.total(self.rows_of(Conditions()), node, mixed), [one]
+        return total, self.total(self.rows_of(NONE), node, Conditions(mixed=mixed)), [one]
 
     def _factors(self, node: exp.Expr) -> list[Typed]:
         """What is added up: an expression of one owner, or one of each, multiplied."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.naming import Refuse
-from glovebox.planner.wording import conjuncts
 
 
 def joined(tree: exp.Select, refuse: Refuse) -> exp.Select:
@@ -36,7 +36,12 @@ def joined(tree: exp.Select, refuse: Refuse) -> exp.Select:
         there = exp.column(sub_query.expressions[0].name, table=name, quoted=True)
         on = exp.EQ(this=own.copy(), expression=there)
         tree.append("joins", exp.Join(this=exp.Subquery(this=sub_query, alias=alias), side=side, kind=kind, on=on))
-        if side:
+        if side and whole is not node:
+            none: exp.Expr = exp.Is(this=there.copy(), expression=exp.null())
+            if isinstance(node, exp.In):
+                none = exp.And(this=none, expression=exp.Not(this=exp.Is(this=own.copy(), expression=exp.null())))
+            whole.replace(exp.paren(none, copy=False))
+        elif side:
             node.replace(exp.paren(exp.Not(this=exp.Is(this=there.copy(), expression=exp.null())), copy=False))
         elif kind == "SEMI" or isinstance(node, exp.Exists):
             whole.replace(exp.Boolean(this=True))

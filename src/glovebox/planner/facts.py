@@ -20,6 +20,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.pairs import MOST_PAIRS
 from glovebox.planner.persons import check_met, names_of
@@ -31,7 +32,6 @@ from glovebox.planner.stack import branch_query, union_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed, all_of
 from glovebox.planner.typing import Typing
-from glovebox.planner.wording import conjuncts
 from glovebox.protocols.expression import (
     Constant,
     Expression,

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.planner.aggregates import Totals
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.moments import STATISTICS, statistic, with_filter
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of
 from glovebox.planner.typed import number
 from glovebox.planner.typing import COMPARISON, MOST
-from glovebox.planner.wording import conjuncts
 from glovebox.protocols.having import Bound
 
 OPERATORS: dict[type[exp.Expr], FormulaOperator] = {

@@ -13,10 +13,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.labelled import ALIAS, noted
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.statement import Statement
-from glovebox.planner.wording import conjuncts
 
 HINT = "COUNT(*), COUNT(DISTINCT id), SUM and AVG, by labels"
 

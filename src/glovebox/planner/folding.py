@@ -13,12 +13,12 @@ from typing import NoReturn
 
 from sqlglot import exp
 
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.gathering import makes_persons
 from glovebox.planner.naming import default_name
 from glovebox.planner.scope import Side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typing import chain
-from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column
 
 Reader = Callable[[exp.Expr], Side]

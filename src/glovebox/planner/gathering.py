@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import TOTAL_LIMIT, rows_of_id
 from glovebox.contract.terms import Contract
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.distinct import check_counted
 from glovebox.planner.gathered import Gathered, Measures, Persons
 from glovebox.planner.nulls import holds_null
@@ -23,7 +24,6 @@ from glovebox.planner.stack import branch_query, union_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import NULL, Typed, all_of, at_scale
 from glovebox.planner.typing import Typing
-from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column, Kind, Table, Use
 from glovebox.schema.expressions import Call, ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import LocalQuery, Measure

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.facts import fact_side
 from glovebox.planner.firsts import COUNT, Firsts, Labels
 from glovebox.planner.latest import number_of
 from glovebox.planner.scope import Scope, Side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
-from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column
 
 ALIAS = "of line"

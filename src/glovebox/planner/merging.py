@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.naming import Refuse
-from glovebox.planner.wording import conjuncts
 
 PLAIN = {"expressions", "from_", "joins", "where"}
 

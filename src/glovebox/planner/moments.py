@@ -100,7 +100,7 @@ def statistic(totals: Totals, node: exp.Expr, filters: Conditions) -> Output:
     def moment(*exponents: int) -> Output:
         scale = sum(one.scale * power for one, power in zip(arguments, exponents, strict=True))
         measures = _measures(totals, arguments, exponents, filters)
-        return Output("", "sum", total=totals.total(measures, node, filters.mixed), scale=scale)
+        return Output("", "sum", total=totals.total(measures, node, filters), scale=scale)
 
     return STATISTICS[type(node)](moment)
 

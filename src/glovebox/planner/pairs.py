@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.scope import Scope
-from glovebox.planner.wording import conjuncts
 
 MOST_PAIRS = 64
 """Pairs of slots of an id: each is compared on shares, in every row."""

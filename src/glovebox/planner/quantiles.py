@@ -92,7 +92,7 @@ def _output(
     below, above = Rank(d, a, a - 1), Rank(d, a, a - d)
     number = counted(one, "days", 1) if one.sort == "date" else one
     kept = replace(number, expression=where(filters.own.get(one.side or 0), number.expression))
-    over = totals.total(totals.present(one, filters), node, filters.mixed)
+    over = totals.total(totals.present(one, filters), node, filters)
     measure = Measure("counts", kept.expression, kept.scale, kept.low, kept.high)
     check_counts(totals, node, 1, (measure,))
 

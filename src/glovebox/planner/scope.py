@@ -12,9 +12,9 @@ from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract, JoinColumn
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.gathered import Persons
 from glovebox.planner.statement import Statement, near
-from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column, Table
 from glovebox.schema.expressions import ColumnRef, Expression
 from glovebox.schema.local import Derived

@@ -14,11 +14,11 @@ from sqlglot import exp
 from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.scope import Branch, Scope, Side, table_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed, all_of
 from glovebox.planner.typing import Typing
-from glovebox.planner.wording import conjuncts
 from glovebox.schema.columns import Column, Kind, Table, Use
 from glovebox.schema.expressions import ColumnRef, Constant, Expression, substituted
 from glovebox.schema.local import Grouping, LocalQuery, Measure

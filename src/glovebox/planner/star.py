@@ -19,6 +19,7 @@ from glovebox.errors import GloveboxError
 from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
 from glovebox.planner.beside import renamed
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.facts import ONE, FactRows
 from glovebox.planner.flat import by_lines
 from glovebox.planner.gathered import Gathered, Persons
@@ -32,7 +33,6 @@ from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import NULL, Typed
-from glovebox.planner.wording import conjuncts
 from glovebox.protocols.expression import Expression, Match, Payload, Value
 from glovebox.schema.columns import Column, Kind, Table
 from glovebox.schema.expressions import Call, ColumnRef, Constant

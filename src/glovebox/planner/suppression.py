@@ -21,6 +21,7 @@ from sqlglot import exp
 from glovebox.contract.terms import Contract
 from glovebox.errors import Refused
 from glovebox.planner.bands import keys_of
+from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.gathering import selects_of_persons
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Nested, Plan, groupings_of
@@ -29,7 +30,6 @@ from glovebox.planner.statement import Statement, canonical_text
 from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.typed import SAMPLES, Typed, parameter
 from glovebox.planner.typing import Typing
-from glovebox.planner.wording import conjuncts
 from glovebox.protocols.suppression import Nesting
 from glovebox.schema.expressions import Constant
 

@@ -7,6 +7,7 @@ a LEFT JOIN b ON a.id = b.id AND b.c      a LEFT JOIN (SELECT * FROM b WHERE c) 
 GROUP BY ALL                        GROUP BY all that is selected and no aggregate
 c IS TRUE                           c = TRUE AND c IS NOT NULL
 COUNT(DISTINCT CASE WHEN c THEN id END)   COUNT(DISTINCT id) FILTER (WHERE c)
+COUNT(CASE WHEN c THEN 1 END)       COUNT(*) FILTER (WHERE c)
 IF(c, x, y)                         CASE WHEN c THEN x ELSE y END
 ABS(x) <= 5, of a row               x BETWEEN -5 AND 5
 ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
@@ -14,9 +15,10 @@ ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sqlglot import exp
+
+from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.lacking import reworded_lacking
 
 
 def reworded(tree: exp.Select) -> exp.Select:
@@ -34,19 +36,9 @@ def reworded(tree: exp.Select) -> exp.Select:
         _by_all(select)
         _joins_of_commas(select)
         _left(select)
+        reworded_lacking(select)
         _filtered_before(select)
     return tree
-
-
-def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
-    """The parts of a condition that must all hold."""
-    if isinstance(node, exp.And):
-        yield from conjuncts(node.this)
-        yield from conjuncts(node.expression)
-    elif isinstance(node, exp.Paren):
-        yield from conjuncts(node.this)
-    elif node is not None:
-        yield node
 
 
 def _compared(node: exp.Binary) -> None:
@@ -74,15 +66,17 @@ def _by_cases(node: exp.Expr) -> None:
 
 def _filtered(node: exp.Count) -> None:
     """What CASE leaves out, or makes NULL, is not counted."""
-    told = node.this.expressions if isinstance(node.this, exp.Distinct) else []
+    once = isinstance(node.this, exp.Distinct)
+    told = node.this.expressions if once else [node.this]
     case = told[0].unnest() if len(told) == 1 else None
     if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
         return
     branch, default = case.args["ifs"][0], case.args.get("default")
-    if default is None or isinstance(default, exp.Null):
+    if (default is None or isinstance(default, exp.Null)) and (once or isinstance(branch.args["true"], exp.Literal)):
         whole = node.parent if isinstance(node.parent, exp.Filter) else node
         conditions = [branch.this, *([whole.expression.this] if whole is not node else [])]
-        count = exp.Count(this=exp.Distinct(expressions=[branch.args["true"]]), big_int=True)
+        counted = exp.Distinct(expressions=[branch.args["true"]]) if once else exp.Star()
+        count = exp.Count(this=counted, big_int=True)
         whole.replace(exp.Filter(this=count, expression=exp.Where(this=exp.and_(*conditions, copy=False))))
 
 
