@@ -130,6 +130,26 @@ def test_lines_of_a_join(f, d, e, data):
 
 
 @FEW
+@given(F, D, st.sampled_from(["COUNT(*) AS n, SUM(f.x) AS s", "COUNT(DISTINCT person) FILTER (WHERE f.c = 'u') AS u"]))
+def test_people_of_rows_whose_other_id_is_among_others(f, d, columns):
+    words = (
+        "f.item IN (SELECT item FROM d WHERE price > 2)",
+        "EXISTS (SELECT 1 FROM d WHERE d.item = f.item AND price > 2)",
+    )
+    for keep in words:
+        check(f"SELECT COUNT(DISTINCT person) AS p, {columns} FROM f WHERE f.week < 8 AND {keep}", (f, d))
+
+
+@FEW
+@given(F, D, E, rows_of(TABLES["p2", "g"], ""))
+def test_an_id_counted_once_of_rows_whose_other_id_is_among_several(f, d, e, g):
+    most = {row["person"]: [one for one in g if one["person"] == row["person"]][:2] for row in g}
+    few = [row for rows in most.values() for row in rows]  # an id has two rows at most
+    question = "SELECT COUNT(DISTINCT basket) AS b FROM f WHERE f.person IN (SELECT person FROM g WHERE s <> 'u')"
+    check(question, (f, d, e, few))
+
+
+@FEW
 @given(F, D, E, st.sampled_from(["", " WHERE f.week >= d.since", " WHERE f.c = 'u' AND d.price > 1"]))
 def test_people_counted_by_another_id_than_the_joins(f, d, e, where):
     columns = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NoReturn
 
 from sqlglot import exp
 
@@ -292,10 +292,7 @@ class Totals:
             return Output(name, "count", total=self.total(self.rows_of(filters), node, filters))
         if isinstance(inside, exp.Distinct):
             if len(inside.expressions) != 1 or not self._is_person(inside.expressions[0]):
-                found = self.scope.sides[0]
-                name = found.ids.name if found.ids else next(iter(ids_called(self.scope)), "id")
-                sentence = "Only people can be counted as distinct, by their id"
-                self.scope.statement.refuse(node, "sql", sentence, f"COUNT(DISTINCT {name}), or COUNT(*)")
+                self._refuse_distinct(node)
             people = self.people(filters)
             if self.outer == "left" and self.scope.find(inside.expressions[0])[0] == 1:  # of the matches alone
                 people[1] = people[1] or Measure("people", None, 0, 0, 1)
@@ -303,6 +300,19 @@ class Totals:
         one = self.typing.typed(inside)
         self.typing.allow_conditions(inside, one)
         return Output(name, "count", total=self.total(self.present(one, filters), node, filters))
+
+    def _refuse_distinct(self, node: exp.Count) -> NoReturn:
+        """Refuse to count what is no person's id; of another id, say by which people are counted here."""
+        found, asked = self.scope.sides[0], node.this.expressions
+        name = found.ids.name if found.ids else next(iter(ids_called(self.scope)), "id")
+        sentence, hint = "Only people can be counted as distinct, by their id", f"COUNT(DISTINCT {name}), or COUNT(*)"
+        other = self.scope.find(asked[0])[1] if len(asked) == 1 and isinstance(asked[0], exp.Column) else None
+        if other and other.kind == "id":
+            by = "tables are joined by" if self.joined else "people are told apart by"
+            sentence = f"{other.name} is not the id that {by} here, which is {name}"
+            if self.joined:
+                hint = f"an inner JOIN and no IN, NOT IN or EXISTS, to count {other.name}; or COUNT(DISTINCT {name})"
+        self.scope.statement.refuse(node, "sql", sentence, hint)
 
     def refuse_value_of_nothing(self, node: exp.Expr, one: Typed) -> None:
         """Refuse a value that a row without a match would have: its owner cannot add it for rows it does not know."""

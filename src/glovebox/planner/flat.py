@@ -23,10 +23,15 @@ HINT = "COUNT(*), COUNT(DISTINCT id), SUM and AVG, by labels"
 
 def by_lines(statement: Statement, contract: Contract) -> bool:
     """Whether this is such a question, which then stands in the statement as one over lines."""
+    tree = statement.tree
+    before, several = tree.args.get("joins"), _semis_joined(statement, contract)
     key = _counted(statement, contract)
     if key is None:
+        tree.set("joins", before)
         return False
-    tree = statement.tree
+    if several and not _counts_alone(tree):
+        sentence = f"People are counted by {key.name}, and {several} may have several rows of what is looked for"
+        statement.refuse(key, "sql", sentence, f"COUNT(DISTINCT {key.name}) alone, or unique = true for that id")
     for part in ("having", "limit"):
         if tree.args.get(part):
             sentence = (
@@ -80,6 +85,42 @@ def _counted(statement: Statement, contract: Contract) -> exp.Column | None:
             if known.kind == "id":
                 return column
     return None
+
+
+def _semis_joined(statement: Statement, contract: Contract) -> str:
+    """Let IN a sub-query of another table's rows be a join with these.
+
+    The name of one of which an id may have several rows, so that a row could count more than once; "" of none.
+    """
+    tree, several = statement.tree, ""
+    joins = [join.copy() for join in tree.args.get("joins") or []]
+    for number, join in enumerate(joins):
+        inner = join.this.this if isinstance(join.this, exp.Subquery) and join.kind == "SEMI" else None
+        if not isinstance(inner, exp.Select) or inner.args.get("group") or len(inner.expressions) != 1:
+            continue
+        (column,), table, where = inner.expressions, inner.args["from_"].this, inner.args.get("where")
+        if not isinstance(column, exp.Column) or not isinstance(table, exp.Table):
+            continue
+        side, name = table_side(statement, contract, table), exp.to_identifier(f"other {number}", quoted=True)
+        found = side.table.column(column.name.lower())
+        several = several if found and found.unique else side.table.name
+        on, kept = join.args["on"], where.this if where else None
+        own = [one for one in on.find_all(exp.Column) if one.table == join.this.alias]
+        for one in (*own, *(kept.find_all(exp.Column) if kept else ())):
+            one.set("table", name.copy())
+            one.set("db", None)
+        table.set("alias", exp.TableAlias(this=name))
+        for part, value in (("this", table), ("kind", None), ("on", exp.and_(on, *[kept] * bool(kept), copy=False))):
+            join.set(part, value)
+    tree.set("joins", joins)
+    return several
+
+
+def _counts_alone(tree: exp.Select) -> bool:
+    """Whether a question asks for nothing but what is counted once, which rows that count twice do not change."""
+    return all(
+        isinstance(node, exp.Count) and isinstance(node.this, exp.Distinct) for node in tree.find_all(exp.AggFunc)
+    )
 
 
 def _is_other(join: exp.Join) -> bool:
@@ -202,7 +243,8 @@ class _Lines:
             picked.append(node.args["ifs"][0].this)
             node = node.args["ifs"][0].args["true"]
         if node != self.key:
-            self.statement.refuse(distinct, "sql", f"People are counted by {self.key.name} here", HINT)
+            sentence = f"One id is counted as distinct at a time, which is {self.key.name} here"
+            self.statement.refuse(distinct, "sql", sentence, "a question for each of these ids")
         key = exp.column("key", ALIAS, quoted=True)
         parts = [one for condition_ in picked for one in conjuncts(condition_)]
         kept = [made for part in parts if (made := self._of_line(part)) is not None]

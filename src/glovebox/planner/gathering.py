@@ -83,7 +83,8 @@ class Gathering:
         self.statement, self.contract, self.select, self.alone = statement, contract, select, alone
         for part in ("joins", "order", "limit"):
             if select.args.get(part):
-                self._no(select, f"{part.upper()} has no place where rows become persons", PERSON)
+                called = "JOIN" if part == "joins" else part.upper()
+                self._no(select, f"{called} has no place where rows become persons", PERSON)
         source = select.args["from_"].this
         self.side = (
             union_side(statement, contract, source, given)

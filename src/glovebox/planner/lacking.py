@@ -25,7 +25,8 @@ def reworded_lacking(select: exp.Select) -> None:
             names |= dict.fromkeys(_ids(join), join)
     if not names:
         return
-    _by_kind(select, names)
+    if len(select.args["joins"]) == 1:  # of more, whether an id has a match is asked row by row
+        _by_kind(select, names)
     for aggregate in list(select.find_all(exp.Sum, exp.Avg)):
         _by_filter(select, aggregate, names)
 
