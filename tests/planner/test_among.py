@@ -132,6 +132,28 @@ def test_an_id_among_others_beside_a_join(one, other, third, data):
     )
 
 
+FOLDED = [
+    "COUNT(*) FILTER (WHERE KEEP) AS n, SUM(e.y) FILTER (WHERE KEEP) AS s, "
+    "COUNT(DISTINCT e.id) FILTER (WHERE KEEP) AS p",
+    "COUNT(*) FILTER (WHERE d.id IS NULL) AS n, SUM(CASE WHEN d.id IS NULL THEN 1 ELSE 0 END) AS s, AVG(e.x) AS m",
+    "SUM(COALESCE(d.x, 2)) AS s, SUM(COALESCE(d.x, 1) * e.y) AS t, AVG(COALESCE(d.x, 0)) AS m, COUNT(d.x) AS k",
+    "COUNT(e.x) AS k, SUM(e.x) AS s, COUNT(b.x) FILTER (WHERE KEEP) AS j, AVG(b.x) AS a, COUNT(1) AS n",
+    "SUM(CASE WHEN d.f THEN 0 ELSE 3 END) AS s, COUNT(CASE WHEN d.f THEN 1 ELSE 0 END) AS k, SUM(d.y) AS t",
+]
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True), rows(), st.sampled_from(FOLDED), st.data())
+def test_rows_of_a_left_join_beside_another_join(one, other, third, columns, data):
+    joins = [data.draw(st.sampled_from(["JOIN", "LEFT JOIN"])) for _ in range(2)]
+    held = {"e": [row for row in one if row["id"] is not None], "b": other, "d": third}
+    check_of_three(
+        f"SELECT {columns.replace('KEEP', data.draw(conditions('d')))} FROM e {joins[0]} b ON b.id = e.id "
+        f"{joins[1]} d ON d.id = e.id WHERE e.y > -9",
+        held,
+    )
+
+
 @FEW
 @given(rows(unique=True), rows(unique=True), rows(), st.data())
 def test_an_id_among_others_of_an_owner_that_is_joined(one, other, third, data):

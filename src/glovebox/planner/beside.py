@@ -18,10 +18,11 @@ from glovebox.planner.beside_ids import check_joined, holder_of
 from glovebox.planner.folding import folded
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.gathering import Gathering, makes_persons, side_of
-from glovebox.planner.scope import Side, table_side
+from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
+from glovebox.planner.typing import Typing
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import Call, ColumnRef, Expression, substituted
 from glovebox.schema.local import Beside, LocalQuery
@@ -62,7 +63,12 @@ def side_by_side(statement: Statement, contract: Contract, given: Mapping[str, T
         return None
     kinds = [_kind(statement, join) for join in joins]
     kinds.insert(0, "full" if "full" in kinds else "inner")
-    folded(statement, kinds, lambda node: _rows_of(statement, contract, given, node))
+    folded(
+        statement,
+        kinds,
+        lambda node: _rows_of(statement, contract, given, node),
+        lambda side: Typing(Scope(statement, contract, (side,)), given),
+    )
     nodes = [tree.args["from_"].this, *(join.this for join in joins)]
     parts = [
         _part(statement, contract, given, node, kind, place)

@@ -16,16 +16,20 @@ from sqlglot import exp
 from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.gathering import makes_persons
 from glovebox.planner.naming import default_name
+from glovebox.planner.nulls import of_nulls
 from glovebox.planner.scope import Side
 from glovebox.planner.statement import Statement
-from glovebox.planner.typing import chain
+from glovebox.planner.typed import number
+from glovebox.planner.typing import Typing, chain
 from glovebox.schema.columns import Column
 
 Reader = Callable[[exp.Expr], Side]
 """What a table, or a sub-query that puts no rows together, is."""
+Types = Callable[[Side], Typing]
+"""Types expressions of one side's columns."""
 
 
-def folded(statement: Statement, kinds: Sequence[str], read: Reader) -> None:
+def folded(statement: Statement, kinds: Sequence[str], read: Reader, types: Types) -> None:
     """Put sub-queries of one row a person in place of a statement's tables. kinds: how each is joined."""
     tree = statement.tree
     holders = [tree.args["from_"], *(tree.args.get("joins") or [])]
@@ -42,7 +46,7 @@ def folded(statement: Statement, kinds: Sequence[str], read: Reader) -> None:
     for place, side in sides.items():
         known = {column.name for column in side.table.columns}
         others = {column.name for other, one in sides.items() if other != place for column in one.table.columns}
-        fold = _Fold(statement, names[place], known, others, kinds[place])
+        fold = _Fold(statement, names[place], known, others, kinds[place], types(side))
         if place in rows and kinds[place] not in ("semi", "anti"):
             fold.rewrite()
         elif place not in rows:
@@ -101,9 +105,11 @@ def _grouped(node: exp.Expr, name: str, ids: Column, fold: _Fold) -> exp.Subquer
 class _Fold:
     """One side's columns in a statement. known, others: names of its columns, and of those of other tables."""
 
-    def __init__(self, statement: Statement, name: str, known: set[str], others: set[str], kind: str) -> None:
+    def __init__(
+        self, statement: Statement, name: str, known: set[str], others: set[str], kind: str, typing: Typing
+    ) -> None:
         self.statement, self.tree, self.name, self.kind = statement, statement.tree, name, kind
-        self.known, self.others = known, others
+        self.known, self.others, self._typing = known, others, typing
         self.items: list[exp.Expr] = []
         self.where: list[exp.Expr] = []
 
@@ -157,33 +163,66 @@ class _Fold:
         match node:
             case exp.Count() if isinstance(node.this, exp.Distinct):
                 if own:
-                    others.append(exp.GT(this=self._inner(exp.Count(this=exp.Star()), own), expression=_number(0)))
+                    rows = self._count(exp.Star(), own, self._meets(own))
+                    others.append(exp.GT(this=rows, expression=_number(0)))
                 return _filtered(node.copy(), others)
             case exp.Count() if isinstance(node.this, exp.Star):
-                return self._counted(self._inner(exp.Count(this=exp.Star()), own), others, not own)
+                return self._counted(self._count(exp.Star(), own, self._meets(own)), others)
             case exp.Count() if self._owns(node.this):
-                return self._counted(self._inner(exp.Count(this=node.this.copy()), own), others, False)
+                there = self._meets(own) and self._of_none(node.this) is not None
+                return self._counted(self._count(node.this, own, there), others)
+            case exp.Count() if not isinstance(node.this, exp.Distinct):
+                return self._counted(self._count(exp.Star(), own, self._meets(own)), [*others, *_there(node.this)])
             case exp.Sum():
                 return self._summed(node.this, own, others)
             case exp.Avg() if self._owns(node.this):
-                count = self._inner(exp.Count(this=node.this.copy()), own)
+                count = self._count(node.this, own, self._meets(own) and self._of_none(node.this) is not None)
                 return exp.Div(this=self._summed(node.this, own, others), expression=_sum(count, others))
+            case exp.Avg():
+                rows = _sum(self._count(exp.Star(), own, self._meets(own)), [*others, *_there(node.this)])
+                return exp.Div(this=self._summed(node.this, own, others), expression=rows)
         return self._no(node, "Of rows that are put together person by person, counts, sums and averages are taken")
 
-    def _counted(self, rows: exp.Expr, others: list[exp.Expr], every: bool) -> exp.Expr:
-        """A count as a sum, which is zero of nobody. every: a row that has no match counts, too."""
-        if every and self.kind == "left":
-            none = exp.If(this=exp.Is(this=rows.copy(), expression=exp.null()), true=_number(1))
-            rows = exp.Case(ifs=[none], default=rows)
+    def _of_none(self, node: exp.Expr) -> object:
+        """What a value of this side's is in a row without a match, as `of_nulls` says it."""
+        return of_nulls(self._typing.typed(node).expression)
+
+    def _meets(self, own: list[exp.Expr]) -> bool:
+        """Whether a row without a match meets conditions on this side's columns."""
+        return all(of_nulls(self._typing.condition(part).expression) not in (None, False) for part in own)
+
+    def _count(self, counted: exp.Expr, own: list[exp.Expr], of_none: bool) -> exp.Expr:
+        """How many of a person's rows count. of_none: a row without a match does, too."""
+        rows = self._inner(exp.Count(this=counted.copy()), own)
+        return self._or(rows, rows, _number(1)) if of_none else rows
+
+    def _or(self, rows: exp.Expr, one: exp.Expr, none: exp.Expr) -> exp.Expr:
+        """What a person's rows come to, or, of one who has none, what a row without a match does."""
+        if self.kind != "left":
+            return one
+        missing = exp.If(this=exp.Is(this=rows.copy(), expression=exp.null()), true=none)
+        return exp.Case(ifs=[missing], default=one.copy())
+
+    def _counted(self, rows: exp.Expr, others: list[exp.Expr]) -> exp.Expr:
+        """A count as a sum, which is zero of nobody."""
         return exp.Coalesce(this=_sum(rows, others), expressions=[_number(0)])
 
     def _summed(self, node: exp.Expr, own: list[exp.Expr], others: list[exp.Expr]) -> exp.Expr:
         """A sum of products: what of the factors is this side's is added up, or its rows counted."""
         factors = [(factor, self._owns(factor)) for factor in chain(node, exp.Mul)]
         mine = [factor.copy() for factor, is_own in factors if is_own]
-        inner = exp.Sum(this=_product(mine)) if mine else exp.Count(this=exp.Star())
-        return _sum(_product([self._inner(inner, own), *(factor.copy() for factor, is_own in factors if not is_own)]),
-                    others)  # fmt: skip
+        inner = self._added(_product(mine), own) if mine else self._count(exp.Star(), own, self._meets(own))
+        return _sum(_product([inner, *(factor.copy() for factor, is_own in factors if not is_own)]), others)
+
+    def _added(self, node: exp.Expr, own: list[exp.Expr]) -> exp.Expr:
+        """The sum of a person's rows, of whom one without any has what a row without a match would add."""
+        inner = self._inner(exp.Sum(this=node.copy()), own)
+        value = self._of_none(node) if self.kind == "left" and self._meets(own) else None
+        if value is None:
+            return inner
+        if not isinstance(value, str) or not number(value):
+            self._no(node, "A row without a match has a value here, which is none that the question says")
+        return self._or(self._inner(exp.Count(this=exp.Star()), []), inner, exp.Literal.number(value))
 
     def _inner(self, aggregate: exp.Expr, own: list[exp.Expr]) -> exp.Column:
         """The column of the sub-query that is an aggregate of a person's rows."""
@@ -196,6 +235,12 @@ class _Fold:
             names = [f"folded {len(self.items)}"]
             self.items.append(made.as_(names[0], quoted=True))
         return exp.column(names[0], table=self.name, quoted=True)
+
+
+def _there(node: exp.Expr) -> list[exp.Expr]:
+    """The condition that a value of other tables is there; none of a constant."""
+    found = exp.Not(this=exp.Is(this=exp.paren(node.copy()), expression=exp.null()))
+    return [found] if node.find(exp.Column) else []
 
 
 def _filtered(aggregate: exp.Expr, conditions: list[exp.Expr]) -> exp.Expr:
