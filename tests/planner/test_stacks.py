@@ -1,5 +1,8 @@
 """UNION ALL over owners' like tables means what SQL means: planned and computed here, and in DuckDB in the clear."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -8,7 +11,9 @@ from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.planner.question import plan_question
 
+from .clear import answered
 from .evaluation import computed
+from .test_derived import write
 from .test_meaning import (
     CONTRACT,
     EXAMPLES_A_TEST,
@@ -44,6 +49,31 @@ def check(question, tables, name="s"):
     assert len(found) == len(wanted)
     for row, other in zip(found, wanted, strict=True):
         assert all(map(same, row, other)), (row, other)
+
+
+LEAST = [
+    "MIN(x) AS low, MAX(x) AS high, COUNT(*) AS n", "MIN(y) AS low, MAX(y) FILTER (WHERE f) AS high",
+    "MAX(day) AS last, MIN(day) FILTER (WHERE x > 0) AS first, SUM(x) AS s", "MAX(x * 2 - 1) AS high",
+]  # fmt: skip
+
+
+@FEW
+@given(rows(), rows(), rows(), st.sampled_from(LEAST), st.sampled_from(["", "c, "]), st.sampled_from(["s", "union"]))
+def test_the_least_and_the_greatest_of_all_owners(one, other, third, columns, key, source):
+    union = "(SELECT * FROM p0.s UNION ALL SELECT * FROM p1.s UNION ALL SELECT * FROM p2.s) u"
+    question = f"SELECT {key}{columns} FROM {'s' if source == 's' else union}{' GROUP BY c ORDER BY c' if key else ''}"
+    plan, tables = plan_question(CONTRACT, question, {}, 0), dict(zip(OWNERS, (one, other, third), strict=True))
+    with tempfile.TemporaryDirectory() as name:
+        files = {(owner, "s"): Path(name) / f"{owner}.csv" for owner in OWNERS}
+        for owner, held in tables.items():
+            write(files[owner, "s"], held)
+        found = answered(plan, CONTRACT, files, Path(name)).rows
+    wanted = in_the_clear(question.replace(union, "s"), {"s": one + other + third})
+    there = {row[0] for row in wanted}
+    found = [row for row in found if not key or row[0] in there]
+    assert len(found) == len(wanted)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
 
 
 @st.composite

@@ -24,7 +24,7 @@ from glovebox.planner.nulls import is_zero, of_nulls
 from glovebox.planner.pairs import Pairs
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output, Total
-from glovebox.planner.quantiles import QUANTILES, quantile
+from glovebox.planner.quantiles import QUANTILES, end, quantile
 from glovebox.planner.scope import Scope
 from glovebox.planner.slots import THERE
 from glovebox.planner.typed import NULL, Typed, with_article
@@ -105,7 +105,7 @@ class Totals:
             case exp.Avg():
                 return self._average(name, inner, filters)
             case exp.Min() | exp.Max():
-                return extreme(self, name, inner, filters)
+                return (extreme if self.joined else end)(self, name, inner, filters)
         if isinstance(inner, QUANTILES):
             return quantile(self, name, inner, filters)
         hint = "COUNT, SUM, AVG, MIN, MAX or MEDIAN, or a column of GROUP BY"

@@ -32,8 +32,6 @@ def extreme(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditi
     if totals.noisy:
         sentence = f"{called} is one person's value, which no noise hides"
         refuse(node, "privacy", sentence, "COUNT(*) FILTER (WHERE a column is beyond some value)")
-    if not totals.joined:
-        refuse(node, "sql", f"{called} over a stacked table cannot be asked yet", "AVG, or MIN and MAX over a join")
     if totals.scope.contract.protocol:
         refuse(node, "protocol", f"{called} cannot be asked of two owners alone yet", "a contract with a neutral party")
     if totals.pairs.slots:

@@ -1,4 +1,5 @@
-"""MEDIAN, QUANTILE_CONT, QUANTILE_DISC: ranks among all owners' numbers of a group, found on shares.
+"""MEDIAN, QUANTILE_CONT, QUANTILE_DISC: ranks among all owners' numbers of a group, found on shares; so are MIN and MAX
+of a stacked table.
 
 A rank is a bound on counts (`protocols/quantile.py`): of N numbers, counted from 0, the one at place floor(y) is the
 first value with more than y numbers up to it, the one at place ceil(y) the first with y + 1 at least. QUANTILE_CONT of
@@ -50,6 +51,23 @@ def quantile(totals: Totals, name: str, node: exp.Expr, filters: Conditions) -> 
         refuse(node, "sql", f"{with_article(one.sort)} has no such quantile", hint)
     totals.typing.allow(node, one, "quantile")
     return _output(totals, name, node, one, share, between, filters)
+
+
+def end(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditions) -> Output:
+    """The output of MIN or MAX over a stacked table: the first, or the last, of all owners' numbers."""
+    refuse, called = totals.scope.statement.refuse, node.key.upper()
+    if totals.noisy:
+        sentence = f"{called} is one person's value, which no noise hides"
+        refuse(node, "privacy", sentence, "COUNT(*) FILTER (WHERE a column is beyond some value)")
+    if totals.scope.sides[0].persons or totals.scope.sides[0].lines:
+        sentence = f"{called} of what is put together person by person cannot be asked yet"
+        refuse(node, "sql", sentence, "SUM or AVG, or COUNT(*) FILTER (WHERE it is beyond some value)")
+    one = totals.typing.typed(node.this)
+    if one.sort not in ("number", "date"):
+        hint = "of a time MIN(CAST(x AS DATE))" if one.sort == "timestamp" else "a number or a date"
+        refuse(node, "sql", f"{with_article(one.sort)} has no least and no greatest here", hint)
+    totals.typing.allow(node, one, "max" if isinstance(node, exp.Max) else "min")
+    return _output(totals, name, node, one, Fraction(isinstance(node, exp.Max)), False, filters)
 
 
 def _parts(totals: Totals, node: exp.Expr) -> tuple[exp.Expr, Fraction, bool]:
@@ -161,7 +179,10 @@ def check_counts(totals: Totals, node: exp.Expr, groups: int, measures: Sequence
 
 def refuse_quantiles(totals: Totals) -> None:
     """Refuse quantiles where people of several owners meet, and where owners' tables meet another's in turn."""
-    for node in totals.scope.statement.tree.find_all(*QUANTILES):
+    ends = () if totals.joined else (exp.Min, exp.Max)
+    for node in totals.scope.statement.tree.find_all(*QUANTILES, *ends):
+        if node.find_ancestor(exp.Subquery):
+            continue
         hint = 'MEDIAN over the stacked table alone, with same_person_at_several = "no", or over one owner\'s table'
         sentence = "Quantiles of people who may be at several owners, or of a stack that is joined, cannot be asked yet"
         totals.scope.statement.refuse(node, "table", sentence, hint)
