@@ -132,6 +132,25 @@ def test_an_id_among_others_beside_a_join(one, other, third, data):
     )
 
 
+NESTED = [
+    "a.id IN (SELECT id FROM b WHERE KEEP AND b.id IN (SELECT id FROM h WHERE ALSO))",
+    "a.id IN (SELECT id FROM b WHERE id NOT IN (SELECT id FROM h WHERE ALSO) AND KEEP)",
+    "EXISTS (SELECT 1 FROM b WHERE b.id = a.id AND EXISTS (SELECT 1 FROM h t WHERE t.id = b.id AND t.x > 0) AND KEEP)",
+    "EXISTS (SELECT 1 FROM b WHERE a.id = b.id AND NOT EXISTS (SELECT 1 FROM h WHERE b.id = h.id AND ALSO))",
+    "a.id IN (SELECT id FROM b INTERSECT SELECT id FROM h WHERE ALSO)",
+    "a.id IN (SELECT id FROM b WHERE KEEP EXCEPT SELECT id FROM h)",
+]
+
+
+@FEW
+@given(rows(), rows(unique=True), rows(), st.sampled_from(NESTED), st.data())
+def test_an_id_among_others_whose_own_is_among_others(one, other, third, among, data):
+    named = zip("abh", (one, other, third), strict=True)
+    held = {name: [row for row in table if row["id"] is not None] for name, table in named}
+    among = among.replace("KEEP", data.draw(conditions("b"))).replace("ALSO", data.draw(conditions("h")))
+    check_of_three(f"SELECT COUNT(*) AS n, SUM(a.y) AS s FROM a WHERE {among}", held)
+
+
 FOLDED = [
     "COUNT(*) FILTER (WHERE KEEP) AS n, SUM(e.y) FILTER (WHERE KEEP) AS s, "
     "COUNT(DISTINCT e.id) FILTER (WHERE KEEP) AS p",
@@ -173,6 +192,20 @@ def test_an_id_among_others_of_an_owner_that_is_joined(one, other, third, data):
         ("SELECT COUNT(*) FROM a WHERE a.id IN (SELECT id)", "A question reads a table"),
         ("SELECT COUNT(*) FROM a WHERE a.x + 1 IN (SELECT id FROM d)", "a sub-query that selects one id"),
         ("SELECT COUNT(*) FROM a JOIN (SELECT id FROM b WHERE id IN (SELECT id FROM b)) u ON a.id = u.id", "own words"),
+        (
+            "SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.id = a.id AND EXISTS "
+            "(SELECT 1 FROM h WHERE h.x = b.x))",
+            "EXISTS within another asks of the same id",
+        ),
+        (
+            "SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.id = a.id AND EXISTS "
+            "(SELECT 1 FROM h a WHERE a.id = b.id))",
+            "EXISTS within another asks of the same id",
+        ),
+        (
+            "SELECT COUNT(*) FROM a WHERE a.id IN (SELECT id FROM b WHERE b.x IN (SELECT x FROM h))",
+            "IN a sub-query within another asks of the same id",
+        ),
         ("SELECT COUNT(*) FROM a WHERE a.x IN (SELECT x FROM d)", "Rows become persons by one id"),
     ],
 )

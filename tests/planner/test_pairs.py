@@ -30,6 +30,13 @@ THREE_OWNERS = [
 ]
 
 
+def test_qualify_takes_the_last_event_too():
+    number = "ROW_NUMBER() OVER (PARTITION BY a.id, a.day ORDER BY d.day DESC)"
+    plain = LAST.replace(f", {number} AS rn", "").replace(" WHERE rn = 1", "")
+    qualified = plain.replace(") t", f" QUALIFY {number} = 1) t")
+    assert plan_question(FEW, qualified, {}, 0).source == plan_question(FEW, LAST, {}, 0).source
+
+
 def test_the_last_event_is_one_of_each_rows_pairs():
     plan = plan_question(FEW, LAST, {}, 0)
     owner = plan.source.owners[plan.source.first]

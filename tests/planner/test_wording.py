@@ -44,6 +44,7 @@ WORDS = [
     "SELECT k, COUNT(*) AS n FROM (SELECT id AS key, c AS k, x AS c FROM a) p JOIN b ON b.id = p.key "
     "GROUP BY k ORDER BY k",
     "SELECT COUNT(*) AS n FROM (SELECT id FROM a WHERE f) p LEFT JOIN (SELECT id, x FROM b) q ON q.id = p.id",
+    f"SELECT SUM(GREATEST(a.x, 0)) AS s, SUM(LEAST(a.x, a.y, 3)) AS t, SUM(GREATEST(b.x, b.y)) AS m FROM {AB}",
     "WITH p AS (SELECT id, x FROM a WHERE f), q AS (SELECT id, x + 1 AS x FROM p) "
     "SELECT SUM(q.x) AS s FROM q JOIN b USING (id)",
 ]
@@ -130,6 +131,21 @@ def test_ids_of_matches_are_counted_once_where_they_repeat(a, d):
     check(question, {0: a, 1: d}, {"a": a, "d": d})
 
 
+SETS = [
+    "SELECT COUNT(id) AS n FROM (SELECT id FROM a WHERE f INTERSECT SELECT id FROM b WHERE x > 0) u",
+    "SELECT COUNT(*) AS n FROM (SELECT id FROM a WHERE x > 0 EXCEPT SELECT id FROM b WHERE f) u",
+]
+
+
+@pytest.mark.parametrize("question", SETS)
+@QUICK
+@given(a=rows(), b=rows(unique=True))
+def test_ids_of_one_and_of_another_or_not(question, a, b):
+    b = [row for row in b if row["id"] is not None]  # ids that are missing are left out, and not told apart
+    _, found = of_files(question, {"a": a, "b": b})
+    assert all(map(same, found[0], in_the_clear(question, {"a": a, "b": b})[0])), found
+
+
 @QUICK
 @given(rows(), rows(unique=True), st.sampled_from(["UNION", "UNION DISTINCT"]))
 def test_a_union_has_each_of_its_rows_once(a, b, union):
@@ -157,6 +173,16 @@ def test_a_union_has_each_of_its_rows_once(a, b, union):
             "JOIN b USING (id)",
             "too long with what it names",
         ),
+        ("SELECT COUNT(*) FROM a NATURAL JOIN b", "NATURAL JOIN is on all columns of one name: id, x"),
+        ("SELECT COUNT(*) FROM a ASOF JOIN b ON a.id = b.id AND a.day >= b.day", "This kind of join"),
+        ("SELECT COUNT(*) FROM (SELECT id, x FROM a INTERSECT SELECT id, x FROM b) u", "INTERSECT is of ids alone"),
+        ("SELECT COUNT(*) FROM (SELECT id FROM a EXCEPT ALL SELECT id FROM b) u", "EXCEPT is of ids alone, each once"),
+        (
+            f"SELECT COUNT(*) FROM {AB} QUALIFY ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY a.day) = 1",
+            "QUALIFY takes the first of rows, in a sub-query",
+        ),
+        (f"SELECT SUM(GREATEST(a.x, LEAST(a.y, 0))) FROM {AB}", "GREATEST is of a few values of a row"),
+        (f"SELECT GREATEST(SUM(a.x), 0) FROM {AB}", "GREATEST is of a few values of a row"),
         (f"SELECT SUM(COALESCE(a.x, a.x, 0)) FROM {AB}", "COALESCE takes two values"),
         ("SELECT SUM(COALESCE(b.x, 1)) FROM a LEFT JOIN b USING (id)", "Rows without a match have a value"),
     ],

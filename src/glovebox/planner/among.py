@@ -85,6 +85,8 @@ def _correlated(node: exp.Expr, refuse: Refuse) -> tuple[exp.Select, exp.Column]
             pairs.append(ends if here[0] else ends[::-1])
         else:
             way = "JOIN, with COUNT(DISTINCT id) and the condition in WHERE"
+            if part.find(exp.Exists, exp.In):
+                refuse(part, "sql", "EXISTS within another asks of the same id, and of no other", "JOIN that table")
             refuse(part, "sql", "EXISTS compares an id with the question's own table, and nothing else", way)
     if len(pairs) != 1:
         refuse(node, "sql", "EXISTS compares one id with the question's own table", hint)

@@ -212,6 +212,8 @@ class _Fold:
         factors = [(factor, self._owns(factor)) for factor in chain(node, exp.Mul)]
         mine = [factor.copy() for factor, is_own in factors if is_own]
         inner = self._added(_product(mine), own) if mine else self._count(exp.Star(), own, self._meets(own))
+        if own and not mine:  # of nobody's rows the sum is none, and not zero
+            others = [*others, exp.GT(this=inner.copy(), expression=_number(0))]
         return _sum(_product([inner, *(factor.copy() for factor, is_own in factors if not is_own)]), others)
 
     def _added(self, node: exp.Expr, own: list[exp.Expr]) -> exp.Expr:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
+from itertools import count
 
 from msgspec.structs import replace
 from sqlglot import exp
@@ -185,7 +186,10 @@ def _outputs(totals: Totals, tree: exp.Select, keys: list[Key]) -> tuple[Output,
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             hint = "letters, digits and _, beginning with a letter"
             totals.scope.statement.refuse(item, "sql", "This cannot be the name of a column", hint)
-        if name.lower() in (output.name.lower() for output in outputs):
+        taken = [output.name.lower() for output in outputs]
+        if name.lower() in taken and not item.alias:
+            name = next(one for n in count(2) if (one := f"{name}_{n}").lower() not in taken)
+        if name.lower() in taken:
             hint = f"AS {name[:60]}_2"
             totals.scope.statement.refuse(item, "sql", f"Two columns would be named {name}", hint)
         selected = band_of if totals.scope.sides[0].persons else selected_key

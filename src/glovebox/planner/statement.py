@@ -33,8 +33,10 @@ BINARY = "this expression"
 # What a question may be made of: node types, and the parts each may have. Whatever is not here is refused before
 # anything looks at it, so that no clause is passed over in silence.
 ALLOWED: dict[type[exp.Expr], str] = {
-    exp.Select: "expressions from_ joins where group having order limit distinct with_", exp.From: "this",
-    exp.Join: "this on using kind side",
+    exp.Select: "expressions from_ joins where group having order limit distinct with_ qualify", exp.From: "this",
+    exp.Join: "this on using kind side method", exp.Qualify: "this",
+    exp.Intersect: f"{BINARY} distinct", exp.Except: f"{BINARY} distinct",
+    exp.Greatest: "this expressions ignore_nulls", exp.Least: "this expressions ignore_nulls",
     exp.Table: "this db alias", exp.TableAlias: "this", exp.Subquery: "this alias", exp.Union: f"{BINARY} distinct",
     exp.Alias: "this alias", exp.Identifier: "this quoted", exp.Column: "this table db", exp.Star: "",
     exp.Where: "this", exp.Group: "expressions all", exp.Order: "expressions", exp.Ordered: "this desc nulls_first",
@@ -75,10 +77,22 @@ INSTEAD = {
     "distinct": "GROUP BY, or COUNT(DISTINCT id)",
     "catalog": "owner.table",
     "symmetric": "BETWEEN the smaller AND the larger",
-    "method": "JOIN … USING (…)",
-    "except": "SELECT * FROM owner.table, or ANTI JOIN … USING (id), for rows that another has not",
-    "intersect": "SEMI JOIN … USING (id), or id IN (SELECT id FROM …)",
+    "method": "JOIN … USING (id), with times compared in WHERE, and the last of them by ROW_NUMBER() OVER (…) = 1",
+    "except": "SELECT * FROM owner.table",
 }
+
+ONE_SET = "is of ids alone, each once, in place of a table or after IN"
+REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
+    exp.Intersect: (ONE_SET, "FROM (SELECT id FROM a INTERSECT SELECT id FROM b), or SEMI JOIN … USING (id)"),
+    exp.Except: (ONE_SET, "FROM (SELECT id FROM a EXCEPT SELECT id FROM b), or ANTI JOIN … USING (id)"),
+    exp.Qualify: (
+        "takes the first of rows, in a sub-query that is all that a question reads",
+        "FROM (SELECT … FROM a JOIN b … QUALIFY ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) = 1)",
+    ),
+    exp.Greatest: ("is of a few values of a row, with none within another", "GREATEST(a.x, a.y), or CASE"),
+    exp.Least: ("is of a few values of a row, with none within another", "LEAST(a.x, a.y), or CASE"),
+}
+"""What has other words in some places (`wording.py`), and why it still stands in another."""
 
 
 class Statement:
@@ -105,6 +119,7 @@ class Statement:
         self._check_depth()
         self.tree = merged(reworded(self.tree), MOST_NODES, self.refuse)
         self._check_depth()
+        self._check_reworded()
         for select in self.tree.find_all(exp.Select):
             if not select.args.get("from_"):
                 self.refuse(select, "sql", "A question reads a table", "SELECT … FROM a table of the contract")
@@ -129,6 +144,17 @@ class Statement:
             layer = [child for node in layer for child in node.iter_expressions()]
         if layer:
             self.refuse(self.tree, "sql", "The question is too deep", "ask for less at once")
+
+    def _check_reworded(self) -> None:
+        """Refuse what has other words in some places, and stands in another, and what became too long by them."""
+        for count, node in enumerate(self.tree.walk()):
+            if count > MOST_NODES:
+                self.refuse(self.tree, "sql", "The question is too long", "ask for less at once")
+            if type(node) in REWORDED:
+                sentence, hint = REWORDED[type(node)]
+                self.refuse(node, "sql", f"{node.key.upper()} {sentence}", hint)
+            if isinstance(node, exp.Join) and node.method not in ("", "NATURAL"):
+                self._not_served(node, "method", "")
 
     def _check_joins(self) -> None:
         """Refuse what joins too many tables, of which each is looked up in all others."""

@@ -257,6 +257,9 @@ class Typing:
         return replace(whole, sort="number", scale=scale, low=low, high=high, nullable=nullable)
 
     def _in(self, node: exp.In) -> Typed:
+        if node.args.get("query"):
+            hint = "JOIN that table, or the same id IN both"
+            self._refuse(node, "sql", "IN a sub-query within another asks of the same id, and of no other", hint)
         if not node.expressions:
             self._refuse(node, "sql", "IN stands before a list of constants", "IN ('a', 'b')")
         value = self.typed(node.this)

@@ -11,6 +11,7 @@ COUNT(CASE WHEN c THEN 1 END)       COUNT(*) FILTER (WHERE c)
 IF(c, x, y)                         CASE WHEN c THEN x ELSE y END
 ABS(x) <= 5, of a row               x BETWEEN -5 AND 5
 ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
+GREATEST(x, y), of a row            CASE WHEN x IS NOT NULL AND (y IS NULL OR x >= y) THEN x ELSE y END
 """
 
 from __future__ import annotations
@@ -19,13 +20,21 @@ from sqlglot import exp
 
 from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.lacking import reworded_lacking
+from glovebox.planner.nested import reworded_nested
+from glovebox.planner.sets import reworded_in, reworded_sets
+
+MOST_COMPARED = 5
+"""Values of GREATEST: each is compared with all that follow it."""
 
 
 def reworded(tree: exp.Select) -> exp.Select:
     """The statement in the planner's words, changed in place; what has none stays as it is."""
     for compared in [*tree.find_all(exp.LTE), *tree.find_all(exp.Is)]:
         _compared(compared)
-    for chosen in list(tree.find_all(exp.If, exp.Abs)):
+    reworded_nested(tree)
+    for among in list(tree.find_all(exp.In)):
+        reworded_in(among)
+    for chosen in list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least)):
         _by_cases(chosen)
     for count in list(tree.find_all(exp.Count)):
         _filtered(count)
@@ -34,6 +43,7 @@ def reworded(tree: exp.Select) -> exp.Select:
             _stack_made_distinct(node)
     for select in tree.find_all(exp.Select):
         _by_all(select)
+        reworded_sets(select)
         _joins_of_commas(select)
         _left(select)
         reworded_lacking(select)
@@ -62,6 +72,29 @@ def _by_cases(node: exp.Expr) -> None:
             negative = exp.LT(this=exp.paren(node.this), expression=exp.Literal.number(0))
             branch = exp.If(this=negative, true=exp.Neg(this=exp.paren(node.this)))
             node.replace(exp.Case(ifs=[branch], default=exp.paren(node.this)))
+        case exp.Greatest() | exp.Least() if not node.find(exp.AggFunc):
+            _most(node)
+
+
+def _most(node: exp.Greatest | exp.Least) -> None:
+    """The first value that is there and which none of those after it is beyond; what comes before it is not."""
+    values = [exp.paren(one) for one in (node.this, *node.expressions)]
+    within = len([*node.find_all(exp.Greatest, exp.Least)]) > 1 or node.find_ancestor(exp.Greatest, exp.Least)
+    if within or not 1 < len(values) <= MOST_COMPARED:
+        return
+    beyond: type[exp.Binary] = exp.GTE if isinstance(node, exp.Greatest) else exp.LTE
+    branches = []
+    for place, one in enumerate(values[:-1]):
+        there: list[exp.Expr] = [exp.Not(this=_is_null(one))] if one.find(exp.Column) else []
+        for other in values[place + 1 :]:
+            first = beyond(this=one.copy(), expression=other.copy())
+            there.append(exp.paren(exp.Or(this=_is_null(other), expression=first)) if other.find(exp.Column) else first)
+        branches.append(exp.If(this=exp.and_(*there, copy=False), true=one.copy()))
+    node.replace(exp.paren(exp.Case(ifs=branches, default=values[-1].copy())))
+
+
+def _is_null(node: exp.Expr) -> exp.Expr:
+    return exp.Is(this=node.copy(), expression=exp.null())
 
 
 def _filtered(node: exp.Count) -> None:
