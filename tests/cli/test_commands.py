@@ -160,7 +160,24 @@ REFUSED = {
     "no such file": (("contract", "show", "nowhere.toml"), 2),
     "no such table": (("data", "check", "spring", "sales"), 2),
     "not SQL": (("ask", "spring", "DROP TABLE purchases"), 3),
+    "no such question": (("ask", "spring", "spent"), 3),
+    "no such party's contract": (("explain", "sprin", "spend"), 2),
+    "no such source": (("data", "check", "spring", "purchases", "nowhere.csv"), 2),
 }
+
+
+NEAR = {
+    "contract": (("explain", "sprin", "spend"), "did you mean spring?"),
+    "question": (("ask", "spring", "spent"), "did you mean spend?"),
+    "table": (("data", "check", "spring", "purchase"), "did you mean purchases?"),
+    "command": (("data", "check"), "glovebox data check --help"),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_what_is_almost_right_is_told(parties, name):
+    arguments, hint = NEAR[name]
+    assert glovebox(*arguments, home=parties[1]["retailer"]).stderr.splitlines()[-1] == f"  Try:  {hint}"
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -170,6 +187,7 @@ def test_what_cannot_be_done_is_said_with_an_exit_code(parties, name):
     done = glovebox(*arguments, home=homes["retailer"])
     assert done.returncode == code
     assert done.stderr.startswith("glovebox ")
+    assert "\n  Try:  " in done.stderr, "what cannot be done says what can"
     assert done.stdout == ""
     told = json.loads(glovebox(*arguments, "--json", home=homes["retailer"]).stdout or '{"error": null}')
     if arguments[0] == "ask" and name != "no argument":

@@ -40,7 +40,9 @@ def main() -> None:
     except GloveboxError as error:
         code = _told(error, arguments)
     except cyclopts.CycloptsError as error:
-        code = _told(UsageError(str(error).strip(), hint=f"glovebox {' '.join(arguments[:1])} --help"), arguments)
+        known = _command(arguments) if app.parse_commands(arguments)[0] else ""
+        hint = " ".join(["glovebox", *known.split(), "--help"])
+        code = _told(UsageError(str(error).strip(), hint=hint), arguments)
     except KeyboardInterrupt:
         code = _told(Cancelled("cancelled"), arguments)
     except BrokenPipeError:
@@ -59,10 +61,15 @@ def _told(error: GloveboxError, arguments: list[str]) -> int:
 
         fields = ("code", "summary", "party", "step", "detail", "hint", "exit_code")
         print(json.dumps({"error": {name: getattr(error, name) for name in fields}}))
-    command = " ".join(word for word in arguments[:2] if word.isalpha()) or "glovebox"
     first, *rest = error.lines()
-    print(f"glovebox {command}: {first}", *rest, sep="\n", file=sys.stderr)
+    print(f"glovebox {_command(arguments)}".rstrip() + f": {first}", *rest, sep="\n", file=sys.stderr)
     return error.exit_code
+
+
+def _command(arguments: list[str]) -> str:
+    """The command that was given, without what it was given."""
+    chain, _, _ = app.parse_commands(arguments)
+    return " ".join(chain or [word for word in arguments[:1] if word.isalpha()])
 
 
 def _place(error: Exception) -> str:

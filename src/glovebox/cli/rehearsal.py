@@ -90,7 +90,7 @@ def _statements(file: Path | None) -> list[str]:
     if file is None:
         return []
     if not file.is_file():
-        raise UsageError(f"there is no file {file}")
+        raise UsageError(f"there is no file {file}", hint="a file of statements, each ended by ;")
     return [statement.strip() for statement in re.split(r";\s*(?:\n|$)", file.read_text()) if statement.strip()]
 
 
@@ -190,7 +190,7 @@ def in_the_clear(
     clear: duckdb.DuckDBPyConnection, sql: str, declared: Mapping[str, str], chosen: Mapping[str, str]
 ) -> list[tuple[Any, ...]]:
     """The rows that DuckDB gives over all tables at once."""
-    tree = Statement(sql).tree.copy()
+    tree = Statement(sql).asked
     for place in list(tree.find_all(exp.Placeholder)):
         kind = declared[place.name]
         value = exp.Literal.string(chosen[place.name])
@@ -204,9 +204,9 @@ def is_equal(answer: Answer, plan: Plan, clear: list[tuple[Any, ...]]) -> bool:
     A group that DuckDB leaves out has no rows: here it shows as zero or is suppressed.
     """
     keys = [place for place, output in enumerate(plan.outputs) if output.kind == "group"]
-    found = {tuple(str(row[place]) for place in keys): row for row in clear}
-    shown = {tuple(str(row[place]) for place in keys): row for row in answer.rows}
-    hidden = {tuple(str(answer.rows[number][place]) for place in keys) for number in answer.suppressed}
+    found = {tuple(_label(row[place]) for place in keys): row for row in clear}
+    shown = {tuple(_label(row[place]) for place in keys): row for row in answer.rows}
+    hidden = {tuple(_label(answer.rows[number][place]) for place in keys) for number in answer.suppressed}
     if groupings_of(plan) and not set(found) <= set(shown):
         return False
     for key, row in shown.items():
@@ -219,9 +219,16 @@ def is_equal(answer: Answer, plan: Plan, clear: list[tuple[Any, ...]]) -> bool:
     return True
 
 
+def _label(cell: Any) -> str:
+    """The text of a group's key; of a time at midnight that of its day, for DuckDB makes times of truncated days."""
+    return (cell.isoformat() if isinstance(cell, date) else str(cell)).removesuffix("T00:00:00")
+
+
 def _same(ours: Any, theirs: Any) -> bool:
     if theirs is None:
         return ours is None or ours == 0
+    if isinstance(theirs, date):
+        return _label(ours) == _label(theirs)
     if isinstance(theirs, float) and isinstance(ours, int | Decimal):
         return abs(float(ours) - theirs) <= CLOSE * max(1.0, abs(theirs))
     return bool(ours == theirs)

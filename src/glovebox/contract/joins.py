@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from msgspec.structs import replace
 
 from glovebox.contract.lines import Fault, Path
@@ -117,7 +119,10 @@ def _place(tables: tuple[Table, ...], names: list[str], text: str) -> JoinColumn
     ]
     if (owner and wanted is None) or len(found) != 1:
         what = "is in more than one table" if len(found) > 1 else "is no column of the contract"
-        raise Fault("contract_join", PATH, f"{text[:130]} {what}", 'write "table.column" or "owner.table.column"')
+        known = [f"{table.name}.{column.name}" for table in tables for column in table.columns if column.kind == "id"]
+        near = difflib.get_close_matches(text[:130], known, n=1) if not found else []
+        hint = f"did you mean {near[0]}?" if near else 'write "table.column" or "owner.table.column"'
+        raise Fault("contract_join", PATH, f"{text[:130]} {what}", hint)
     return JoinColumn(table=found[0], column=column)
 
 

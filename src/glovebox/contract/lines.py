@@ -93,7 +93,9 @@ def _toml_fault(problem: str, last_line: int) -> Fault:
     if re.search("overwrite|declare|redefine|mutate|[Dd]uplicate", problem):
         return Fault("contract_duplicate_key", (), "a key stands twice", "keep one of the two", line)
     sentence = f"this is not TOML: {sentence[:1].lower()}{sentence[1:]}"
-    return Fault("contract_toml", (), sentence, "the form of a contract is on the page docs/contract.md", line)
+    return Fault(
+        "contract_toml", (), sentence, "examples/contracts show the form; glovebox contract draft writes one", line
+    )
 
 
 def _check_depth(value: object, path: Path, lines: Lines) -> None:

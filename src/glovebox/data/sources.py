@@ -90,7 +90,8 @@ def source_at(
         path = given.expanduser().resolve(strict=True)
         mode = path.stat().st_mode
     except (OSError, RuntimeError, ValueError) as problem:
-        raise UsageError(f"there is no file {given}") from problem
+        hint = "the path of a CSV, Parquet, DuckDB or SQLite file"
+        raise UsageError(f"there is no file {given}", hint=hint) from problem
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path} is not a regular file", hint="a CSV, Parquet, DuckDB or SQLite file")
     if any(character in "*?[" for character in str(path)):

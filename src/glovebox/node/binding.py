@@ -6,6 +6,7 @@ server's, it is told when they are read: their snapshot is another.
 
 from __future__ import annotations
 
+import difflib
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +37,11 @@ def own_table(home: Home, contract: Contract, named: str) -> Table:
         if table.name == named:
             return table
     names = ", ".join(table.name for table in own) or "none"
-    raise UsageError(f"this party owns no table {named} in {contract.name}", detail=(f"its tables: {names}",))
+    near = difflib.get_close_matches(named, [table.name for table in own], n=1)
+    hint = f"did you mean {near[0]}?" if near else "one of these tables, or glovebox contract show FILE, for all"
+    raise UsageError(
+        f"this party owns no table {named} in {contract.name}", detail=(f"its tables: {names}",), hint=hint
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from glovebox.contract.model import Contract, parse_contract
@@ -24,7 +25,9 @@ def signature_file(contract: Path) -> Path:
 def read_contract(path: Path) -> Contract:
     """Read and check one contract file."""
     if not path.is_file():
-        raise UsageError(f"there is no contract file {path}")
+        near = path.with_suffix(".toml")
+        hint = f"did you mean {near}?" if near.is_file() else "the path of a contract's TOML file"
+        raise UsageError(f"there is no contract file {path}", hint=hint)
     return parse_contract(path.read_bytes())
 
 
@@ -163,7 +166,11 @@ def find_contract(home: Home, named: str) -> Contract:
         return load_contract(home, read_contract(Path(named)).hash)
     found = [contract for contract in all_contracts(home) if named in (contract.name, contract.hash.hex())]
     if not found:
-        raise UsageError(f"this node holds no contract {named}", hint="glovebox contract add FILE")
+        held = sorted({contract.name for contract in all_contracts(home)})
+        near = difflib.get_close_matches(named, held, n=1)
+        hint = f"did you mean {near[0]}?" if near else "glovebox contract add FILE"
+        detail = (f"it holds {', '.join(held)}",) if held else ()
+        raise UsageError(f"this node holds no contract {named}", detail=detail, hint=hint)
     return max(found, key=lambda contract: contract.version)
 
 

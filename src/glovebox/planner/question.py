@@ -133,6 +133,8 @@ def _approved(contract: Contract, statement: str) -> tuple[Question | None, str]
                 return question, question.sql
         sentence = f"The contract has no question {statement.strip()}."
         hint = near(statement.strip(), names, "the approved questions are")
+        if not names:
+            hint = "a statement: SELECT … FROM the contract's tables"
         raise Refused("the question is refused", code="not_approved", step="question", detail=(sentence,), hint=hint)
     asked = _canonical(statement) if contract.questions else None
     for question in contract.questions:

@@ -98,7 +98,8 @@ class Scope:
         if qualifier and qualifier not in called:
             hint = near(qualifier, called, "they are called")
             self.statement.refuse(node, "sql", f"No table is called {qualifier[:63]} here", hint)
-        known = [column.name for side in self.sides for column in side.table.columns]
+        sides = [side for side in self.sides if not qualifier or qualifier in side.called]
+        known = [column.name for side in sides for column in side.table.columns]
         hint = near(name, known, "the columns are")
         return self.statement.refuse(node, "columns", f"The contract has no column {name[:63]} here", hint)
 

@@ -96,11 +96,12 @@ REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
 
 
 class Statement:
-    """A parsed statement and its text, for errors."""
+    """A parsed statement and its text, for errors. asked: as it was written; tree: in the planner's words."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree = _parsed(text)
+        self.asked = self.tree.copy()
         nodes: list[tuple[exp.Expr, int]] = [(self.tree, 0)]
         for count, (node, depth) in enumerate(nodes):
             if type(node) not in ALLOWED:

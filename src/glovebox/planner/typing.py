@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -48,7 +49,8 @@ class Typing:
                 return self._constant(node)
             case exp.Placeholder():
                 if node.name not in self.parameters:
-                    self._refuse(node, "question", f"There is no parameter {node.name[:63]}", "a constant")
+                    hint = f'a constant, or parameters = {{ {node.name[:63]} = "date" }} of an approved question'
+                    self._refuse(node, "question", f"There is no parameter {node.name[:63]}", hint)
                 return self.parameters[node.name]
             case exp.Neg():
                 return self.added(node, None, self._number(node.this), -1)
@@ -306,7 +308,9 @@ class Typing:
             return found or self._refuse(node, "sql", f"This is no {beside.sort}", "'2026-12-31'")
         if one.sort == "text" and beside.sort == "category" and beside.column is not None:
             if text not in beside.column.values:
-                hint = ", ".join(f"'{value}'" for value in beside.column.values[:8])
+                labels = [f"'{value}'" for value in beside.column.values]
+                meant = difflib.get_close_matches(f"'{text}'", labels, n=1) if len(labels) > 8 else []
+                hint = f"did you mean {meant[0]}?" if meant else ", ".join(labels[:8])
                 clause = f"columns.{beside.column.name}.values"
                 self._refuse(node, clause, "The contract has no such value here", hint, self.scope.owner(beside.side))
             return Typed(Constant("category", text), "category")
