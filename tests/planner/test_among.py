@@ -224,3 +224,37 @@ def test_an_id_without_its_tables_name_is_of_the_table_after_from():
         name = "u.id" if " u " in question else "e.id"
         plans = [plan_question(CONTRACT, question.replace("NAME", one), {}, 0) for one in ("id", name)]
         assert plans[0].source == plans[1].source
+
+
+KEYS_OF_BOTH = [
+    "e.x > b.x",
+    "e.c = b.c",
+    "CASE WHEN e.x > 0 AND b.x > 0 THEN 'both' WHEN e.x > 0 OR b.x > 0 THEN 'one' ELSE 'none' END",
+    "GREATEST(e.x, b.x) > 3",
+    "e.f AND b.f",
+]
+
+
+@FEW
+@given(rows(unique=True), rows(unique=True), st.sampled_from(KEYS_OF_BOTH), st.data())
+def test_columns_of_two_owners_make_groups_of_people(one, other, key, data):
+    held = {name: [row for row in table if row["id"] is not None] for name, table in (("e", one), ("b", other))}
+    question = (
+        f"SELECT {key} AS k, COUNT(*) AS n, SUM(e.y) AS s, SUM(b.x) AS t FROM e JOIN b ON b.id = e.id "
+        f"WHERE e.y > -9 GROUP BY {key} ORDER BY k"
+    )
+    plan, found, wanted = answers(question, held)
+    assert isinstance(plan.source, Spines)
+    wanted = [(label_of(row[0]), *row[1:]) for row in wanted]
+    there = {row[0] for row in wanted}
+    found = [row for row in ((label_of(row[0]), *row[1:]) for row in found) if row[0] in there]
+    assert len(found) == len(wanted)
+    for row, each in zip(sorted(found), sorted(wanted), strict=True):
+        assert all(map(same, row, each)), (row, each)
+
+
+@pytest.mark.parametrize("key", ["e.z > b.x", "e.x - b.w > 2", "CASE WHEN e.w = b.x THEN 'u' ELSE 'v' END"])
+def test_columns_that_may_not_be_compared_make_no_groups_either(key):
+    with pytest.raises(GloveboxError) as refused:
+        plan_question(CONTRACT, f"SELECT {key} AS k, COUNT(*) AS n FROM e JOIN b ON b.id = e.id GROUP BY 1", {}, 0)
+    assert "may not be" in refused.value.detail[-1]

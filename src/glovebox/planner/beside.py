@@ -18,6 +18,7 @@ from glovebox.planner.beside_ids import check_joined, holder_of
 from glovebox.planner.folding import folded
 from glovebox.planner.gathered import PERSON_HERE, Gathered, Measures, Persons
 from glovebox.planner.gathering import Gathering, makes_persons, side_of
+from glovebox.planner.naming import meant_keys
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import union_side
 from glovebox.planner.statement import Statement
@@ -108,7 +109,8 @@ def _meet(statement: Statement, contract: Contract, given: Mapping[str, Typed]) 
     if apart and max(map(len, held)) == 1:
         if len(nodes) > 2:
             return not all(map(_is_inner, tree.args["joins"]))
-        return tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
+        left = tree.args["joins"][0].side == "LEFT" and _groups_by(tree, nodes[1])
+        return left or any(_names(key) >= {node.alias_or_name.lower() for node in nodes} for key in meant_keys(tree))
     if len(nodes) > 2 or not apart or any(map(makes_persons, nodes)):
         return True
     stacks = [node for node, owners in zip(nodes, held, strict=True) if len(owners) > 1]
@@ -123,16 +125,12 @@ def _is_inner(join: exp.Join) -> bool:
 
 def _groups_by(tree: exp.Select, node: exp.Expr) -> bool:
     """Whether groups are made by a column of a table that the question calls by its name."""
-    group = tree.args.get("group")
-    keys = [
-        tree.expressions[int(key.this) - 1] if isinstance(key, exp.Literal) and str(key.this) in places else key
-        for places in [{str(place) for place in range(1, len(tree.expressions) + 1)}]
-        for key in (group.expressions if group else [])
-    ]
-    named = {item.alias.lower(): item.this for item in tree.expressions if isinstance(item, exp.Alias)}
-    keys = [named.get(key.name.lower(), key) if isinstance(key, exp.Column) and not key.table else key for key in keys]
-    name = node.alias_or_name.lower()
-    return any(column.table.lower() == name for key in keys for column in key.find_all(exp.Column))
+    return any(node.alias_or_name.lower() in _names(key) for key in meant_keys(tree))
+
+
+def _names(key: exp.Expr) -> set[str]:
+    """The tables whose columns a key names."""
+    return {column.table.lower() for column in key.find_all(exp.Column)}
 
 
 def _kind(statement: Statement, join: exp.Join) -> Kind:

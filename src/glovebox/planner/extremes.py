@@ -35,7 +35,7 @@ def extreme(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditi
     if totals.scope.contract.protocol:
         refuse(node, "protocol", f"{called} cannot be asked of two owners alone yet", "a contract with a neutral party")
     if totals.pairs.slots:
-        hint = f"{called} without a condition on both owners' columns, or unique = true for the ids"
+        hint = f"COUNT(*) FILTER (WHERE it is beyond some value); or {called} where no column meets another owner's"
         refuse(node, "sql", f"{called} over pairs of rows cannot be asked yet", hint)
     if totals.mixing.is_mixed(node.this):
         return _of_several(totals, name, node, filters)

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.gathering import makes_persons
-from glovebox.planner.naming import default_name
+from glovebox.planner.naming import default_name, meant_keys
 from glovebox.planner.nulls import of_nulls
 from glovebox.planner.scope import Side
 from glovebox.planner.statement import Statement
@@ -136,7 +136,7 @@ class _Fold:
     def rewrite(self) -> None:
         """Let the question add up what each person's rows come to."""
         where, group = self.tree.args.get("where"), self.tree.args.get("group")
-        if group and any(self._is_own(column) for column in group.find_all(exp.Column)):
+        if group and any(self._is_own(column) for key in meant_keys(self.tree) for column in key.find_all(exp.Column)):
             self._no(group, "Rows that are put together person by person make no groups")
         kept = list(conjuncts(where.this if where else None))
         self.where = [part.copy() for part in kept if self._owns(part)]

@@ -47,3 +47,14 @@ def default_name(node: exp.Expr) -> str:
     columns = [column.name.rpartition(".")[2] for column in node.find_all(exp.Column)][:1]
     aggregate = node.find(exp.AggFunc)
     return "_".join([aggregate.key if aggregate else node.key, *columns])
+
+
+def meant_keys(tree: exp.Select) -> list[exp.Expr]:
+    """What groups are made by, itself in place of its position or name."""
+    group, places = tree.args.get("group"), {str(place) for place in range(1, len(tree.expressions) + 1)}
+    keys = [
+        tree.expressions[int(key.this) - 1] if isinstance(key, exp.Literal) and str(key.this) in places else key
+        for key in (group.expressions if group else [])
+    ]
+    named = {item.alias.lower(): item.this for item in tree.expressions if isinstance(item, exp.Alias)}
+    return [named.get(key.name.lower(), key) if isinstance(key, exp.Column) and not key.table else key for key in keys]

@@ -260,7 +260,7 @@ class Typing:
 
     def _in(self, node: exp.In) -> Typed:
         if node.args.get("query"):
-            hint = "JOIN that table, or the same id IN both"
+            hint = "JOIN (SELECT s.id, COUNT(*) AS n FROM s JOIN t ON t.key = s.key GROUP BY s.id) q, by that id"
             self._refuse(node, "sql", "IN a sub-query within another asks of the same id, and of no other", hint)
         if not node.expressions:
             self._refuse(node, "sql", "IN stands before a list of constants", "IN ('a', 'b')")
@@ -294,7 +294,19 @@ class Typing:
             hint = "IS NULL" if "null" in (left.sort, right.sort) else f"{with_article(left.sort)} on both sides"
             sentence = f"{with_article(left.sort)} cannot be compared with {with_article(right.sort).lower()}"
             self._refuse(node, "sql", sentence, hint)
+        self._check_met(node, left, right)
         return self._boolean(node, operator, (left, right))
+
+    def _check_met(self, node: exp.Expr, left: Typed, right: Typed) -> None:
+        """Refuse to compare what two owners have of a person, where the contract lets their columns not be compared."""
+        persons, names = self.scope.sides[0].persons, left.values | right.values
+        held = [
+            {place for place, measure in enumerate(one.measures) if measure}
+            for one in (persons.columns if persons else ())
+            if one.column.name in names
+        ]
+        if len({place for places in held if len(places) == 1 for place in places}) > 1:
+            self.allow(node, Typed(NULL, "boolean", 0, values=names), "compare")
 
     def _as(self, node: exp.Expr, one: Typed, beside: Typed) -> Typed:
         """A text constant, as what stands beside it: a label of its column, or a date."""
@@ -324,8 +336,8 @@ class Typing:
     def _joined(self, node: exp.Expr, operator: Operator, arguments: tuple[Typed, ...]) -> Typed:
         sides = {argument.side for argument in arguments} - {None}
         if len(sides) > 1:
-            sentence = "Columns of two owners can be multiplied in a SUM or an AVG, and in no other way meet yet"
-            self._refuse(node, "sql", sentence, "SUM(…) FILTER (WHERE …), with conditions of one owner each")
+            sentence = "Columns of two owners meet in WHERE, in FILTER and in what is added up, and not here"
+            self._refuse(node, "sql", sentence, "COUNT(*) FILTER (WHERE …), one for each case")
         return Typed(
             Call(operator, tuple(argument.expression for argument in arguments)),
             "null",
