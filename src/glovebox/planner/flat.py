@@ -104,13 +104,19 @@ def _semis_joined(statement: Statement, contract: Contract) -> str:
         side, name = table_side(statement, contract, table), exp.to_identifier(f"other {number}", quoted=True)
         found = side.table.column(column.name.lower())
         several = several if found and found.unique else side.table.name
-        on, kept = join.args["on"], where.this if where else None
+        on, kept = join.args.get("on"), where.this if where else None
+        if on is None and len(using := join.args.get("using") or []) == 1:
+            first, join_id = tree.args["from_"].this.alias_or_name, using[0].this
+            on = exp.EQ(this=exp.column(join_id, table=first), expression=exp.column(join_id, table=join.this.alias))
+        if on is None:
+            continue
         own = [one for one in on.find_all(exp.Column) if one.table == join.this.alias]
         for one in (*own, *(kept.find_all(exp.Column) if kept else ())):
             one.set("table", name.copy())
             one.set("db", None)
         table.set("alias", exp.TableAlias(this=name))
-        for part, value in (("this", table), ("kind", None), ("on", exp.and_(on, *[kept] * bool(kept), copy=False))):
+        whole = exp.and_(on, *[kept] * bool(kept), copy=False)
+        for part, value in (("this", table), ("kind", None), ("using", None), ("on", whole)):
             join.set(part, value)
     tree.set("joins", joins)
     return several
