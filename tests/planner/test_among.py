@@ -258,3 +258,13 @@ def test_columns_that_may_not_be_compared_make_no_groups_either(key):
     with pytest.raises(GloveboxError) as refused:
         plan_question(CONTRACT, f"SELECT {key} AS k, COUNT(*) AS n FROM e JOIN b ON b.id = e.id GROUP BY 1", {}, 0)
     assert "may not be" in refused.value.detail[-1]
+
+
+def test_groups_of_people_whom_one_owner_has_go_to_the_owners_that_are_joined():
+    key = "CASE WHEN e.x > 0 AND b.x > 0 THEN 'both' ELSE 'other' END"
+    question = f"SELECT {key} AS k, COUNT(*) AS n FROM e JOIN b ON b.id = e.id GROUP BY k"
+    rules = RULES.replace("groups_of_at_least = 1", "groups_of_at_least = 11").partition('exact = "')[0]
+    rules = rules.replace('questions = "any"', 'questions = "approved"')
+    asked = f'\n[[question]]\nname = "q"\nsql = """{question}"""\n'
+    plan = plan_question(parse_contract((HEAD + "".join(TABLES) + rules + asked).encode()), "q", {}, 0)
+    assert (plan.receivers, plan.threshold, len(plan.source.spines)) == ((0,), 11, 1)

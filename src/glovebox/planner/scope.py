@@ -200,6 +200,8 @@ def check_receivers(scope: Scope, receivers: tuple[int, ...]) -> None:
         hint = "a join of the two, or a contract with a neutral third party"
         sentence = "Two parties alone join tables, and stack none"
         scope.statement.refuse(scope.statement.tree.args["from_"].this, "protocol", sentence, hint)
+    if side.persons and side.persons.held:
+        return  # those who count are one owner's: what the others have of them is matched, and no part of a sum
     rows = side.lines.facts.facts if side.lines else side
     if len(scope.sides) > 1 or len(rows.owners) != 2 or contract.rules.exact or contract.privacy:
         return
