@@ -45,6 +45,7 @@ WORDS = [
     "GROUP BY k ORDER BY k",
     "SELECT COUNT(*) AS n FROM (SELECT id FROM a WHERE f) p LEFT JOIN (SELECT id, x FROM b) q ON q.id = p.id",
     f"SELECT SUM(GREATEST(a.x, 0)) AS s, SUM(LEAST(a.x, a.y, 3)) AS t, SUM(GREATEST(b.x, b.y)) AS m FROM {AB}",
+    f"SELECT SUM(POWER(a.x, 2)) AS s, SUM(CEIL(a.x / 4)) AS t FROM {AB}",
     "WITH p AS (SELECT id, x FROM a WHERE f), q AS (SELECT id, x + 1 AS x FROM p) "
     "SELECT SUM(q.x) AS s FROM q JOIN b USING (id)",
 ]

@@ -73,8 +73,10 @@ def _rows_of_id(gathering: Gathering) -> int | None:
 
 def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:
     (measure,) = one.measures
-    if measure is None or one.column.kind not in ("integer", "decimal", "boolean"):
-        sentence = "A sub-query that is joined makes counts, sums, averages, truths, and least or greatest numbers"
+    if measure is None or one.column.kind not in ("integer", "decimal", "boolean", "date"):
+        sentence = (
+            "A sub-query that is joined makes counts, sums, averages, truths, and least or greatest numbers or dates"
+        )
         statement.refuse(node.this, "sql", sentence, "SUM(x) AS s, COUNT(*) AS n, MAX(x) AS most")
     if one.how == "any" and not one.column.required:
         statement.refuse(node.this, "sql", "BOOL_OR of what may be missing cannot be joined yet", "COUNT(*) FILTER (…)")

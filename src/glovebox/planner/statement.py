@@ -52,7 +52,7 @@ ALLOWED: dict[type[exp.Expr], str] = {
     exp.Exists: "this",
     exp.LogicalOr: "this", exp.With: "expressions", exp.CTE: "this alias", exp.If: "this true false",
     exp.Interval: "this unit", exp.Var: "this", exp.Having: "this", exp.Limit: "expression",
-    exp.Div: f"{BINARY} typed safe", exp.Floor: "this",
+    exp.Div: f"{BINARY} typed safe", exp.Floor: "this", exp.Ceil: "this", exp.Pow: BINARY,
     exp.Year: "this", exp.Month: "this", exp.Quarter: "this", exp.Day: "this", exp.Hour: "this",
     exp.DayOfWeek: "this", exp.DayOfWeekIso: "this", exp.DayOfMonth: "this", exp.Extract: BINARY,
     exp.TimestampTrunc: "this unit", exp.DateDiff: f"{BINARY} unit date_part_boundary", exp.Sqrt: "this",
@@ -68,7 +68,7 @@ SERVED = "SELECT aggregates FROM one or two tables, JOIN, WHERE, FILTER, GROUP B
 WORDS = {
     "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
-    "catalog": "a database's name",
+    "catalog": "a database's name", "timetostr": "STRFTIME", "currentdate": "what day it is",
 }  # fmt: skip
 INSTEAD = {
     "side": "JOIN … USING (…), which takes the matching rows",
@@ -79,6 +79,19 @@ INSTEAD = {
     "symmetric": "BETWEEN the smaller AND the larger",
     "method": "JOIN … USING (id), with times compared in WHERE, and the last of them by ROW_NUMBER() OVER (…) = 1",
     "except": "SELECT * FROM owner.table",
+    "timetostr": "DATE_TRUNC('month', x), YEAR(x) or MONTH(x)",
+    "currentdate": "a constant, DATE '2026-12-31', or a parameter of an approved question",
+    "date_part": "EXTRACT(month FROM x)",
+    "any": "id IN (SELECT id FROM …)",
+    "rollup": "a question for each of the levels",
+    "cube": "a question for each of the levels",
+    "grouping_sets": "a question for each of the levels",
+    "mode": "COUNT(*) with GROUP BY the column",
+    "arrayagg": "COUNT(*) with GROUP BY the column",
+    "approxdistinct": "COUNT(DISTINCT id)",
+    "rank": "ORDER BY, and LIMIT",
+    "countif": "COUNT(*) FILTER (WHERE …)",
+    "denserank": "ORDER BY, and LIMIT",
 }
 
 ONE_SET = "is of ids alone, each once, in place of a table or after IN"
@@ -89,6 +102,7 @@ REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
         "takes the first of rows, in a sub-query that is all that a question reads",
         "FROM (SELECT … FROM a JOIN b … QUALIFY ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) = 1)",
     ),
+    exp.Pow: ("is a square here, of a value of a row", "POWER(x, 2), or x * x"),
     exp.Greatest: ("is of a few values of a row, with none within another", "GREATEST(a.x, a.y), or CASE"),
     exp.Least: ("is of a few values of a row, with none within another", "LEAST(a.x, a.y), or CASE"),
 }
@@ -105,7 +119,8 @@ class Statement:
         nodes: list[tuple[exp.Expr, int]] = [(self.tree, 0)]
         for count, (node, depth) in enumerate(nodes):
             if type(node) not in ALLOWED:
-                self._not_served(node, node.key, _called(node))
+                key = str(node.this)[:40].lower() if isinstance(node, exp.Anonymous) else node.key
+                self._not_served(node, key, _called(node))
             if count > MOST_NODES or depth > MOST_DEPTH:
                 self.refuse(node, "sql", "The question is too long or too deep", "ask for less at once")
             self._check_parts(node)

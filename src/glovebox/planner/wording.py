@@ -8,6 +8,7 @@ GROUP BY ALL                        GROUP BY all that is selected and no aggrega
 c IS TRUE                           c = TRUE AND c IS NOT NULL
 COUNT(DISTINCT CASE WHEN c THEN id END)   COUNT(DISTINCT id) FILTER (WHERE c)
 COUNT(CASE WHEN c THEN 1 END)       COUNT(*) FILTER (WHERE c)
+CEIL(x / y)                         -FLOOR(-x / y)
 IF(c, x, y)                         CASE WHEN c THEN x ELSE y END
 ABS(x) <= 5, of a row               x BETWEEN -5 AND 5
 ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
@@ -34,8 +35,13 @@ def reworded(tree: exp.Select) -> exp.Select:
     reworded_nested(tree)
     for among in list(tree.find_all(exp.In)):
         reworded_in(among)
-    for chosen in list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least)):
-        _by_cases(chosen)
+    for chosen in list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least, exp.Ceil, exp.Pow)):
+        if isinstance(chosen.parent, exp.Select) and chosen.arg_key == "expressions":
+            named = exp.alias_(chosen.copy(), chosen.key)  # a column is called by what was asked
+            chosen.replace(named)
+            _by_cases(named.this)
+        else:
+            _by_cases(chosen)
     for count in list(tree.find_all(exp.Count)):
         _filtered(count)
     for node in list(tree.find_all(exp.Subquery)):
@@ -72,6 +78,13 @@ def _by_cases(node: exp.Expr) -> None:
             negative = exp.LT(this=exp.paren(node.this), expression=exp.Literal.number(0))
             branch = exp.If(this=negative, true=exp.Neg(this=exp.paren(node.this)))
             node.replace(exp.Case(ifs=[branch], default=exp.paren(node.this)))
+        case exp.Ceil():
+            inner = node.this.unnest()
+            whole = exp.Neg(this=exp.paren(inner.this if isinstance(inner, exp.Div) else inner))
+            below = exp.Div(this=whole, expression=inner.expression) if isinstance(inner, exp.Div) else whole
+            node.replace(exp.paren(exp.Neg(this=exp.Floor(this=below))))
+        case exp.Pow(expression=exp.Literal(this="2")) if not (node.find(exp.AggFunc) or node.find_ancestor(exp.Pow)):
+            node.replace(exp.paren(exp.Mul(this=exp.paren(node.this), expression=exp.paren(node.this.copy()))))
         case exp.Greatest() | exp.Least() if not node.find(exp.AggFunc):
             _most(node)
 
