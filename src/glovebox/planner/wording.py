@@ -26,6 +26,8 @@ from glovebox.planner.sets import reworded_in, reworded_sets
 
 MOST_COMPARED = 5
 """Values of GREATEST: each is compared with all that follow it."""
+MOST_COPIED = 3_000
+"""Nodes that are written again, so that nobody's words grow beyond what is read at once."""
 
 
 def reworded(tree: exp.Select) -> exp.Select:
@@ -35,7 +37,11 @@ def reworded(tree: exp.Select) -> exp.Select:
     reworded_nested(tree)
     for among in list(tree.find_all(exp.In)):
         reworded_in(among)
-    for chosen in list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least, exp.Ceil, exp.Pow)):
+    room = MOST_COPIED
+    for chosen in reversed(list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least, exp.Ceil, exp.Pow))):
+        room -= _copied(chosen)
+        if room < 0:
+            break
         if isinstance(chosen.parent, exp.Select) and chosen.arg_key == "expressions":
             named = exp.alias_(chosen.copy(), chosen.key)  # a column is called by what was asked
             chosen.replace(named)
@@ -66,6 +72,18 @@ def _compared(node: exp.Binary) -> None:
         case exp.Is() if isinstance(other, exp.Boolean) and not node.find_ancestor(exp.Is):
             there = exp.Not(this=exp.Is(this=exp.paren(value), expression=exp.null()))
             node.replace(exp.paren(exp.And(this=exp.EQ(this=exp.paren(value), expression=other), expression=there)))
+
+
+def _copied(node: exp.Expr) -> int:
+    """How many nodes other words for this take, at most, that stand here once."""
+    match node:
+        case exp.Abs() | exp.Pow():
+            times = 3
+        case exp.Greatest() | exp.Least():
+            times = 3 * MOST_COMPARED
+        case _:
+            return 0
+    return times * sum(1 for _ in node.walk())
 
 
 def _by_cases(node: exp.Expr) -> None:
