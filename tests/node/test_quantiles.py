@@ -35,9 +35,9 @@ same_person_at_several = "no"
 [table.columns]
 id = { type = "id", form = "integer" }
 c = { type = "category", values = ["u", "v", "w"], required = true, may = ["group", "filter"] }
-x = { type = "integer", range = [-9, 70], may = ["sum", "quantile", "filter"] }
+x = { type = "integer", range = [-9, 70], may = ["sum", "quantile", "filter", "min", "max"] }
 d = { type = "decimal(6,2)", range = ["-5.00", "5.00"], may = ["quantile"] }
-day = { type = "date", range = [2026-01-01, 2026-12-31], may = ["quantile"] }
+day = { type = "date", range = [2026-01-01, 2026-12-31], may = ["quantile", "min", "max"] }
 wide = { type = "decimal(12,2)", range = [0, 1000000], may = ["quantile"] }
 hidden = { type = "integer", range = [0, 9], may = ["sum"] }
 
@@ -55,6 +55,7 @@ QUESTIONS = [
     "FROM s GROUP BY c ORDER BY c",
     "SELECT c, PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x DESC) AS p, quantile(x, 0) AS z, "
     "PERCENTILE_DISC(1) WITHIN GROUP (ORDER BY day) AS l, quantile_disc(day, 0.5) AS e FROM s GROUP BY c ORDER BY c",
+    "SELECT c, MIN(x) AS low, MAX(x) FILTER (WHERE x < 60) AS high, MAX(day) AS last FROM s GROUP BY c ORDER BY c",
     "SELECT ROUND(MEDIAN(x) - AVG(x), 3) AS skew, ROUND(MEDIAN(x / 1), 0) AS r FROM s".replace("x / 1", "x + 1"),
 ]
 
