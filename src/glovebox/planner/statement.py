@@ -94,7 +94,7 @@ INSTEAD = {
     "denserank": "ORDER BY, and LIMIT",
 }
 
-ONE_SET = "is of ids alone, each once, in place of a table or after IN"
+ONE_SET = "is of ids alone, each once, in place of all that a question reads, or after IN"
 REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Intersect: (ONE_SET, "FROM (SELECT id FROM a INTERSECT SELECT id FROM b), or SEMI JOIN … USING (id)"),
     exp.Except: (ONE_SET, "FROM (SELECT id FROM a EXCEPT SELECT id FROM b), or ANTI JOIN … USING (id)"),
