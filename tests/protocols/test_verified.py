@@ -22,7 +22,7 @@ from glovebox.protocols.verified import FIRST_PARTS, LAST_PARTS, falls, largest_
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.exchange import Exchange
-from glovebox.runtime.shares import at_zero, encode, width
+from glovebox.runtime.shares import at_zero, decode, encode, split, width
 from glovebox.runtime.world import World
 
 from .lying import STAGES, answered, is_right, run
@@ -209,6 +209,34 @@ async def test_two_of_five_cannot_open_one_wrong_value_to_all(monkeypatch):
     met = [error.summary for error in (await ended("threshold", 5)).values()]
     assert "a party did not compute what it should" in met
     assert not any("different shares" in summary for summary in met)
+
+
+@pytest.mark.parametrize("m", [4, 6])
+async def test_a_share_on_no_polynomial_tells_nothing_when_the_check_fails(m, monkeypatch):
+    """Were products of other senders than the check's, what opens at the end would tell what hid groups have."""
+    deal, holds, bent_, ends = Exchange.deal, NumbersClaim.holds, [], []
+
+    def dealt(self, label, values, p):
+        if self.me != LIAR or not label.startswith("shamir/") or bent_:
+            return deal(self, label, values, p)
+        bent_.append(label)  # whether a group shows: the next product is of it and its totals
+        shares = split(values, p, self.threshold, self.m)
+        for peer, link in self._links.items():
+            link.post(label, encode(((shares[peer] + 5 * (peer == 0)) % p).tolist(), p))
+        return shares[self.me]
+
+    def held(self, every, t):
+        ends.append([decode(one, self.p, claims.ENDS) for one in every])
+        return holds(self, every, t)
+
+    monkeypatch.setattr(Exchange, "deal", dealt)
+    monkeypatch.setattr(NumbersClaim, "holds", held)
+    await ended("having", m)
+    p, t = modulus(64), (m - 1) // 2
+    u, v, product, _ = (list(line) for line in zip(*ends[0], strict=True))
+    inner = sum(w * x * y for w, x, y in zip(at_zero(tuple(range(2 * t + 1)), p), u, v, strict=False)) % p
+    unbent = tuple(range(1, t + 2))
+    assert inner == sum(w * product[party] for w, party in zip(at_zero(unbent, p), unbent, strict=True)) % p
 
 
 @pytest.mark.parametrize("m", [3, 5])

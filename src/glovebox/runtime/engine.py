@@ -115,9 +115,9 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
 
     async def _product(self, field: Any, x: Numbers, y: Numbers) -> Any:
         """A field array of shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
-        label, first, p = self._label(), self._program_counter[0] % len(self.parties), field.modulus
+        label, p = self._label(), field.modulus
         one, other = x.reshape(-1), y.reshape(-1)
-        shares = await self.exchange.reshared(label, one * other % p, p, first)
+        shares = await self.exchange.reshared(label, one * other % p, p)
         self.noted.in_field(p).products[label] = Products(one, other, shares)
         return field.array(shares.reshape(x.shape), check=False)
 
@@ -233,9 +233,9 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
             x = await self.gather(x)
         field, shape = _field(x[0])
         values = _flat(field, x)
-        label, first = self._label(), self._program_counter[0] % len(self.parties)
+        label = self._label()
         self.noted.unchecked = "a product"  # what it is of is not known here
-        y = field.array(await self.exchange.reshared(label, values.value, field.modulus, first), check=False)
+        y = field.array(await self.exchange.reshared(label, values.value, field.modulus), check=False)
         reshared = y.tolist() if shape is None else [y.reshape(shape)]
         return reshared if x_is_list else reshared[0]
 

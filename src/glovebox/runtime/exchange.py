@@ -47,12 +47,13 @@ class Exchange:
             raise BadFrame(f"{name} {error}", party=name, step=label) from None
         return np.array(values, dtype=object)
 
-    async def reshared(self, label: str, values: Numbers, modulus: int, first: int) -> Numbers:
+    async def reshared(self, label: str, values: Numbers, modulus: int) -> Numbers:
         """Shares of degree t of values whose shares have degree 2t [GRR98], from 2t + 1 senders. One round.
 
-        first: the first of them, which spreads the load.
+        The senders are always the first, as in the check: among an even number a liar can deal a share that is on no
+        polynomial, and of what that makes of a product, others say something else, which would tell the other factor.
         """
-        senders = [(first + j) % self.m for j in range(2 * self.threshold + 1)]
+        senders = range(2 * self.threshold + 1)
         mine = self.deal(label, values, modulus) if self.me in senders else None
         shares = {}
         for sender in senders:

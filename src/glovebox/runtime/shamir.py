@@ -86,7 +86,7 @@ class Shamir:
     async def multiplied(self, label: str, x: Numbers, y: Numbers, bits: int) -> Numbers:
         """Shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
         p, one, other = modulus(bits), x.reshape(-1), y.reshape(-1)
-        shares = await self._engine.exchange.reshared(label, one * other % p, p, 0)
+        shares = await self._engine.exchange.reshared(label, one * other % p, p)
         self.noted.in_field(p).products[label] = Products(one, other, shares)
         return shares.reshape(x.shape)
 
