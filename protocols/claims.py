@@ -245,7 +245,7 @@ class BitsClaim:
             first = products[: parts - 1]
             last = self._product ^ summed(first[1:] if self._hidden else first)
             values = np.concatenate([first, last[None], products[parts - 1 :]])
-        basis = basis_at(coin.read(LANES, np.uint8), parts.bit_length())
+        basis = basis_at(_point(coin), parts.bit_length())
         self._product = summed(times(coefficients(values), basis))
         u, v = (_at(rows, basis[:parts], self._first) for rows in (self._u, self._v))
         if self._first:
@@ -270,6 +270,12 @@ class BitsClaim:
             return False
         u, v, product, linear = gf256.combined(shares[: t + 1], tuple(range(t + 1)))
         return bool((times(u, v) == product).all() and not linear.any())
+
+
+def _point(coin: Stream) -> U8:
+    """A random element that is no byte: at a byte, where a part stands, the random one would be missing."""
+    point = coin.read(LANES, np.uint8)
+    return point if point[1:].any() else _point(coin)
 
 
 def _in_rows(elements: U8, parts: int, before: U8 | None = None, inner: int = 1) -> U8:

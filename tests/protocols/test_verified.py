@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -328,6 +329,12 @@ async def test_what_opens_at_the_end_is_random_but_for_the_zero():
     for start, end in ((0, 3 * size - 1), (4 * size, 4 * size + 3 * lanes)):
         counts = Counter(octet for octets in seen for octet in octets[start:end])
         assert max(counts.values()) < 0.05 * counts.total()
+
+
+def test_no_point_is_one_of_the_parts():
+    drawn = [np.array([5, 0, 0, 0, 0, 0, 0], np.uint8), np.array([5, 0, 0, 0, 0, 0, 1], np.uint8)]
+    coin = SimpleNamespace(read=lambda *_: drawn.pop(0))
+    assert claims._point(coin).tolist() == [5, 0, 0, 0, 0, 0, 1]
 
 
 async def test_a_party_that_commits_to_two_coins_is_found_out(monkeypatch):
