@@ -22,7 +22,6 @@ longer, in C(m, t) parts of which it lacks one at least; what `threshold.py` say
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +34,7 @@ from glovebox.protocols.verified import checked
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import MOST_PARTIES, modulus
 from glovebox.runtime.noted import Numbers
+from glovebox.runtime.prss import sets_of
 
 MICRO = 10**6
 
@@ -44,12 +44,7 @@ _A, _B = Fraction(START, 2**SCALE_BITS), Fraction(SLOPE, 2**SCALE_BITS)
 FIRST_ERROR = max(abs(1 - _A**2 / (4 * _B)), abs(1 - (_A - _B / 4) / 4), abs(1 - (_A - _B)))
 
 
-def sets_of(m: int) -> int:
-    """How many sets of m - t parties there are: a truncation is off by so many units at most."""
-    return math.comb(m, (m - 1) // 2)
-
-
-GUARD = sets_of(MOST_PARTIES).bit_length()  # that error is less than 2^GUARD units
+GUARD = sets_of(MOST_PARTIES).bit_length()  # a truncation is off by less than 2^GUARD units, one a set at most
 COMPARED = 5  # numbers compared in the correction, each with its divisor_bits and REST more bits
 REST = 4
 

@@ -23,11 +23,11 @@ from glovebox.protocols.quotient import (
     Ranges,
     fraction_bits,
     quotient,
-    sets_of,
     truncated,
 )
 from glovebox.protocols.threshold import below, judged_bits
 from glovebox.runtime.card import terms, value_of
+from glovebox.runtime.prss import sets_of
 from glovebox.runtime.world import World
 
 from .opening import comparing, opened, sizes
