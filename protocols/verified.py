@@ -75,6 +75,8 @@ async def checked(ctx: Context) -> None:
     if noted.unchecked:
         raise IntegrityError(f"{noted.unchecked} cannot be checked", step=ctx.path)
     if not noted.modulus:
+        if noted.bits.products or noted.bits.openings:
+            raise IntegrityError("bits without numbers cannot be checked", step=ctx.path)
         return  # nothing was computed
     plan = falls(*noted.products, [len(one.share) for one in noted.dealt_bits])
     coins = await _committed(ctx.narrow("seen"), noted.digest, 1 + len(plan))

@@ -277,6 +277,15 @@ async def test_a_product_that_nothing_is_known_of_is_refused():
     assert all("cannot be checked" in error.summary for error in errors.values())
 
 
+async def test_bits_without_numbers_do_not_pass_unchecked():
+    async def alone(ctx, mine):
+        await shared_bits.anded(ctx.narrow("and"), np.ones(4, np.uint8), np.ones(4, np.uint8))
+        await verified(ctx.narrow("verified"))
+
+    async with World(shamir=True) as world:
+        assert set(await world.fails(alone, inputs=[None] * 3)) == {0, 1, 2}
+
+
 @pytest.mark.parametrize("m", [3, 5])
 @pytest.mark.parametrize("stage", ["threshold", "noise"])
 async def test_the_card_holds(stage, m, monkeypatch):
