@@ -79,8 +79,9 @@ class Firsts:
             some = exp.GT(this=cell(COUNT, other), expression=exp.Literal.number(0))
             before = self._before(other, labels, cell)
             if before is not False:
-                conditions.append(exp.not_(exp.paren(some if before is True else exp.and_(some, before))))
-        return exp.and_(*conditions) if conditions else exp.true()
+                both = some if before is True else exp.and_(some, before, copy=False)
+                conditions.append(_not(both))
+        return exp.and_(*conditions, copy=False) if conditions else exp.true()
 
     def _before(self, one: Labels, other: Labels, cell: Cell, place: int = 0) -> exp.Expr | bool:
         """Whether one group comes before another, by the order from a place on."""
@@ -93,8 +94,8 @@ class Firsts:
             return rest if ours == theirs else (ours > theirs) == descending
         sooner, later = (_precedes(cell(item, a), cell(item, b), descending) for a, b in ((one, other), (other, one)))
         if isinstance(rest, bool):
-            return exp.not_(exp.paren(later)) if rest else sooner
-        return exp.or_(sooner, exp.and_(exp.not_(exp.paren(later)), rest))
+            return _not(later) if rest else sooner
+        return exp.or_(sooner, exp.and_(_not(later), rest, copy=False), copy=False)
 
 
 def _ordered(label: exp.Literal) -> tuple[int, str]:
@@ -106,4 +107,9 @@ def _precedes(one: exp.Expr, other: exp.Expr, descending: bool) -> exp.Expr:
     """Whether a number comes before another; what is missing stands last, as in DuckDB. Never unknown."""
     there, missing = (exp.Is(this=each.copy(), expression=exp.Null()) for each in (one, other))
     compared = exp.GT if descending else exp.LT
-    return exp.and_(exp.not_(there), exp.or_(missing, compared(this=one, expression=other)))
+    either = exp.or_(missing, compared(this=one, expression=other), copy=False)
+    return exp.and_(exp.not_(there, copy=False), either, copy=False)
+
+
+def _not(made: exp.Expr) -> exp.Expr:
+    return exp.not_(exp.paren(made, copy=False), copy=False)

@@ -131,6 +131,7 @@ class _Labelled:
             self.firsts = Firsts(statement, node, self.items, self.key, list(self.labels))
             self.items = self.firsts.items
         self.pins: dict[tuple[str, exp.Expr], exp.Literal] = {}
+        self._columns: dict[tuple[exp.Expr, Labels], exp.Expr] = {}
         self.inner = exp.Select(expressions=[exp.alias_(self.key.copy(), "key", quoted=True)])
         for part in ("from_", "joins", "where"):
             self.inner.set(part, select.args[part].copy() if part == "from_" else _copied(select.args.get(part)))
@@ -260,14 +261,16 @@ class _Labelled:
         for labels, taken in self._cells(alias):
             if not taken:
                 return self._cell(aggregate, labels)
-            case = case.when(exp.and_(*taken), self._cell(aggregate, labels))
+            case = case.when(exp.and_(*taken, copy=False), self._cell(aggregate, labels), copy=False)
         return case
 
     def _first(self, firsts: Firsts, alias: str) -> exp.Expr:
         """Whether the group with the labels that a name's columns take is the first."""
         every, cell = list(itertools.product(*self.labels.values())), self._cell
-        cells = [exp.and_(*taken, firsts.first(labels, every, cell)) for labels, taken in self._cells(alias)]
-        return exp.paren(exp.or_(*cells))
+        cells = [
+            exp.and_(*taken, firsts.first(labels, every, cell), copy=False) for labels, taken in self._cells(alias)
+        ]
+        return exp.paren(exp.or_(*cells, copy=False), copy=False)
 
     def _cells(self, alias: str) -> Iterator[tuple[Labels, list[exp.Expr]]]:
         """The labels that a name's columns may take, and the conditions that they do."""
@@ -285,8 +288,12 @@ class _Labelled:
 
     def _cell(self, aggregate: exp.Expr, labels: Labels) -> exp.Expr:
         """The column of lines that is an aggregate of the rows with these labels."""
-        pairs = zip(self.labels, labels, strict=True)
-        return self._column(aggregate, exp.and_(*(exp.EQ(this=k.copy(), expression=one.copy()) for k, one in pairs)))
+        known = (aggregate, labels)
+        if known not in self._columns:
+            pairs = zip(self.labels, labels, strict=True)
+            rows = (exp.EQ(this=key.copy(), expression=one.copy()) for key, one in pairs)
+            self._columns[known] = self._column(aggregate, exp.and_(*rows, copy=False))
+        return self._columns[known].copy()
 
     def _free(self, alias: str, key: exp.Expr) -> exp.Expr:
         """The column that takes every label of a key, or the one that it has."""
