@@ -144,7 +144,7 @@ def test_two_owners_sub_queries_meet(a, d, question):
     ("source", "sentence"),
     [
         ("(SELECT id AS k, COUNT(*) AS n FROM a GROUP BY id) q JOIN b ON q.k = b.id", "by its own name"),
-        ("(SELECT id, MAX(c) AS d FROM a GROUP BY id) q JOIN b USING (id)", "least or greatest number or date"),
+        ("(SELECT id, MAX(c) AS d FROM a GROUP BY id) q JOIN b USING (id)", "least or greatest numbers or dates"),
         ("(SELECT id, SUM(z) AS n FROM a GROUP BY id) q JOIN b USING (id)", "may not be summed"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q", "who can ask its own database"),
         ("(SELECT id, COUNT(*) AS n FROM a GROUP BY id) q JOIN e USING (id)", "Two of these tables are one owner's"),
