@@ -8,7 +8,7 @@ from glovebox.data.columns import Reading
 from glovebox.data.database import Parameters
 from glovebox.data.expressions import rendered
 from glovebox.data.measures import of_id
-from glovebox.data.trees import cast, compare, name, not_, string
+from glovebox.data.trees import cast, compare, epoch, name, not_
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -28,8 +28,8 @@ def derived_view(
         node = of_id(one.measure, view, parameters)
         if one.negative:
             node = exp.paren(exp.Neg(this=exp.paren(node)), copy=False)
-        if one.column.kind == "date":  # of days since 1970
-            node = compare(exp.Add, cast(string("1970-01-01"), "DATE"), cast(node, "INTEGER"))
+        if one.column.kind == "date":
+            node = compare(exp.Add, epoch(), cast(node, "INTEGER"))
         made.append(exp.alias_(node, f"c{index}"))
     id_ = name(view.name_of(ids.name))
     select = exp.select(id_.as_("c0"), *made).from_(every.subquery("every"))

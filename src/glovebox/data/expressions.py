@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from glovebox.data.columns import column_type
 from glovebox.data.database import Parameters
-from glovebox.data.trees import Node, call, cast, compare, is_null, name, not_, number, string
+from glovebox.data.trees import Node, call, cast, compare, epoch, is_null, name, not_, number, string
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -162,8 +162,7 @@ def _counted(operator: str, value: Typed) -> Typed:
     """A number that a day or a time has."""
     match operator:
         case "days" if value.sort in {"date", "null"}:
-            first = cast(string("1970-01-01"), "DATE")
-            return Typed(compare(exp.Sub, cast(value.node, "DATE"), first), "number", 0, True)
+            return Typed(compare(exp.Sub, cast(value.node, "DATE"), epoch()), "number", 0, True)
         case "microseconds" if value.sort in {"timestamp", "null"}:
             return Typed(call("epoch_us", cast(value.node, "TIMESTAMP")), "number", 0, True)
         case "year" | "month" if value.sort in {"date", "timestamp", "null"}:

@@ -25,6 +25,11 @@ def string(text: str) -> Node:
     return exp.Literal.string(text)
 
 
+def epoch() -> Node:
+    """The first day of 1970, from which days are counted."""
+    return cast(string("1970-01-01"), "DATE")
+
+
 def number(value: int) -> Node:
     """An integer."""
     return exp.Literal.number(value)
