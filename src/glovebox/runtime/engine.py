@@ -113,20 +113,20 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
     def _label(self) -> str:
         return f"shamir/{self._program_counter[0] % 2**64:016x}"
 
-    async def _product(self, field: Any, x: Numbers, y: Numbers) -> Any:
-        """A field array of shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
-        label, p = self._label(), field.modulus
+    async def multiplied(self, label: str, x: Numbers, y: Numbers, p: int) -> Numbers:
+        """Shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
         one, other = x.reshape(-1), y.reshape(-1)
         shares = await self.exchange.reshared(label, one * other % p, p)
         self.noted.in_field(p).products[label] = Products(one, other, shares)
-        return field.array(shares.reshape(x.shape), check=False)
+        return shares.reshape(x.shape)
 
-    async def _open(self, field: Any, shares: Numbers, degree: int) -> tuple[str, Numbers]:
-        """The values of shares of a degree, and the label under which they are to be noted. One round."""
-        label = self._label()
-        values = await self.exchange.opened(label, shares, field.modulus, degree)
-        self.noted.tell(label, encode(values.tolist(), field.modulus))
-        return label, values
+    async def opened(self, label: str, shares: Numbers, p: int, degree: int) -> Numbers:
+        """The values of shares (n,) of a degree, noted: of degree t to be checked. One round."""
+        values = await self.exchange.opened(label, shares, p, degree)
+        self.noted.tell(label, encode(values.tolist(), p))
+        if degree == self.threshold:
+            self.noted.in_field(p).openings[label] = Openings(shares, values)
+        return values
 
     @asyncoro.mpc_coro
     async def _distribute(self, x, senders):  # type: ignore[no-untyped-def] # MPyC reads a return annotation
@@ -161,7 +161,8 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         else:
             a, b = await self.gather(a, b)
         field = stype.sectype.field
-        return await self._product(field, *(np.broadcast_to(np.asarray(x.value, dtype=object), shape) for x in (a, b)))
+        one, other = (np.broadcast_to(np.asarray(x.value, dtype=object), shape) for x in (a, b))
+        return field.array(await self.multiplied(self._label(), one, other, field.modulus), check=False)
 
     @asyncoro.mpc_coro
     async def np_random_bits(self, sftype, n, signed=False):  # type: ignore[no-untyped-def]
@@ -174,7 +175,8 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
         prfs, p = self.prfs(field.order), field.modulus
         r = thresha.np_pseudorandom_share(field, m, self.pid, prfs, self._prss_uci(), n).value
         zero = thresha.np_pseudorandom_share_0(field, m, self.pid, prfs, self._prss_uci(), n).value
-        label, squares = await self._open(field, (r * r + zero) % p, 2 * self.threshold)
+        label = self._label()
+        squares = await self.opened(label, (r * r + zero) % p, p, 2 * self.threshold)
         if not squares.all():  # a chance of n / p
             raise RuntimeError("a random number was zero")
         self.noted.in_field(p).products[label] = Products(r, r, squares)
@@ -206,10 +208,7 @@ class Engine(mpyc.runtime.Runtime):  # type: ignore[misc]
             values = values + thresha.np_pseudorandom_share_0(
                 field, len(self.parties), self.pid, prfs, self._prss_uci(), count
             )
-        label, found = await self._open(field, values.value, degree)
-        if degree == self.threshold:
-            self.noted.in_field(field.modulus).openings[label] = Openings(values.value, found)
-        y = field.array(found, check=False)
+        y = field.array(await self.opened(self._label(), values.value, field.modulus, degree), check=False)
         opened = y.tolist() if shape is None else [y.reshape(shape)]
         if convert is not None:
             opened = [convert(a) for a in opened]

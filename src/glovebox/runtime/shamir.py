@@ -19,9 +19,9 @@ from glovebox.errors import PeerError, Refused
 from glovebox.runtime.coroutines import running
 from glovebox.runtime.engine import MOST_PARTIES, SEC_PARAM, Engine, modulus
 from glovebox.runtime.exchange import Exchange
-from glovebox.runtime.noted import Dealt, Noted, Numbers, Openings, Products
+from glovebox.runtime.noted import Dealt, Noted, Numbers, Products
 from glovebox.runtime.prss import Subset, agree_keys, subsets
-from glovebox.runtime.shares import encode, of_set
+from glovebox.runtime.shares import of_set
 
 if TYPE_CHECKING:
     from glovebox.runtime.links import Link
@@ -84,20 +84,13 @@ class Shamir:
         return shares
 
     async def multiplied(self, label: str, x: Numbers, y: Numbers, bits: int) -> Numbers:
-        """Shares of products, of shares of one shape [GRR98], noted to be checked. One round."""
-        p, one, other = modulus(bits), x.reshape(-1), y.reshape(-1)
-        shares = await self._engine.exchange.reshared(label, one * other % p, p)
-        self.noted.in_field(p).products[label] = Products(one, other, shares)
-        return shares.reshape(x.shape)
+        """Shares of products, of shares of one shape, noted to be checked. One round."""
+        return await self._engine.multiplied(label, x, y, modulus(bits))
 
     async def opened_masked(self, label: str, shares: Numbers, bits: int) -> list[int]:
         """What shares (n,) of degree t are of, to all parties, for it stands under masks; noted. One round."""
         p = modulus(bits)
-        shares = shares % p
-        values = await self._engine.exchange.opened(label, shares, p, self.threshold)
-        self.noted.tell(label, encode(values.tolist(), p))
-        self.noted.in_field(p).openings[label] = Openings(shares, values)
-        opened: list[int] = values.tolist()
+        opened: list[int] = (await self._engine.opened(label, shares % p, p, self.threshold)).tolist()
         return opened
 
     def masks(
