@@ -218,6 +218,12 @@ def test_a_node_that_does_not_run_is_named(tmp_path):
     assert (done.returncode, "glovebox serve" in done.stderr) == (2, True)
 
 
+def test_a_home_too_deep_for_a_socket_is_refused_before_it_is_made(tmp_path):
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    done = glovebox("identity", "--new", "deep", home=deep)
+    assert (done.returncode, "path of this home is too long" in done.stderr, deep.exists()) == (2, True, False)
+
+
 def test_a_key_that_others_can_read_is_refused(tmp_path):
     good("identity", "--new", "open", home=tmp_path / "home")
     (tmp_path / "home" / "identity.key").chmod(0o644)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import itertools
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +28,8 @@ from glovebox.node.state import State
 
 START_S = 120.0
 STOP_S = 30.0
-PORT_TRIES = 5000
+PORTS = (20_000, 32_000)  # of those that no system gives to outgoing connections, which begin at 32768
+BLOCK = 200
 
 
 class Fleet:
@@ -74,8 +77,9 @@ class Fleet:
 
     def _listens(self, party: str) -> bool:
         host, _, port = self.addresses[party].partition(":")
-        with socket.socket() as probe:
-            return self.homes[party].socket_file.exists() and probe.connect_ex((host, int(port))) == 0
+        local = str(self.homes[party].socket_file)  # it is there before the node listens on it
+        with socket.socket() as outside, socket.socket(socket.AF_UNIX) as inside:
+            return outside.connect_ex((host, int(port))) == 0 and inside.connect_ex(local) == 0
 
     def stop(self, party: str) -> None:
         """Stop a party's node, if it runs."""
@@ -167,16 +171,29 @@ def anew(statement: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, of those that no system gives to outgoing connections (from 32768 up).
+    """Ports that nobody listens on now, and that no other process of a fleet is about to use.
 
-    Raises UsageError after so many tries that next to none can be free.
+    Raises UsageError where no so many are free.
     """
-    found: set[int] = set()
-    for _ in range(PORT_TRIES):
+    ports = _own_ports()
+    found: list[int] = []
+    for _ in range(BLOCK - 1):
         if len(found) == count:
-            return list(found)
-        port = 20_000 + secrets.randbelow(12_000)
+            return found
+        port = next(ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            found.add(port)
-    raise UsageError(f"of {PORT_TRIES} ports between 20000 and 32000 no {count} are free", hint="ss --listening --tcp")
+            found.append(port)
+    raise UsageError(f"of {BLOCK} ports of this machine no {count} are free", hint="ss --listening --tcp")
+
+
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    """The ports of a block, again and again; while its first is bound, no other process takes from this block."""
+    blocks = list(range(*PORTS, BLOCK))
+    secrets.SystemRandom().shuffle(blocks)
+    for first in blocks:
+        with socket.socket() as sign, contextlib.suppress(OSError):
+            sign.bind(("127.0.0.1", first))
+            yield from itertools.cycle(range(first + 1, first + BLOCK))
+    raise UsageError(f"the ports {PORTS[0]} to {PORTS[1] - 1} of this machine are taken", hint="ss --listening --tcp")

@@ -18,6 +18,7 @@ from glovebox.identity import new_key_file, read_key_file
 
 SETTINGS_FILE = "node.toml"
 SETTINGS_BYTES = 1 << 16
+SOCKET_PATH_BYTES = 103  # unix(7): Linux takes 107 and a zero, others of the family 103 and a zero
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Home:
-    """The places of a node's files, and its settings and key."""
+    """The places of a node's files, and its settings and key. Raises UsageError where the path is too long."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,6 +55,11 @@ class Home:
         self.ledger_file = root / "ledger.sqlite"
         self.log_file = root / "log" / "log.jsonl"
         self.socket_file = root / "node.sock"
+        if (size := len(os.fsencode(self.socket_file))) > SOCKET_PATH_BYTES:
+            raise UsageError(
+                f"the path of this home is too long: a socket in it would have {size} bytes, of {SOCKET_PATH_BYTES}",
+                hint="a directory nearer to the root: --home DIR",
+            )
         self.lock_file = root / "node.lock"
         self.temporary = root / "tmp"
 
