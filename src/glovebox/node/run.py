@@ -63,6 +63,8 @@ from glovebox.schema.local import LocalQuery
 LOADING_THREADS = 2
 FAILED = "worker_failed"
 Loaded = LoadedRows | LoadedGroups | LoadedFacts
+_plans: msgspec.msgpack.Decoder[Plan] = msgspec.msgpack.Decoder(Plan)  # made once, before workers are forked
+_queries: msgspec.msgpack.Decoder[LocalQuery] = msgspec.msgpack.Decoder(LocalQuery)
 
 
 class Run:
@@ -84,7 +86,7 @@ class Run:
         self.job, self.channel = job, channel
         self._database: Database | None = unused
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
-        self.plan = msgspec.msgpack.decode(job.plan, type=Plan)
+        self.plan = _plans.decode(job.plan)
         self._executor = ThreadPoolExecutor(1, "kernels")
         self._links: dict[int, SessionLink] = {}
         self._alone, self._homomorphic = is_alone(self.plan), is_homomorphic(self.plan)
@@ -237,7 +239,7 @@ class Run:
         few = range(1, self.plan.threshold)
         if not few:
             return ()
-        every = {session: msgspec.msgpack.decode(one, type=LocalQuery) for session, one in self.job.earlier.items()}
+        every = {session: _queries.decode(one) for session, one in self.job.earlier.items()}
         others = {session: one for session, one in every.items() if one.table == query.table}
         counts = people_between(database, bound.table, bound.source, query, list(others.values()))
         return tuple(session for session, count in zip(others, counts, strict=True) if count in few)
