@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from decimal import Decimal
@@ -25,6 +26,7 @@ class ContractError(Refused):
     code = "contract"
 
 
+@functools.lru_cache(64)  # a node reads its contracts at every question, and a text is always the same contract
 def parse_contract(text: bytes) -> Contract:
     """The contract of these exact bytes. Raises ContractError for the first rule that it breaks.
 
