@@ -21,11 +21,12 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.joins import is_joined, is_key
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.pairs import MOST_PAIRS
 from glovebox.planner.persons import check_met, names_of
 from glovebox.planner.plan import Dimension
-from glovebox.planner.scope import Branch, Scope, Side, is_joined, table_side
+from glovebox.planner.scope import Branch, Scope, Side, table_side
 from glovebox.planner.slots import THERE
 from glovebox.planner.spines import MOST_OWNERS
 from glovebox.planner.stack import branch_query, union_side
@@ -153,7 +154,7 @@ class FactRows:
 
     def _ends(self, part: exp.Expr) -> tuple[str, int, str] | None:
         """The facts' column, a side and its column, if a condition is that they are equal and could be a key."""
-        if not isinstance(part, exp.EQ) or not all(isinstance(e, exp.Column) for e in (part.this, part.expression)):
+        if not is_key(part):
             return None
         ends = dict(self.scope.find(end) for end in (part.this, part.expression))
         if len(ends) != 2 or 0 not in ends:

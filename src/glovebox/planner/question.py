@@ -27,8 +27,9 @@ from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked, Star
 from glovebox.planner.privacy import noise_of, person_groups
+from glovebox.planner.receivers import check_receivers
 from glovebox.planner.roles import source_of
-from glovebox.planner.scope import Scope, check_receivers
+from glovebox.planner.scope import Scope
 from glovebox.planner.statement import Statement, near
 from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.suppression import nested

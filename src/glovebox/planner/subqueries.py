@@ -11,7 +11,8 @@ from glovebox.planner.beside import side_by_side
 from glovebox.planner.derived import is_own, own_side
 from glovebox.planner.events import event_side, makes_events
 from glovebox.planner.gathering import makes_persons, person_side
-from glovebox.planner.scope import Scope, Side, scope_of, table_side
+from glovebox.planner.joins import scope_of
+from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.stack import union_side
 from glovebox.planner.star import lines_side
 from glovebox.planner.statement import Statement
