@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from glovebox.planner.aggregates import Totals
+from glovebox.planner.aggregates import aggregated
 from glovebox.planner.conditions import Conditions
 from glovebox.planner.extremes import least_of
 from glovebox.planner.finished import HAVING_LIMIT
+from glovebox.planner.totals import Totals
 from glovebox.protocols.having import Bound
 
 CLAUSE = "rules.dominance_percent"
@@ -46,7 +47,7 @@ def _bound(totals: Totals, node: exp.AggFunc, percent: int) -> Bound:
         refuse(node, CLAUSE, "Of a total of values below zero nobody has a share", "a column of values from 0 on")
     outer = node.parent if isinstance(node.parent, exp.Filter) else None
     filters = totals.conditions(outer.expression.this) if outer else Conditions()
-    total = totals.column("total", outer or node)
+    total = aggregated(totals, "total", outer or node)
     least = least_of(totals, "greatest", exp.Max(this=node.this.copy()), value, filters)  # of minus the values
     units = 10 ** max(0, least.scale - total.scale), 10 ** max(0, total.scale - least.scale)
     bound = Bound(((total.total, percent * units[0]), (least.total, 100 * units[1])), 0)

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
 from glovebox.planner.gathered import Events, Gathered, Persons
 from glovebox.planner.gathering import Gathering, side_of
@@ -25,6 +24,7 @@ from glovebox.planner.plan import Total
 from glovebox.planner.scope import Side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, chosen, either, equal, less, negated, plus
 from glovebox.planner.statement import Statement
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import Typed
 from glovebox.protocols.expression import Match, Payload, Value
 from glovebox.schema.expressions import ColumnRef, Expression

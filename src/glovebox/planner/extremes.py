@@ -6,20 +6,18 @@ Each owner takes the least over its own rows of an id; the least over the ids th
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.mixed import SECOND, counted
 from glovebox.planner.plan import Output, Total
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.planner.typing import MOST
 from glovebox.protocols import expression as shared
 from glovebox.schema.local import Measure
-
-if TYPE_CHECKING:
-    from glovebox.planner.aggregates import Totals
 
 UNITS: dict[str, Literal["", "date", "timestamp"]] = {
     "number": "", "date": "date", "timestamp": "timestamp",

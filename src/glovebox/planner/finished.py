@@ -16,11 +16,12 @@ from typing import NoReturn
 from msgspec.structs import replace
 from sqlglot import exp
 
-from glovebox.planner.aggregates import Totals
+from glovebox.planner.aggregates import aggregated, with_filter
 from glovebox.planner.conjuncts import conjuncts
-from glovebox.planner.moments import STATISTICS, statistic, with_filter
+from glovebox.planner.moments import STATISTICS, statistic
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import number
 from glovebox.planner.typing import COMPARISON, MOST
 from glovebox.protocols.having import Bound
@@ -43,9 +44,9 @@ def finished(totals: Totals, name: str, node: exp.Expr) -> Output:
         inner, digits = node.this, digits_of(totals.scope, node)
     inner = inner.unnest()
     if not isinstance(_without_filter(inner), (*OPERATORS, *STATISTICS, exp.Cast, exp.Round)):
-        return replace(totals.column(name, inner), digits=digits)
+        return replace(aggregated(totals, name, inner), digits=digits)
     if not inner.find(exp.AggFunc):
-        return totals.column(name, node)  # which refuses it
+        return aggregated(totals, name, node)  # which refuses it
     return replace(_formula(totals, inner), name=name, digits=digits)
 
 
@@ -78,7 +79,7 @@ def _formula(totals: Totals, node: exp.Expr) -> Output:
     if type(node) in OPERATORS:
         parts = [node.this, *([node.expression] if node.args.get("expression") else node.expressions)]
         return _exact(OPERATORS[type(node)], tuple(_formula(totals, part) for part in parts))
-    output = totals.column("", node)
+    output = aggregated(totals, "", node)
     if output.unit:
         refuse(node, "sql", "Days and times are no part of a formula", "MIN(…) or MAX(…) as a column of its own")
     return output

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from glovebox.errors import GloveboxError
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
 from glovebox.planner.distinct import counted_spine
 from glovebox.planner.events import totals_of_events
@@ -38,6 +37,7 @@ from glovebox.planner.sharing import (
     times,
 )
 from glovebox.planner.spines import MOST_OWNERS
+from glovebox.planner.totals import Totals
 from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload, Shared, Value
 from glovebox.schema.local import LocalQuery, Measure
 

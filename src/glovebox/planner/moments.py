@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from glovebox.planner.aggregates import ONE, Totals
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
+from glovebox.planner.totals import ONE, Totals
 from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.schema.expressions import Call, Expression
 from glovebox.schema.local import Measure
@@ -145,10 +145,3 @@ def _where_there(own: Sequence[tuple[Typed, int]], value: Expression) -> Express
     for one in absent:
         value = Call("case", (one, NULL, value))
     return value
-
-
-def with_filter(totals: Totals, node: exp.Expr) -> tuple[exp.Expr, Conditions]:
-    """An aggregate without its FILTER, and the conditions of that."""
-    if isinstance(node, exp.Filter):
-        return node.this, totals.conditions(node.expression.this)
-    return node, Conditions()

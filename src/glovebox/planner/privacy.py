@@ -15,9 +15,9 @@ import numpy as np
 
 from glovebox.algebra.laplace import Decay, decay
 from glovebox.contract.terms import MICRO
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.grouping import Key
 from glovebox.planner.plan import Noise, Output, Plan
+from glovebox.planner.totals import Totals
 from glovebox.protocols.having import Bound
 from glovebox.protocols.noise import drawing, most_noise
 from glovebox.runtime.engine import MOST_PARTIES

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from msgspec import structs
 from sqlglot import exp
@@ -20,13 +19,11 @@ from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.extremes import UNITS
 from glovebox.planner.mixed import counted
 from glovebox.planner.plan import Output, Total
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import Typed, with_article
 from glovebox.protocols.quantile import Counts, Rank
 from glovebox.schema.expressions import Constant
 from glovebox.schema.local import Measure
-
-if TYPE_CHECKING:
-    from glovebox.planner.aggregates import Totals
 
 QUANTILES = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup)
 MOST_COUNTS = 1 << 22

@@ -15,7 +15,6 @@ from glovebox.contract.document import NAME
 from glovebox.contract.taking_part import computing_parties
 from glovebox.contract.terms import Contract, Question
 from glovebox.errors import Refused
-from glovebox.planner.aggregates import Totals, shows_zero
 from glovebox.planner.bands import band_of, keys_of
 from glovebox.planner.dominance import dominance_of
 from glovebox.planner.finished import finished, having_of, used_of
@@ -33,6 +32,7 @@ from glovebox.planner.scope import Scope
 from glovebox.planner.statement import Statement, near
 from glovebox.planner.subqueries import scope_with_persons
 from glovebox.planner.suppression import nested
+from glovebox.planner.totals import Totals
 from glovebox.planner.two_owners import check_served
 from glovebox.planner.typed import SAMPLES, Typed, number, parameter
 from glovebox.planner.typing import Typing
@@ -94,7 +94,7 @@ def plan_question(contract: Contract, statement: str, parameters: Mapping[str, s
         totals=ordered,
         people=0,
         threshold=contract.rules.groups_of_at_least,
-        zero_shown=shows_zero(contract, totals.outer),
+        zero_shown=totals.zero_shown,
         outputs=outputs,
         clause=f"question {approved.name}" if approved else "rules.questions",
         order=_order(scope, parsed.tree, outputs),

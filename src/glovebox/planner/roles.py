@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from glovebox.algebra.lpn import VERSION
 from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.cost import join_cost, joint_cost
 from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
@@ -21,6 +20,7 @@ from glovebox.planner.shape import MOST_TOTALS, join_shape, joint_shape, placed,
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
 from glovebox.planner.star import star_of
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL
 from glovebox.protocols.intersection import MOST_ROWS
 from glovebox.protocols.two_party.intersection import MOST_ROWS as MOST_ROWS_ALONE

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.grouping import Key
 from glovebox.planner.persons import person_ids
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Total
+from glovebox.planner.totals import Totals
 from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload
 from glovebox.schema.local import LocalQuery, Measure
 

@@ -16,7 +16,6 @@ from sqlglot import exp
 
 from glovebox.contract.terms import Contract
 from glovebox.errors import GloveboxError
-from glovebox.planner.aggregates import Totals
 from glovebox.planner.bands import Band
 from glovebox.planner.beside import renamed
 from glovebox.planner.conjuncts import conjuncts
@@ -32,6 +31,7 @@ from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
 from glovebox.planner.statement import Statement
+from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL, Typed
 from glovebox.protocols.expression import Expression, Match, Payload, Value
 from glovebox.schema.columns import Column, Kind, Table
