@@ -7,6 +7,7 @@ from typing import NoReturn
 from sqlglot import exp
 
 from glovebox.planner.conditions import NONE, Conditions, where
+from glovebox.planner.conjuncts import chain
 from glovebox.planner.extremes import extreme
 from glovebox.planner.nulls import is_zero, of_nulls
 from glovebox.planner.persons import ids_called
@@ -15,7 +16,6 @@ from glovebox.planner.quantiles import QUANTILES, end, quantile
 from glovebox.planner.slots import THERE
 from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL, Typed, with_article
-from glovebox.planner.typing import chain
 from glovebox.protocols import expression as shared
 from glovebox.schema.local import Measure
 
@@ -171,5 +171,5 @@ def _factors(totals: Totals, node: exp.Expr) -> list[Typed]:
     factors = [totals.typing.typed(factor) for factor in chain(node, exp.Mul)]
     for one in sorted(factors, key=lambda one: one.side is None):  # constants join a side that is there
         side = one.side if one.side is not None else next(iter(found), 0)
-        found[side] = totals.typing.product(node, found[side], one) if side in found else one
+        found[side] = totals.typing.calculated(node, "*", found[side], one) if side in found else one
     return list(found.values())

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from glovebox.contract.anonymity import EPOCH, first_of_period
-from glovebox.planner.typed import Typed
+from glovebox.planner.typed import MOST, Typed
 from glovebox.schema.expressions import Call, Constant, Expression, Operator
 
 HOUR = 3600
@@ -19,7 +19,6 @@ SECONDS = {"second": 1, "minute": 60, "hour": HOUR}
 """Of what is counted within a day."""
 PERIODS = ("hour", "day", "week", "month", "quarter", "year")
 """What DATE_TRUNC takes."""
-MOST = 1 << 62
 MOST_LABELS = 10_000
 MOST_DAYS = 400_000  # more than a thousand years
 

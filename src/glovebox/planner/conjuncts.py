@@ -1,4 +1,4 @@
-"""The parts of a condition."""
+"""The parts of a condition, and of any chain of one connective."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from sqlglot import exp
 
 def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
     """The parts of a condition that must all hold."""
-    if isinstance(node, exp.And):
-        yield from conjuncts(node.this)
-        yield from conjuncts(node.expression)
-    elif isinstance(node, exp.Paren):
-        yield from conjuncts(node.this)
-    elif node is not None:
+    if node is not None:
+        yield from chain(node, exp.And)
+
+
+def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """The parts of a chain of one connective."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    if type(node) is kind:
+        yield from chain(node.this, kind)
+        yield from chain(node.expression, kind)
+    else:
         yield node

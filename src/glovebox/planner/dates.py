@@ -36,7 +36,7 @@ def made_by(typing: Typing) -> dict[type[exp.Expr], Callable[[Any], Typed]]:
 def _part(typing: Typing, node: exp.Expr) -> Typed:
     """The year, the month, the weekday .. of a day or a time."""
     of, called = (node.expression, node.name) if isinstance(node, exp.Extract) else (node.this, node.key)
-    one, called, refuse = typing.typed(of), called.lower(), typing.scope.statement.refuse
+    one, called, refuse = typing.typed(of), called.lower(), typing.refuse
     name = calendar.NAMES.get(called, called)
     if name != "year" and name not in calendar.PARTS:
         hint = "YEAR(x), QUARTER(x), MONTH(x), DAY(x), DAYOFWEEK(x) or HOUR(x)"
@@ -52,7 +52,7 @@ def _part(typing: Typing, node: exp.Expr) -> Typed:
 
 def _truncated(typing: Typing, node: exp.TimestampTrunc) -> Typed:
     """The first day of a date's month, week, ..; the first moment of a time's."""
-    one, period, refuse = typing.typed(node.this), node.args["unit"].name.lower(), typing.scope.statement.refuse
+    one, period, refuse = typing.typed(node.this), node.args["unit"].name.lower(), typing.refuse
     if not _is_column(one):
         refuse(node, "sql", "DATE_TRUNC takes a column of dates or of times", "DATE_TRUNC('month', x)")
     if period not in calendar.PERIODS or (one.sort == "date" and period == "hour"):
@@ -63,7 +63,7 @@ def _truncated(typing: Typing, node: exp.TimestampTrunc) -> Typed:
 
 def _elapsed(typing: Typing, node: exp.DateDiff) -> Typed:
     """How many days, months, .. begin from one day, or time, to another."""
-    return typing.difference(node, *(since(typing, node, end) for end in (node.this, node.expression)))
+    return typing.calculated(node, "-", *(since(typing, node, end) for end in (node.this, node.expression)))
 
 
 def shifted(typing: Typing, node: exp.Expr) -> Typed | None:
@@ -82,7 +82,7 @@ def shifted(typing: Typing, node: exp.Expr) -> Typed | None:
             return None
         count, months = by.low, False
     count = -count if isinstance(node, exp.Sub) else count
-    refuse = typing.scope.statement.refuse
+    refuse = typing.refuse
     if day.sort != "date" or (months and not isinstance(day.expression, Constant)):
         sentence = "To one owner's dates days are added, to a constant months too, and to times nothing"
         refuse(node, "sql", sentence, "x + 30, or DATE_DIFF('hour', a, b)")
@@ -98,14 +98,14 @@ def _interval(typing: Typing, node: exp.Interval) -> tuple[int, bool]:
     found = number(str(node.this.this)) if isinstance(node.this, exp.Literal) else None
     if found is None or found.scale or unit not in INTERVALS:
         hint = "INTERVAL 7 DAY, or WEEK, MONTH, QUARTER, YEAR"
-        typing.scope.statement.refuse(node, "sql", "An interval here is a whole number of days or months", hint)
+        typing.refuse(node, "sql", "An interval here is a whole number of days or months", hint)
     days, months = INTERVALS[unit]
     return found.low * (days or months), not days
 
 
 def since(typing: Typing, node: exp.DateDiff, end: exp.Expr) -> Typed:
     """One end of a DATE_DIFF as the number of its day, month, .., so that the difference is that of the numbers."""
-    unit, one, refuse = node.args.get("unit"), typing.typed(end), typing.scope.statement.refuse
+    unit, one, refuse = node.args.get("unit"), typing.typed(end), typing.refuse
     period = unit.name.lower() if unit else "day"
     if isinstance(one.expression, Constant) and one.sort == "text":
         one = moment("timestamp", one.expression.text) or one

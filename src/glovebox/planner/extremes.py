@@ -14,8 +14,7 @@ from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.mixed import SECOND, counted
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.totals import Totals
-from glovebox.planner.typed import NULL, Typed, with_article
-from glovebox.planner.typing import MOST
+from glovebox.planner.typed import MOST, NULL, Typed, negated, with_article
 from glovebox.protocols import expression as shared
 from glovebox.schema.local import Measure
 
@@ -80,7 +79,7 @@ def _signed(totals: Totals, node: exp.Min | exp.Max, one: Typed) -> Typed:
         number = counted(one, "days", 1) if one.sort == "date" else counted(one, "microseconds", SECOND)
     if max(-number.low, number.high) >= MOST - 1:
         totals.scope.statement.refuse(node, "columns", "Nothing bounds this value", "a range for the column")
-    return replace(totals.typing.added(node, None, number, -1) if isinstance(node, exp.Max) else number, sort=one.sort)
+    return replace(negated(number) if isinstance(node, exp.Max) else number, sort=one.sort)
 
 
 def _output(

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.planner.aggregates import aggregated, with_filter
+from glovebox.planner.comparisons import COMPARISON
 from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.moments import STATISTICS, statistic
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.rounding import digits_of
 from glovebox.planner.totals import Totals
-from glovebox.planner.typed import number
-from glovebox.planner.typing import COMPARISON, MOST
+from glovebox.planner.typed import MOST, number
 from glovebox.protocols.having import Bound
 
 OPERATORS: dict[type[exp.Expr], FormulaOperator] = {

@@ -13,14 +13,14 @@ from typing import NoReturn
 
 from sqlglot import exp
 
-from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.conjuncts import chain, conjuncts
 from glovebox.planner.gathering import makes_persons
 from glovebox.planner.naming import default_name, meant_keys
 from glovebox.planner.nulls import of_nulls
 from glovebox.planner.scope import Side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import number
-from glovebox.planner.typing import Typing, chain
+from glovebox.planner.typing import Typing
 from glovebox.schema.columns import Column
 
 Reader = Callable[[exp.Expr], Side]

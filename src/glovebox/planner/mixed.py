@@ -16,10 +16,13 @@ from typing import Literal, NoReturn
 
 from sqlglot import exp
 
+from glovebox.planner.arithmetic import ARITHMETIC
+from glovebox.planner.comparisons import COMPARISON
+from glovebox.planner.conjuncts import chain
 from glovebox.planner.dates import since
 from glovebox.planner.scope import Scope
-from glovebox.planner.typed import NULL, Typed, at_scale, number, with_article
-from glovebox.planner.typing import ARITHMETIC, COMPARISON, Typing, chain
+from glovebox.planner.typed import NULL, Typed, at_scale, negated, number, with_article
+from glovebox.planner.typing import Typing
 from glovebox.protocols import expression as shared
 from glovebox.schema.columns import Use
 from glovebox.schema.expressions import Call, Operator
@@ -287,7 +290,10 @@ class Mixing:
             return Number(scale, whole=whole, within=left.nullable + right.nullable, unit=unit)
         parts = dict(left.parts)
         for side, one in right.parts.items():
-            parts[side] = self.typing.added(node, parts.get(side), one, sign)
+            if side in parts:
+                parts[side] = self.typing.calculated(node, "+" if sign > 0 else "-", parts[side], one)
+            else:
+                parts[side] = one if sign > 0 else negated(one)
         return Number(scale, parts, left.constant * up + sign * right.constant * down, unit=unit)
 
     def _multiplied(self, node: exp.Expr, left: Number, right: Number) -> Number:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from glovebox.contract.bounds import rows_of_id
-from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.conjuncts import chain, conjuncts
 from glovebox.planner.scope import Scope
 
 MOST_PAIRS = 64
@@ -101,13 +101,7 @@ def _conditions(scope: Scope) -> list[exp.Expr]:
         kept += [condition.this for condition in selected.find_all(exp.Where)]
         added += [aggregate.this for aggregate in selected.find_all(exp.Sum, exp.Avg, exp.Min, exp.Max)]
     parts = [part for condition in kept for part in conjuncts(condition)]
-    return parts + [factor for one in added for factor in _factors(one)]
-
-
-def _factors(node: exp.Expr) -> list[exp.Expr]:
-    if isinstance(node, exp.Paren):
-        return _factors(node.this)
-    return _factors(node.this) + _factors(node.expression) if isinstance(node, exp.Mul) else [node]
+    return parts + [factor for one in added for factor in chain(one, exp.Mul)]
 
 
 def _sides(scope: Scope, node: exp.Expr) -> set[int]:

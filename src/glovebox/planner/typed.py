@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -14,6 +14,8 @@ from glovebox.schema.expressions import Call, Constant, Expression
 
 Sort = Literal["number", "boolean", "category", "id", "date", "timestamp", "text", "null"]
 NULL = Constant("null", "")
+MOST = 1 << 62
+"""The ends of a value that the contract gives no range."""
 SAMPLES = {
     "date": "2026-12-31", "timestamp": "2026-12-31T00:00:00", "integer": "1", "decimal": "1.0", "boolean": "true",
     "category": "a label",
@@ -45,6 +47,11 @@ def at_scale(typed: Typed, scale: int) -> tuple[int, int]:
     """The range of a number in units of 10**-scale."""
     factor = 10 ** (scale - typed.scale)
     return typed.low * factor, typed.high * factor
+
+
+def negated(one: Typed) -> Typed:
+    """Minus a number."""
+    return replace(one, expression=Call("negate", (one.expression,)), low=-one.high, high=-one.low, column=None)
 
 
 def number(text: str) -> Typed | None:
