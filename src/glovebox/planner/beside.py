@@ -151,7 +151,7 @@ def _part(
     gathering = Gathering(statement, contract, node.this, given)
     gathering.check_by_id()
     columns, having = gathering.columns_with_having()
-    if gathering.counted:
+    if gathering.summaries.counted:
         sentence = "Another id cannot be counted once over owners where sub-queries are joined yet"
         statement.refuse(node.this, "sql", sentence, "that sub-query alone")
     if having is not None and kind in ("left", "full"):

@@ -2,7 +2,7 @@
 
 The owner puts its rows of an id together in its own database, so the sub-query is a table whose id is unique, or with
 more keys one whose rows of an id are at most as many as these have values. What its columns may be used for, and how
-large they may be, follows from the contract (`gathering.py`).
+large they may be, follows from the contract (`summaries.py`).
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def _rows_of_id(gathering: Gathering) -> int | None:
     """The most rows of an id: as many as its keys have values, if that is fewer than the table's rows of it."""
     if not gathering.keys:
         return None
-    values = [len(key.values) or gathering.most for key in gathering.keys]
-    return min(gathering.most, math.prod(values))
+    values = [len(key.values) or gathering.summaries.most for key in gathering.keys]
+    return min(gathering.summaries.most, math.prod(values))
 
 
 def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:

@@ -77,7 +77,7 @@ def event_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
             nexts[name] = made
             made = Gathered(replace(made.column, required=False), made.how)
         columns.append(made)
-    pairs = gathering.most**2 * (len(gathering.side.branches) - 1)
+    pairs = gathering.summaries.most**2 * (len(gathering.side.branches) - 1)
     if pairs > MOST_PAIRS:
         sentence = f"A person's rows meet those of other owners here in up to {pairs} pairs"
         hint = f"a contract with rows_per_id for at most {MOST_PAIRS} pairs"
@@ -91,9 +91,8 @@ def event_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
     )
     if len(queries) < len(order):
         no(times[0], "Rows are ordered by a column of each owner's", "a column of the tables themselves")
-    return side_of(
-        gathering.side, Persons(queries, tuple(columns), None, Events(gathering.most, time, nexts)), node.alias
-    )
+    events = Events(gathering.summaries.most, time, nexts)
+    return side_of(gathering.side, Persons(queries, tuple(columns), None, events), node.alias)
 
 
 def _time(gathering: Gathering, node: exp.Expr, no: Callable[[exp.Expr, str, str], NoReturn]) -> Gathered:
@@ -110,12 +109,12 @@ def _time(gathering: Gathering, node: exp.Expr, no: Callable[[exp.Expr, str, str
 def _column(gathering: Gathering, node: exp.Expr, name: str) -> Gathered:
     """A column of a row, as what the one row comes to."""
     if isinstance(node, exp.Column) and gathering.scope.find(node)[1] == gathering.ids:
-        return gathering.column(node, name)
+        return gathering.summaries.column(node, name)
     typed = gathering.typing.typed(node)
     columns = [gathering.side.table.column(one) for one in typed.values]
     summed = typed.sort == "number" and not all(one and {"filter", "group"} & set(one.may) for one in columns)
     kind = exp.LogicalOr if typed.sort == "boolean" else exp.Sum if summed else exp.Min
-    return gathering.column(kind(this=node.copy()), name)
+    return gathering.summaries.column(kind(this=node.copy()), name)
 
 
 def totals_of_events(meeting: Meeting, totals: Totals, bands: Sequence[Band]) -> tuple[Total, ...]:

@@ -22,7 +22,6 @@ from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.facts import ONE, FactRows
 from glovebox.planner.flat import by_lines
 from glovebox.planner.gathered import Gathered, Persons
-from glovebox.planner.gathering import USES
 from glovebox.planner.grouping import Key
 from glovebox.planner.labelled import ALIAS, labelled
 from glovebox.planner.meetings import Meeting
@@ -31,6 +30,7 @@ from glovebox.planner.plan import Dimension, Star, Total
 from glovebox.planner.scope import Side, table_side
 from glovebox.planner.sharing import Bit, Number, Sharing, Term, both, equal, less
 from glovebox.planner.statement import Statement
+from glovebox.planner.summaries import USES
 from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL, Typed
 from glovebox.protocols.expression import Expression, Match, Payload, Value
