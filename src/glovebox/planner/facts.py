@@ -21,12 +21,12 @@ from sqlglot import exp
 from glovebox.contract.bounds import rows_of_id
 from glovebox.contract.terms import Contract
 from glovebox.planner.conjuncts import conjuncts
-from glovebox.planner.joins import is_joined, is_key
+from glovebox.planner.fact_keys import JOINS, keys_of_facts
 from glovebox.planner.mixed import Mixing
 from glovebox.planner.pairs import MOST_PAIRS
 from glovebox.planner.persons import check_met, names_of
 from glovebox.planner.plan import Dimension
-from glovebox.planner.scope import Branch, Scope, Side, table_side
+from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.slots import THERE
 from glovebox.planner.spines import MOST_OWNERS
 from glovebox.planner.stack import branch_query, union_side
@@ -42,15 +42,12 @@ from glovebox.protocols.expression import (
     Shared,
     kind_of,
 )
-from glovebox.schema.columns import Column
-from glovebox.schema.expressions import ColumnRef
 from glovebox.schema.expressions import Expression as LocalExpression
 from glovebox.schema.local import Facts, LocalQuery, Measure
 
 ONE, ZERO = Constant(1), Constant(0)
 MOST_ROWS = 1 << 20
 """Of facts: they are not cut into shards."""
-JOINS = "facts JOIN table ON table.id = facts.key, each table by a key of the facts'"
 
 
 class FactRows:
@@ -72,8 +69,7 @@ class FactRows:
         sides.insert(0, sides.pop(number))
         self.scope = Scope(statement, contract, tuple(sides))
         self._check(select, joins, [node for node in nodes if node is not nodes[number]])
-        self.keys: dict[int, tuple[tuple[str, ...], str]] = {}  # of each other side, each owner's key and its own id
-        conditions = list(self._conditions(joins))
+        self.keys, conditions = keys_of_facts(self.scope, joins)
         pairs = math.prod(self.slots(side) or 1 for side in range(len(sides)))
         if pairs > MOST_PAIRS:
             sentence = f"A row meets up to {pairs} rows of these tables"
@@ -121,73 +117,6 @@ class FactRows:
         if self.facts.table.rows > MOST_ROWS:
             hint = f"a contract whose table has at most {MOST_ROWS} rows"
             self.statement.refuse(select, "rows", f"{self.facts.table.name} has too many rows for this", hint)
-
-    def _conditions(self, joins: Sequence[exp.Join]) -> list[exp.Expr]:
-        """Read the keys of all joins; return what else is in ON."""
-        found: dict[int, list[tuple[str, str, exp.Expr | None]]] = {}
-        others: list[exp.Expr] = []
-        for join in joins:
-            joined = join.this.alias.lower() or join.this.name.lower()
-            for name in (one.name.lower() for one in join.args.get("using") or []):
-                for side, each in enumerate(self.scope.sides[1:], 1):
-                    if each.table.column(name) and joined in each.called | self.facts.called:
-                        found.setdefault(side, []).append((name, name, None))
-            for part in conjuncts(join.args.get("on")):
-                ends = self._ends(part)
-                if ends:
-                    found.setdefault(ends[1], []).append((ends[0], ends[2], part))
-                else:
-                    others.append(part)
-        for side in range(1, len(self.scope.sides)):
-            if self.scope.sides[side].kind == "semi":
-                continue  # a table that this join leaves out
-            every = found.get(side, [])
-            ids = [pair for pair in every if self.facts.table.column(pair[0]) in self._ids]
-            keys = every if self._key(side, every) else ids
-            self.keys[side] = self._key(side, keys) or self._no_key(joins[0], side)
-            others += [left for *_, left in (pair for pair in every if pair not in keys) if left is not None]
-        return others
-
-    @property
-    def _ids(self) -> list[Column]:
-        return [column for column in self.facts.table.columns if column.kind == "id"]
-
-    def _ends(self, part: exp.Expr) -> tuple[str, int, str] | None:
-        """The facts' column, a side and its column, if a condition is that they are equal and could be a key."""
-        if not is_key(part):
-            return None
-        ends = dict(self.scope.find(end) for end in (part.this, part.expression))
-        if len(ends) != 2 or 0 not in ends:
-            return None
-        (side,) = ends.keys() - {0}
-        return ends[0].name, side, ends[side].name
-
-    def _key(self, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]) -> tuple[tuple[str, ...], str] | None:
-        """The ids by which each owner's facts name a table, as the contract joins them."""
-        found = [self._key_of(branch, side, names) for branch in self.facts.branches]
-        keys = [one for one in found if one is not None]
-        if len(keys) < len(found) or len({ids for _, ids in keys}) != 1:
-            return None
-        return tuple(name for name, _ in keys), keys[0][1]
-
-    def _key_of(
-        self, branch: Branch, side: int, names: Sequence[tuple[str, str, exp.Expr | None]]
-    ) -> tuple[str, str] | None:
-        own = [branch.columns.get(pair[0], ColumnRef(pair[0])) for pair in names]
-        named = {
-            0: tuple(one.name for one in own if isinstance(one, ColumnRef)),
-            side: tuple(pair[1] for pair in names),
-        }
-        scope = replace(self.scope, sides=(replace(self.facts, index=branch.index), *self.scope.sides[1:]))
-        for pair in self.contract.rules.join if names and len(named[0]) == len(names) else ():
-            if is_joined(scope, side, named, pair):
-                places = {place.table: place.column for place in pair}
-                return places[branch.index], places[self.scope.sides[side].index]
-        return None
-
-    def _no_key(self, join: exp.Join, side: int) -> NoReturn:
-        sentence = f"The contract does not join {self.facts.table.name} with {self.scope.sides[side].table.name} so"
-        self.statement.refuse(join, "rules.join", sentence, JOINS)
 
     def slots(self, side: int) -> int:
         """How many rows of a table may have one key; 0 where it is one."""
@@ -252,10 +181,10 @@ class FactRows:
             )
         other = object.__new__(FactRows)
         other.__dict__ = {**self.__dict__, "scope": Scope(self.statement, self.contract, tuple(sides)), "wheres": {}}
-        other.keys, other.bits = {}, [Match(n - 1) for n, side in enumerate(sides) if n and side.index in called]
+        other.bits = [Match(n - 1) for n, side in enumerate(sides) if n and side.index in called]
         other.typing = Typing(other.scope, self.typing.parameters)
         other.mixing = Mixing(other.scope, other.typing, self._place, range(len(sides)))
-        conditions = other._conditions(joins)
+        other.keys, conditions = keys_of_facts(other.scope, joins)
         where = select.args.get("where")
         for part in [*conditions, *conjuncts(where.this if where else None)]:
             other._kept(part)
