@@ -11,7 +11,7 @@ from typing import Literal
 from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
-from glovebox.planner.mixed import SECOND, counted
+from glovebox.planner.numbers import SECOND, counted
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.totals import Totals
 from glovebox.planner.typed import MOST, NULL, Typed, negated, with_article

@@ -8,11 +8,10 @@ neither true nor false here: a condition is asked for as the bit that it is true
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from dataclasses import replace
+from datetime import date, datetime
 from functools import reduce
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from sqlglot import exp
 
@@ -20,8 +19,9 @@ from glovebox.planner.arithmetic import ARITHMETIC
 from glovebox.planner.comparisons import COMPARISON
 from glovebox.planner.conjuncts import chain
 from glovebox.planner.dates import since
+from glovebox.planner.numbers import DAY, INTERVALS, MICROSECOND, SECOND, SUMS, Number, Unit, counted, from_zero, scaled
 from glovebox.planner.scope import Scope
-from glovebox.planner.typed import NULL, Typed, at_scale, negated, number, with_article
+from glovebox.planner.typed import NULL, Typed, negated, number, with_article
 from glovebox.planner.typing import Typing
 from glovebox.protocols import expression as shared
 from glovebox.schema.columns import Use
@@ -34,64 +34,6 @@ Place = Callable[[int, Measure], int]
 """Gives the index of a measure of a side."""
 
 ONE, ZERO = LocalConstant("integer", "1"), LocalConstant("integer", "0")
-SECOND = 1_000_000
-MICROSECOND = timedelta(microseconds=1)
-DAY = 86_400 * SECOND
-INTERVALS = {"DAY": DAY, "HOUR": 3600 * SECOND, "MINUTE": 60 * SECOND, "SECOND": SECOND}
-Unit = Literal["plain", "day", "time", "interval"]
-SUMS: dict[tuple[Unit, Unit, int], Unit] = {
-    ("plain", "plain", 1): "plain", ("plain", "plain", -1): "plain", ("day", "plain", 1): "day",
-    ("plain", "day", 1): "day", ("day", "plain", -1): "day", ("day", "day", -1): "plain",
-    ("time", "interval", 1): "time", ("interval", "time", 1): "time", ("time", "interval", -1): "time",
-    ("time", "time", -1): "interval", ("interval", "interval", 1): "interval", ("interval", "interval", -1): "interval",
-}  # fmt: skip
-"""The unit of a sum (1) or a difference (-1), as SQL has it."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number as one part of each owner and a constant, in units of 10**-scale.
-
-    whole: what has no such parts. within: parts of either side that are in it.
-    """
-
-    scale: int = 0
-    parts: dict[int, Typed] = field(default_factory=dict)
-    constant: int = 0
-    whole: shared.Expression | None = None
-    within: tuple[Typed, ...] = ()
-    unit: Unit = "plain"
-
-    @property
-    def nullable(self) -> tuple[Typed, ...]:
-        """The parts without which it is NULL."""
-        parts = (*self.within, *(part for _, part in sorted(self.parts.items())))
-        return tuple(dict.fromkeys(part for part in parts if part.nullable))
-
-
-def as_products(scope: Scope, typing: Typing) -> None:
-    """SUM(CASE WHEN a condition of one owner THEN a number of another's ELSE 0 END) as the number times the condition.
-
-    So no rows meet pair by pair. Where the number may be missing CASE stays, for it is missing only where the condition
-    holds.
-    """
-    if len(scope.sides) > 1 and all(side.kind == "inner" for side in scope.sides):
-        for item in scope.statement.tree.expressions:
-            for aggregate in item.find_all(exp.Sum, exp.Avg):
-                aggregate.set("this", _as_product(scope, typing, aggregate.this))
-
-
-def _as_product(scope: Scope, typing: Typing, node: exp.Expr) -> exp.Expr:
-    case = node.unnest()
-    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
-        return node
-    condition, value = case.args["ifs"][0].this, case.args["ifs"][0].args["true"]
-    sides = [{scope.find(one)[0] for one in part.find_all(exp.Column)} for part in (condition, value)]
-    apart = all(len(side) == 1 for side in sides) and sides[0] != sides[1]
-    if not apart or case.args.get("default") != exp.Literal.number(0) or typing.typed(value).nullable:
-        return node
-    truth = exp.If(this=condition, true=exp.Literal.number(1))
-    return exp.Mul(this=exp.paren(value), expression=exp.Case(ifs=[truth], default=exp.Literal.number(0)))
 
 
 class Mixing:
@@ -285,7 +227,7 @@ class Mixing:
         scale = max(left.scale, right.scale)
         up, down = 10 ** (scale - left.scale), 10 ** (scale - right.scale)
         if left.whole or right.whole:
-            both = (_scaled(self._whole(left), up), _scaled(self._whole(right), down))
+            both = (scaled(self._whole(left), up), scaled(self._whole(right), down))
             whole = shared.Operation("add" if sign > 0 else "subtract", both)
             return Number(scale, whole=whole, within=left.nullable + right.nullable, unit=unit)
         parts = dict(left.parts)
@@ -312,7 +254,7 @@ class Mixing:
         """A number on shares: QUERY's part plus TABLE's plus the constant."""
         if one.whole is not None:
             return one.whole
-        columns = [(side, *_from_zero(part, one.scale)) for side, part in sorted(one.parts.items())]
+        columns = [(side, *from_zero(part, one.scale)) for side, part in sorted(one.parts.items())]
         terms = [self._column(side, measure) for side, measure, _ in columns]
         constant = one.constant + sum(first for _, _, first in columns)
         if constant or not terms:
@@ -330,26 +272,3 @@ class Mixing:
         self, node: exp.Expr, sentence: str, hint: str = "conditions of one owner each, or a comparison"
     ) -> NoReturn:
         self._refuse(node, "sql", sentence, hint)
-
-
-def _from_zero(part: Typed, scale: int) -> tuple[Measure, int]:
-    """A part as a measure whose range holds 0, as which a NULL is summed; and what is to be added to it."""
-    low, high = at_scale(part, scale)
-    if low <= 0 <= high:
-        return Measure("sum", part.expression, scale, low, high), 0
-    text = format(Decimal(low).scaleb(-scale), "f")
-    first = LocalConstant("decimal" if scale else "integer", text)
-    return Measure("sum", Call("-", (part.expression, first)), scale, 0, high - low), low
-
-
-def counted(one: Typed, operator: Operator, units: int) -> Typed:
-    """A day, a time or a truth as an integer, of so many units each of those that its range is in."""
-    return replace(
-        one, expression=Call(operator, (one.expression,)), sort="number", low=one.low * units, high=one.high * units
-    )
-
-
-def _scaled(whole: shared.Expression, factor: int) -> shared.Expression:
-    if isinstance(whole, shared.Constant):
-        return shared.Constant(whole.number * factor)
-    return whole if factor == 1 else shared.Operation("multiply", (whole, shared.Constant(factor)))

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
 from glovebox.planner.extremes import UNITS
-from glovebox.planner.mixed import counted
+from glovebox.planner.numbers import counted
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.totals import Totals
 from glovebox.planner.typed import Typed, with_article

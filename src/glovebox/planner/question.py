@@ -21,11 +21,11 @@ from glovebox.planner.finished import finished, having_of, used_of
 from glovebox.planner.grouping import Key, selected_key
 from glovebox.planner.keys import check_keys
 from glovebox.planner.matching import banded, is_match, match_question
-from glovebox.planner.mixed import as_products
 from glovebox.planner.naming import default_name
 from glovebox.planner.pairs import pairs_of
 from glovebox.planner.plan import PLAN_FORMAT, Joined, Order, Output, Plan, Spines, Stacked, Star
 from glovebox.planner.privacy import noise_of, person_groups
+from glovebox.planner.products import as_products
 from glovebox.planner.receivers import check_receivers
 from glovebox.planner.roles import source_of
 from glovebox.planner.scope import Scope

@@ -1,0 +1,33 @@
+"""Sums of what only some rows have, as sums of products of the owners' own numbers."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from glovebox.planner.scope import Scope
+from glovebox.planner.typing import Typing
+
+
+def as_products(scope: Scope, typing: Typing) -> None:
+    """SUM(CASE WHEN a condition of one owner THEN a number of another's ELSE 0 END) as the number times the condition.
+
+    So no rows meet pair by pair. Where the number may be missing CASE stays, for it is missing only where the condition
+    holds.
+    """
+    if len(scope.sides) > 1 and all(side.kind == "inner" for side in scope.sides):
+        for item in scope.statement.tree.expressions:
+            for aggregate in item.find_all(exp.Sum, exp.Avg):
+                aggregate.set("this", _as_product(scope, typing, aggregate.this))
+
+
+def _as_product(scope: Scope, typing: Typing, node: exp.Expr) -> exp.Expr:
+    case = node.unnest()
+    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
+        return node
+    condition, value = case.args["ifs"][0].this, case.args["ifs"][0].args["true"]
+    sides = [{scope.find(one)[0] for one in part.find_all(exp.Column)} for part in (condition, value)]
+    apart = all(len(side) == 1 for side in sides) and sides[0] != sides[1]
+    if not apart or case.args.get("default") != exp.Literal.number(0) or typing.typed(value).nullable:
+        return node
+    truth = exp.If(this=condition, true=exp.Literal.number(1))
+    return exp.Mul(this=exp.paren(value), expression=exp.Case(ifs=[truth], default=exp.Literal.number(0)))
