@@ -33,15 +33,7 @@ from glovebox.planner.stack import branch_query, union_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed, all_of
 from glovebox.planner.typing import Typing
-from glovebox.protocols.expression import (
-    Constant,
-    Expression,
-    Match,
-    Operation,
-    Payload,
-    Shared,
-    kind_of,
-)
+from glovebox.protocols.expression import Constant, Expression, Match, Operation, Payload, Shared, kind_of
 from glovebox.schema.expressions import Expression as LocalExpression
 from glovebox.schema.local import Facts, LocalQuery, Measure
 
@@ -152,9 +144,6 @@ class FactRows:
         conditions = tuple(dict.fromkeys([*self.bits, *bits]))
         whole = conditions[0] if len(conditions) == 1 else Operation("and", conditions)
         made = Operation("select", (whole, number, ZERO))
-        return self._added(made)
-
-    def _added(self, made: Expression) -> int:
         if made not in self.columns:
             self.columns.append(made)
         return self.columns.index(made)
@@ -176,9 +165,8 @@ class FactRows:
         ]
         indexes = {side.index for side in sides}
         if len(called) < len(found) or not called.keys() <= indexes or self.facts.index not in called:
-            self._no(
-                select, "Rows that are left out are of the same tables", "a join of the facts with the same tables"
-            )
+            hint = "a join of the facts with the same tables"
+            self._no(select, "Rows that are left out are of the same tables", hint)
         other = object.__new__(FactRows)
         other.__dict__ = {**self.__dict__, "scope": Scope(self.statement, self.contract, tuple(sides)), "wheres": {}}
         other.bits = [Match(n - 1) for n, side in enumerate(sides) if n and side.index in called]

@@ -62,8 +62,7 @@ def _to_where(tree: exp.Select, joins: list[exp.Join]) -> None:
 
 def is_key(part: exp.Expr) -> bool:
     """Whether a condition is that two columns are equal."""
-    ends = (part.this, part.expression) if isinstance(part, exp.EQ) else ()
-    return bool(ends) and all(isinstance(end, exp.Column) for end in ends)
+    return isinstance(part, exp.EQ) and all(isinstance(end, exp.Column) for end in (part.this, part.expression))
 
 
 def _every(parts: Sequence[exp.Expr]) -> exp.Expr:
