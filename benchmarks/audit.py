@@ -113,7 +113,9 @@ async def _evidence(case: Case, plan: Plan, person: bool, releases: int, seed: i
 async def _answered(ctx: Context, totals: Any, *, finishing: Finishing, case: Case) -> list[Any]:
     """What the curious party opens, each time that it asks."""
     mine = totals * (ctx.party == 0)
-    secret = await stacked_totals(ctx.narrow("stacking"), finishing.bits, totals.shape, ctx.parties, mine)
+    secret = await stacked_totals(
+        ctx.narrow("stacking"), finishing.bits, finishing.most, finishing.groups, ctx.parties, mine
+    )
     opening, opened = b"", []
     for time in range(case.asked):
         if case.fresh or not time:

@@ -67,7 +67,14 @@ async def measured(workload: str, groups: int, runs: int) -> dict[str, Any]:
 
 async def _answered(ctx: Context, mine: Any, *, finishing: Finishing) -> Any:
     secret = await secure_totals(
-        ctx.narrow("conversion"), finishing.bits, RINGS, finishing.groups, ROLES[Role.QUERY], ROLES[Role.HELPER], mine
+        ctx.narrow("conversion"),
+        finishing.bits,
+        RINGS,
+        finishing.most,
+        finishing.groups,
+        ROLES[Role.QUERY],
+        ROLES[Role.HELPER],
+        mine,
     )
     finished = await finish(ctx.narrow("finish"), finishing, secret)
     await verified(ctx.narrow("verified"))

@@ -17,11 +17,13 @@ What a party receives: what the parts' protocols say, and shares of the last pro
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from glovebox.algebra.laplace import Decay
 from glovebox.errors import Refused
+from glovebox.protocols.entry import reach, wrap_bits
 from glovebox.protocols.having import Bound
 from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
@@ -32,6 +34,8 @@ from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.prss import sets_of
 from glovebox.runtime.shares import width
+
+Less = dict[tuple[int, int], Any]
 
 SALT = 32  # bytes of a party's part of the salt, sent with its opening
 
@@ -93,8 +97,14 @@ class Finishing:
 
     @property
     def bits(self) -> int:
-        """Bits of the secure integers of this question."""
-        return max([64, *(self.ranges_of(part).bits for part in self.parts if part.kind == "quotient")])
+        """Bits of the secure integers of this question, of which what opens on the way has no more, whoever lies."""
+        nested = 2 * reach(self.most_in_line, self.m) if self.nesting else 0  # twice, for it is a sum
+        return max([64, nested.bit_length(), *(self.ranges_of(part).bits for part in self.quotients)])
+
+    @property
+    def quotients(self) -> tuple[Part, ...]:
+        """All parts that are such."""
+        return tuple(part for part in self.parts if part.kind == "quotient")
 
     @property
     def rows(self) -> int:
@@ -114,6 +124,17 @@ class Finishing:
                 case "band":
                     found.extend((part.total, edge) for edge in part.edges)
         return tuple(dict.fromkeys(found))
+
+    @property
+    def divisors(self) -> tuple[int, ...]:
+        """Totals that others are divided by."""
+        return tuple(dict.fromkeys(part.over for part in self.quotients))
+
+    @property
+    def divisor_bits(self) -> int:
+        """Bits of the numbers that are compared to know whether divisors are in their ranges."""
+        far = [(self.most[number], reach(self.most[number], self.m)) for number in self.divisors]
+        return max((judged_bits(most + 1, -one, one) for most, one in far), default=2)
 
     @property
     def judged(self) -> tuple[int, ...]:
@@ -139,16 +160,18 @@ class Finishing:
     @property
     def largest_frame(self) -> int:
         """Bytes of the largest frame of a question's last steps, conversion and reveal included."""
-        quotients = sum(part.kind == "quotient" for part in self.parts)
         levels = len(self.nesting.sizes) if self.nesting else 0
-        compared = max(len(self.tests) + 2 * levels, len(self.having), COMPARED * (quotients > 0))
+        divided = max(COMPARED, 2 * len(self.divisors)) if self.divisors else 0
+        compared = max(len(self.tests) + 2 * levels, len(self.having), divided)
         sets = sets_of(self.m)  # of which a half gives coins to the other, and of whose bits three make two
-        elements = max(2 * len(self.most), self.rows, sets // 2 * compared, bits_of(self.decays), fraction_bits(self.m))
+        entered = (1 + wrap_bits(self.m)) * len(self.most)
+        elements = max(entered, self.rows, sets // 2 * compared, bits_of(self.decays), fraction_bits(self.m))
         bits = max(
             [
                 self.tested_bits,
                 self.bounded_bits,
-                *(self.ranges_of(part).divisor_bits + REST for part in self.parts if part.kind == "quotient"),
+                self.divisor_bits,
+                *(self.ranges_of(part).divisor_bits + REST for part in self.quotients),
             ]
         )
         size = width(modulus(self.bits))
@@ -157,7 +180,8 @@ class Finishing:
 
     def ranges_of(self, part: Part) -> Ranges:
         """Public sizes of a part of kind quotient."""
-        return Ranges(part.low, part.high, self.most[part.over])
+        most = self.most[part.over]
+        return Ranges(part.low, part.high, most, reach(self.most[part.total], self.m) + abs(part.low) * most)
 
 
 async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
@@ -170,7 +194,7 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     if finishing.decays:
         check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
-    shown, less = await _shown(ctx, finishing, totals)
+    shown, less, within = await _shown(ctx, finishing, totals)
     if finishing.having:
         numbers = [bound.number(totals) for bound in finishing.having]
         for outside in await below(
@@ -178,40 +202,58 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
         ):
             shown = shown * (1 - outside)
     parts = [  # one after the other, for a quotient checks all that was computed before
-        await _value(ctx.narrow(f"part{place}"), finishing, part, totals, less)
+        await _value(ctx.narrow(f"part{place}"), finishing, part, totals, less, within)
         for place, part in enumerate(finishing.parts)
     ]
     return ctx.shamir.runtime.np_stack([shown, *parts]) * shown
 
 
-async def _shown(ctx: Context, finishing: Finishing, totals: Any) -> tuple[Any, dict[tuple[int, int], Any]]:
+async def _shown(ctx: Context, finishing: Finishing, totals: Any) -> tuple[Any, Less, dict[int, Any]]:
     """Secure array of bits: which groups show; and of each test, in which groups the total is below its edge."""
     numbers, edges = zip(*finishing.tests, strict=True)
     nesting, people = finishing.nesting, totals[finishing.people]
     levels = totals_of(ctx, nesting, people) if nesting else []  # of which the same is asked as of the groups' people
     asked = [(level, edge) for edge in finishing.judged for level in levels]
-    found = await below(
+    tested = below(
         ctx.narrow("tests"),
         finishing.bits,
         [*(totals[number] for number in numbers), *(level for level, _ in asked)],
         [*edges, *(edge for _, edge in asked)],
         finishing.tested_bits,
     )
+    found, within = await asyncio.gather(tested, _within(ctx, finishing, totals))
     less = dict(zip(finishing.tests, found, strict=False))
     of_levels = [found[len(numbers) + place :: len(levels)] for place in range(len(levels))]
     judged = [*of_levels, [less[finishing.people, edge] for edge in finishing.judged]]
     large = [1 - bits[0] for bits in judged]
     shown = [one + bits[1] if finishing.zero_shown else one for one, bits in zip(large, judged, strict=True)]
     if nesting is None:
-        return shown[0], less
+        return shown[0], less, within
     mask = await complemented(
         ctx.narrow("nesting"), finishing.bits, nesting, [*levels, people], large, shown, finishing.threshold,
         finishing.most_in_line,
     )  # fmt: skip
-    return mask, less
+    return mask, less, within
 
 
-async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, less: dict[tuple[int, int], Any]) -> Any:
+async def _within(ctx: Context, finishing: Finishing, totals: Any) -> dict[int, Any]:
+    """Of each total that others are divided by, in which groups it is neither below 0 nor above its bound."""
+    if not (numbers := finishing.divisors):
+        return {}
+    edges = [*[0] * len(numbers), *(finishing.most[number] + 1 for number in numbers)]
+    found = await below(
+        ctx.narrow("divisors"),
+        finishing.bits,
+        [totals[number] for number in numbers * 2],
+        edges,
+        finishing.divisor_bits,
+    )
+    return {number: found[len(numbers) + place] - found[place] for place, number in enumerate(numbers)}
+
+
+async def _value(
+    ctx: Context, finishing: Finishing, part: Part, totals: Any, less: Less, within: dict[int, Any]
+) -> Any:
     """A part of every group."""
     match part.kind:
         case "total":
@@ -221,8 +263,8 @@ async def _value(ctx: Context, finishing: Finishing, part: Part, totals: Any, le
         case "band":
             return sum(1 - less[part.total, edge] for edge in part.edges)
     ranges = finishing.ranges_of(part)
-    powers = [less[part.over, power] for power in ranges.powers]
-    return await quotient(ctx, finishing.bits, ranges, totals[part.total], totals[part.over], powers)
+    powers, over = [less[part.over, power] for power in ranges.powers], part.over
+    return await quotient(ctx, finishing.bits, ranges, totals[part.total], totals[over], powers, within[over])
 
 
 def check_noise(finishing: Finishing) -> None:

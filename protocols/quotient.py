@@ -1,12 +1,13 @@
 """Averages without opening sum and count: a quotient, rounded half to even, on shares.
 
-Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0
+Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0; something else where x or n is out of
+               range, but for what `entry.reach` says
 Parties        all m computing parties hold and receive shares
 Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which runs
                before a number opens that is made of products; statistical, 2^-58 an opened number (m = 3)
 Leakage        nothing but the number of quotients and the public bounds low n <= x <= high n, n <= most; what is
                opened later may tell x and n where n is below about 700: six decimals often fix the fraction
-Rounds         18 + 3 i + k v; about, for i iterations (4 to 6), three parties and a divisor of up to 31 bits, after its
+Rounds         19 + 3 i + k v; about, for i iterations (4 to 6), three parties and a divisor of up to 31 bits, after its
                comparisons; v of a check, k = i + 2 of them
 Bytes          c + e q s + v o s + x r s; a quotient, its checks apart, with o, r and s of `threshold.py`, q = 2 t m; c
                of five numbers compared, e random bits, v openings and x products, which the test counts
@@ -15,6 +16,9 @@ Source         Newton iteration on a normalised divisor as in Catrina and Saxena
 With y = x - low n >= 0 and W = high - low: q - 10^6 low is round(A / d) for A = 2 10^6 y + n, d = 2 n, rounded down;
 where d divides A, x / n lay half-way, and an odd quotient goes down by one (10^6 low is even). The quotient is found
 from an approximate reciprocal and corrected by the remainder, which is exact.
+
+What is averaged is what others say of it. The first check finds it to be within its reach, for which the masks have
+room; n becomes 0 unless 0 <= n <= most, before powers of it are taken.
 
 What a party receives: openings of r^2 for random r under a mask of degree 2t; of numbers under masks that are 60 bits
 longer, in C(m, t) parts of which it lacks one at least; what `threshold.py` says; and shares of products.
@@ -51,11 +55,15 @@ REST = 4
 
 @dataclass(frozen=True)
 class Ranges:
-    """Public sizes of a quotient: low n <= x <= high n for 0 <= n <= most."""
+    """Public sizes of a quotient: low n <= x <= high n for 0 <= n <= most.
+
+    reach: of n and x together, |x - low n| stays below it where 0 <= n <= most, whoever lies; 0 if nobody can.
+    """
 
     low: int
     high: int
     most: int
+    reach: int = 0
 
     @property
     def divisor_bits(self) -> int:
@@ -66,6 +74,11 @@ class Ranges:
     def quotient_bits(self) -> int:
         """A / d <= 10^6 (high - low) + 1/2 < 2^quotient_bits."""
         return (MICRO * (self.high - self.low) + 1).bit_length()
+
+    @property
+    def reached_bits(self) -> int:
+        """The same of A / d whatever is said."""
+        return max(self.quotient_bits, (MICRO * self.reach + 1).bit_length())
 
     @property
     def powers(self) -> tuple[int, ...]:
@@ -93,7 +106,7 @@ class Ranges:
         nu, steps = self.divisor_bits, self.precisions
         before = (nu + SCALE_BITS, *steps[:-1])
         newton = max(nu + 2 * g + 3 for g in before)  # c w (2 - c w) <= 1 and c >= 1/4: w (2 - c w) <= 4 < 2^3
-        product = self.quotient_bits + nu + 1 + steps[-1] + 1  # (A / d) 2^(nu + 1) c w 2^g
+        product = self.reached_bits + nu + 1 + steps[-1] + 1  # (A / d) 2^(nu + 1) c w 2^g
         return max(64, newton + 1, product + 1)
 
 
@@ -102,18 +115,20 @@ def fraction_bits(m: int) -> int:
     return (4 * sets_of(m)).bit_length()
 
 
-async def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any, below: Sequence[Any]) -> Any:
+async def quotient(ctx: Context, bits: int, ranges: Ranges, x: Any, n: Any, below: Sequence[Any], within: Any) -> Any:
     """Secure array of the shape of x and n, secure arrays of integers of `bits` >= ranges.bits.
 
-    below: for each of `ranges.powers`, whether n is below it, a secure array of the same shape.
+    below: for each of `ranges.powers`, whether n is below it, a secure array of the same shape; of bits whatever n is.
+    within: whether 0 <= n <= ranges.most.
     """
     shamir, fraction = ctx.shamir, fraction_bits(ctx.shamir.m)
     drawn = shamir.runtime.np_random_bits(shamir.integers(bits), (fraction + 1) * n.size)
     masks = (await shamir.numbers(drawn)).reshape(fraction + 1, n.size)  # checked before a number opens under them
-    null, top = below[0], ranges.powers[-1]
-    divisor = n + null  # 1 where n = 0, and x = 0 there: the quotient is 0
-    steps = list(zip(below[1:], ranges.powers[1:], strict=True))
-    scale = top - sum(((1 - less) * (3 * top // power) for less, power in steps), 0 * null)
+    top, steps = ranges.powers[-1], zip(below[1:], ranges.powers[1:], strict=True)
+    taken = sum(((1 - less) * (3 * top // power) for less, power in steps), 0 * n)
+    n, some, taken = shamir.runtime.np_stack([n, 1 - below[0], taken]) * within
+    null = 1 - some
+    divisor, scale = n + null, top - taken  # 1 where n = 0, and x = 0 there: the quotient is 0
     dividend = 2 * MICRO * (x - ranges.low * n) + divisor
     g, reciprocal = await _reciprocal(ctx, bits, divisor * scale, ranges)
     shift = ranges.divisor_bits + 1 + g

@@ -45,6 +45,8 @@ BROKE = (
     "long in join/",
 )
 FINISHING = (
+    "conversion/shares/told",
+    "conversion/shares/wraps",
     "conversion/wrapped",
     "finish/tests/masked",
     "finish/tests/coins0",

@@ -65,7 +65,7 @@ def planned(*questions, terms=TERMS):
 
 async def opened(ctx, mine, *, finishing):
     secret = await stacked_totals(
-        ctx.narrow("stacking"), finishing.bits, mine.shape, ctx.parties, mine * (ctx.party == 0)
+        ctx.narrow("stacking"), finishing.bits, finishing.most, finishing.groups, ctx.parties, mine * (ctx.party == 0)
     )
     finished = await finish(ctx.narrow("finish"), finishing, secret)
     opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)

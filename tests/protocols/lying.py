@@ -34,7 +34,7 @@ async def answered(ctx, *, stage):
     masks = np.arange(1, totals.size + 1, dtype=np.uint64).reshape(totals.shape) << np.uint64(29)
     ring = np.array([(1 << bits) - 1 for bits in RINGS], np.uint64)[:, None]
     mine = {0: totals - masks & ring, 1: masks & ring}.get(ctx.party)
-    secret = await secure_totals(ctx.narrow("in"), finishing.bits, RINGS, finishing.groups, 0, 1, mine)
+    secret = await secure_totals(ctx.narrow("in"), finishing.bits, RINGS, finishing.most, finishing.groups, 0, 1, mine)
     finished = await finish(ctx.narrow("finish"), finishing, secret)
     await verified(ctx.narrow("verified"))
     opening = await shares_for_opening(ctx.narrow("opening"), finishing, finished)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from glovebox.protocols import threshold
+from glovebox.protocols import stacking, threshold
+from glovebox.protocols.entry import wrap_bits
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.prss import sets_of
@@ -15,7 +16,7 @@ def opened(outs: list[list[int]], bits: int = 64) -> list[int]:
 
 
 def sizes(m: int, bits: int = 64) -> dict[str, int]:
-    """What the cards count in, for m parties: q, o, r, d, p of `threshold.py` and `conversion.py`, s in bytes."""
+    """What the cards count in, for m parties: q, o, r, d, p, c of `threshold.py` and `conversion.py`, s in bytes."""
     t = (m - 1) // 2
     return {
         "q": 2 * t * m,
@@ -23,8 +24,14 @@ def sizes(m: int, bits: int = 64) -> dict[str, int]:
         "r": (2 * t + 1) * (m - 1),
         "d": 2 * t + 1,
         "p": m - 1,
+        "c": wrap_bits(m),
         "s": width(modulus(bits)),
     }
+
+
+def stacked(m: int, n: int, bits: int = 64) -> float:
+    """Bytes of so many totals that each of m owners brings."""
+    return value_of(terms(stacking.__doc__ or "")["Bytes"], {**sizes(m, bits), "n": n, "k": m, "e": 0})
 
 
 def compared(m: int, n: int, b: int, bits: int = 64) -> dict[str, int]:

@@ -21,10 +21,11 @@ from .opening import opened, sizes
 
 RINGS = (32, 64)
 GROUPS = 3
+MOST = (2**31 - 1, 2**62 - 1)
 
 
 async def converted(ctx, mine, *, holders=(0, 2)):
-    return await ctx.shamir.shares(await secure_totals(ctx, 64, RINGS, GROUPS, *holders, mine))
+    return await ctx.shamir.shares(await secure_totals(ctx, 64, RINGS, MOST, GROUPS, *holders, mine))
 
 
 def ring_shares(totals: list[list[int]], masks: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -18,15 +18,16 @@ from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.world import World
 
-from .opening import opened, sizes
+from .opening import opened, sizes, stacked
 
 DECAYS = (decay(1, 4), None, decay(1, 1000))
 TOTALS = np.array([[0, 7, 50], [1, 2, 3], [-(2**40), 0, 10**6]], dtype=np.int64)
 SHAPE = TOTALS.shape
+MOST = (1000, 1000, 2**40)
 
 
 async def noisy(ctx, mine, *, decays=DECAYS):
-    secret = await stacked_totals(ctx, 64, SHAPE, ctx.parties, TOTALS * (ctx.party == 0))
+    secret = await stacked_totals(ctx, 64, MOST, SHAPE[1], ctx.parties, TOTALS * (ctx.party == 0))
     return await ctx.shamir.shares(await noisy_totals(ctx.narrow("noise"), 64, secret, decays))
 
 
@@ -86,7 +87,7 @@ async def test_the_card_holds(m):
         await world.run(noisy, inputs=[None] * m)
         meter, n = world.meter, sizes(m)
     card = terms(module.__doc__)
-    given_away = m * n["p"] * TOTALS.size * n["s"]  # the test's own input of totals, and its round
+    given_away = stacked(m, TOTALS.size)  # the test's own input of totals, and its round
     stated = value_of(card["Bytes"], {"h": drawing(m), "B": bits_of(DECAYS) * 3, **n})
     assert (meter.size - given_away, meter.rounds - 1) == (stated, value_of(card["Rounds"], n))
 

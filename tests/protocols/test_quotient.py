@@ -40,16 +40,26 @@ RANGES = [
     Ranges(-5000, 10**7, 10**6),
     Ranges(-(10**9), 10**9, 2**31 - 1),
     Ranges(0, 10**12, 10**6),
+    Ranges(0, 100, 10, 10**6),
 ]
+FAR = 50  # times as many as there may be at most
 
 
 async def divided(ctx, pairs, *, ranges):
     array = ctx.shamir.integers(ranges.bits).array
     ((secret,),) = ctx.shamir.runtime.input([array(np.array(pairs, dtype=object))], senders=[0])
-    count, powers = len(ranges.powers), ranges.powers
-    less = await below(ctx.narrow("powers"), ranges.bits, [secret[1]] * count, powers, judged_bits(1, 0, ranges.most))
-    result = await quotient(ctx.narrow("quotient"), ranges.bits, ranges, secret[0], secret[1], less)
+    edges, b = edges_of(ranges), judged_of(ranges)
+    none, over, *less = await below(ctx.narrow("edges"), ranges.bits, [secret[1]] * len(edges), edges, b)
+    result = await quotient(ctx.narrow("quotient"), ranges.bits, ranges, secret[0], secret[1], less, over - none)
     return await ctx.shamir.shares(result)
+
+
+def edges_of(ranges: Ranges) -> tuple[int, ...]:
+    return (0, ranges.most + 1, *ranges.powers)
+
+
+def judged_of(ranges: Ranges) -> int:
+    return judged_bits(ranges.most + 1, -FAR * ranges.most, FAR * ranges.most)
 
 
 def rounded(x: int, n: int) -> int:
@@ -143,17 +153,17 @@ async def test_the_card_holds(m):
         "c": comparing(m, 5, nu + REST, ranges.bits),
         "e": fraction_bits(m) + 1,
         "v": len(steps) + 3,
-        "x": 2 * len(steps) + 6,
+        "x": 2 * len(steps) + 9,
     }
     given_away = 4 * numbers["p"] * numbers["s"] + 2 * comparing(
-        m, len(ranges.powers), judged_bits(1, 0, ranges.most), ranges.bits
+        m, len(edges_of(ranges)), judged_of(ranges), ranges.bits
     )
     stated = value_of(terms(module.__doc__)["Bytes"], {**numbers, **counted})
     checked = sum(frame.size for frame in world.meter.frames if "checked/" in frame.step)
     assert world.meter.size - given_away - checked == 2 * stated
     layers = {3: 1, 5: 5}[m]  # of three addends to two each: the card's is of three parties
-    powers = layers + 3 + ceil(log2(judged_bits(1, 0, ranges.most) - 2))
-    rounds = world.meter.rounds - 1 - powers - (layers - 1)
+    edges = layers + 3 + ceil(log2(judged_of(ranges) - 2))
+    rounds = world.meter.rounds - 1 - edges - (layers - 1)
     assert abs(rounds - value_of(terms(module.__doc__)["Rounds"], {"i": len(steps), "k": len(steps) + 2, "v": 5})) <= 12
 
 

@@ -32,7 +32,7 @@ CLAUSE = "rules.sums"
 
 async def opening(ctx, totals):
     mine = np.array(TOTALS, dtype=np.int64) * (ctx.party == 0)
-    secret = await stacked_totals(ctx, FINISHING.bits, (2, 3), ctx.parties, mine)
+    secret = await stacked_totals(ctx, FINISHING.bits, FINISHING.most, FINISHING.groups, ctx.parties, mine)
     return await shares_for_opening(ctx, FINISHING, await finish(ctx, FINISHING, secret))
 
 

@@ -15,10 +15,11 @@ from glovebox.runtime.world import World
 from .opening import opened, sizes
 
 SHAPE = (2, 3)
+MOST = (2**62 - 1, 2**62 - 1)
 
 
 async def stacked(ctx, mine, *, owners):
-    return await ctx.shamir.shares(await stacked_totals(ctx, 64, SHAPE, owners, mine))
+    return await ctx.shamir.shares(await stacked_totals(ctx, 64, MOST, SHAPE[1], owners, mine))
 
 
 @pytest.mark.parametrize(("m", "owners"), [(3, (0, 1, 2)), (4, (0, 1, 3)), (5, (0, 1, 2, 3, 4))])

@@ -25,7 +25,7 @@ MOST = 10**4
 
 async def finished(ctx, people, *, finishing):
     mine = np.array([people], dtype=np.int64) * (ctx.party == 0)
-    secret = await stacked_totals(ctx, 64, (1, finishing.groups), ctx.parties, mine)
+    secret = await stacked_totals(ctx, 64, finishing.most, finishing.groups, ctx.parties, mine)
     return await ctx.shamir.shares(await finish(ctx, finishing, secret))
 
 

@@ -16,13 +16,14 @@ import pytest
 
 from glovebox.algebra.primes import further
 from glovebox.errors import IntegrityError
-from glovebox.protocols import claims, noise, shared_bits
+from glovebox.protocols import claims, conversion, entry, noise, shared_bits
 from glovebox.protocols import verified as module
 from glovebox.protocols.claims import MOST_PARTS, PROOF_PARTS, BitsClaim, NumbersClaim, inner_of
 from glovebox.protocols.verified import FIRST_PARTS, LAST_PARTS, falls, largest_frame, traffic, verified
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.exchange import Exchange
+from glovebox.runtime.shamir import Shamir
 from glovebox.runtime.shares import at_zero, decode, encode, split, width
 from glovebox.runtime.world import World
 
@@ -186,6 +187,85 @@ async def test_what_hangs_on_products_of_products_opens_when_these_are_checked(s
     assert lie.calls > 1
     assert any("checked/seen" in frame.step or "groups/seen" in frame.step for frame in meter.frames)
     assert not any(opens in frame.step for frame in meter.frames)
+
+
+def deals_out_of_range(monkeypatch, holder, plus):
+    """A holder of ring shares adds to the first of what it enters, of people, and proves it as if it were of bits."""
+    deal = Exchange.deal
+
+    def dealt(self, label, values, p):
+        if self.me == holder and label.startswith("in/shares"):
+            values = (values + np.eye(1, len(values), dtype=int)[0].astype(object) * plus) % p
+        return deal(self, label, values, p)
+
+    monkeypatch.setattr(Exchange, "deal", dealt)
+
+
+@pytest.mark.parametrize(
+    ("stage", "opens"), [("nested", "finish/nesting/level0/masked"), ("quotient", "newton0/masked")]
+)
+@pytest.mark.parametrize("holder", [0, 1])
+@pytest.mark.parametrize("plus", [2, 2**40, 2**100])
+async def test_a_holder_that_deals_out_of_range_ends_the_run_before_a_product_of_it_opens(
+    stage, opens, holder, plus, monkeypatch
+):
+    deals_out_of_range(monkeypatch, holder, plus)
+    answers, errors, meter = await run(stage)
+    assert answers == [None] * 3
+    assert set(errors) == {0, 1, 2}
+    assert any(isinstance(error, IntegrityError) for error in errors.values())
+    assert not any(opens in frame.step for frame in meter.frames)
+
+
+@pytest.mark.parametrize(
+    ("stage", "opens"), [("nested", "finish/nesting/level0/masked"), ("quotient", "newton0/masked")]
+)
+async def test_so_does_one_that_tells_others_different_numbers(stage, opens):
+    _, _, honest = await run(stage)
+    told = [frame for frame in honest.frames if frame.step == "in/shares/told"]
+    assert {frame.sender for frame in told} == {0, 1}
+    for frame in told:
+        answers, errors, meter = await run(stage, tamper=(frame, flipped))
+        assert answers == [None] * 3
+        assert set(errors) == {0, 1, 2}
+        assert not any(opens in frame.step for frame in meter.frames)
+
+
+@pytest.mark.parametrize("stage", ["nested", "quotient"])
+@pytest.mark.parametrize("wraps", [0, 1])
+@pytest.mark.parametrize("told", [0, -1])
+@pytest.mark.parametrize("holder", [0, 1])
+async def test_whatever_else_a_holder_says_what_opens_is_not_longer_than_its_mask_allows(
+    stage, wraps, told, holder, monkeypatch
+):
+    """In the place of masks stand constants. One party enters other numbers and wraps: these it can prove."""
+    bits, masks, seen = entry._bits, Shamir.masks, []
+
+    def constant(self, label, bits, count, places, less=0):
+        whole, low, words = masks(self, label, bits, count, places, less)
+        return 0 * whole + (1 << bits - less), 0 * low, [0 * line for line in words]
+
+    async def opened(self, label, shares, integers, own=Shamir.opened_masked):
+        values, p = await own(self, label, shares, integers), modulus(integers)
+        seen.extend((value - p * (value > p // 2), integers) for value in values)
+        return values
+
+    def said(ctx, own):
+        return 0 * bits(ctx, own) + wraps if ctx.party == holder else bits(ctx, own)
+
+    async def entered(ctx, bits, rings, columns, senders, mine, tops):
+        if ctx.party == holder:
+            mine = np.array([[told % (1 << ring)] * columns for ring in rings], object)
+        return await entry.entered(ctx, bits, rings, columns, senders, mine, tops)
+
+    monkeypatch.setattr(Shamir, "masks", constant)
+    monkeypatch.setattr(Shamir, "opened_masked", opened)
+    monkeypatch.setattr(entry, "_bits", said)
+    monkeypatch.setattr(conversion, "entered", entered)
+    _, errors, _ = await run(stage)
+    assert not errors
+    assert seen
+    assert all(0 <= value < 2 << integers for value, integers in seen)
 
 
 async def test_two_of_five_cannot_open_one_wrong_value_to_all(monkeypatch):

@@ -29,7 +29,8 @@ async def sums_and_quantiles(ctx: Context, plan: Plan, own: LoadedGroups | None)
     owners = tuple(query.party for query in plan.source.owners)
     sums = [place for place, total in enumerate(plan.totals) if not total.ranks]
     mine = None if own is None else np.stack([own.values[plan.totals[place].query] for place in sums])
-    parts = [await stacked_totals(ctx.narrow("stacking"), finishing.bits, (len(sums), finishing.groups), owners, mine)]
+    most = [finishing.most[place] for place in sums]
+    parts = [await stacked_totals(ctx.narrow("stacking"), finishing.bits, most, finishing.groups, owners, mine)]
     for number, one in enumerate(ranked):
         counts = None if own is None else own.counts[number]
         parts.append(await _quantiles(ctx.narrow(f"quantiles{number}"), plan, one, owners, counts))
@@ -49,6 +50,8 @@ async def _quantiles(ctx: Context, plan: Plan, one: Ranked, owners: tuple[int, .
         held = from_lowest(ctx, one.asked, one.low, await quantiles(ctx.narrow("ranks"), one.asked, sizes, given))
     if (held is None) != (ctx.role not in (Role.QUERY, Role.HELPER)):
         raise GloveboxError("quantiles are held by two parties", code="plan", step="quantiles")
-    rings = (64,) * len(one.asked)
+    rings, most = (64,) * len(one.asked), [finishing.most[place] for place in one.places]
     query, helper = roles[Role.QUERY], roles[Role.HELPER]
-    return await secure_totals(ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query, helper, held)
+    return await secure_totals(
+        ctx.narrow("conversion"), finishing.bits, rings, most, finishing.groups, query, helper, held
+    )

@@ -353,7 +353,14 @@ class Run:
                 shares = await joined_totals(ctx.narrow("join"), join_shape(plan), rows)
                 held = None if shares is None else by_group(joined, plan.totals, shares)
                 return await secure_totals(
-                    ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query.party, helper, held
+                    ctx.narrow("conversion"),
+                    finishing.bits,
+                    rings,
+                    finishing.most,
+                    finishing.groups,
+                    query.party,
+                    helper,
+                    held,
                 )
             case Joined():
                 raise TypeError("two owners alone have no helper")

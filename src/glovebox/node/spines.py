@@ -55,7 +55,8 @@ async def _alone(ctx: Context, plan: Plan, spines: list[Spine], shape: tuple[int
                 raise GloveboxError("lines alone are summed by a measure", code="plan", step="stacking")
             np.add.at(line, groups, rows.values[total.query])
     owners = tuple(spine.query.party for spine in spines)
-    return await stacked_totals(ctx, finishing_of(plan).bits, shape, owners, sums)
+    finishing = finishing_of(plan)
+    return await stacked_totals(ctx, finishing.bits, finishing.most, finishing.groups, owners, sums)
 
 
 async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: Own) -> Any:
@@ -72,7 +73,9 @@ async def _joined(ctx: Context, plan: Plan, spine: Spine, joined: Joined, own: O
         held = None if shares is None else by_bucket(spine, shares, buckets)
     rings = tuple(total.bits for total in plan.totals)
     query, helper = joined.query.party, joined.helper
-    return await secure_totals(ctx.narrow("conversion"), finishing.bits, rings, finishing.groups, query, helper, held)
+    return await secure_totals(
+        ctx.narrow("conversion"), finishing.bits, rings, finishing.most, finishing.groups, query, helper, held
+    )
 
 
 async def _of_pairs(ctx: Context, plan: Plan, spine: Spine, star: Star, own: Own) -> Any:

@@ -37,7 +37,7 @@ async def secure_star_totals(
         held = None if mine is None else mine.reshape(len(plan.totals), finishing.groups)
         ends = shape.query, shape.helper
         converted = await secure_totals(
-            ctx.narrow(f"conversion{place}"), finishing.bits, rings, finishing.groups, *ends, held
+            ctx.narrow(f"conversion{place}"), finishing.bits, rings, finishing.most, finishing.groups, *ends, held
         )
         added = converted if added is None else added + converted
     return added

@@ -88,6 +88,6 @@ async def _matched(ctx: Context, rows: Rows | None) -> None:
     query, _, helper = ctx.parties
     shares = await joined_totals(ctx.narrow("join"), SHAPE, rows)
     rings = tuple(total.bits for total in SHAPE.totals)
-    totals: Any = await secure_totals(ctx.narrow("conversion"), SHOWN.bits, rings, 1, query, helper, shares)
+    totals: Any = await secure_totals(ctx.narrow("conversion"), SHOWN.bits, rings, SHOWN.most, 1, query, helper, shares)
     await finish(ctx.narrow("finish"), SHOWN, totals)
     await verified(ctx.narrow("verified"))
