@@ -35,7 +35,7 @@ from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.noted import Numbers
 
-MOST_ADDED = 13  # conversions that add to one total, at most: one for each party, of which there are no more than nine
+MOST_ADDED = 13  # conversions that add to one total, or owners: there is one a party, and MOST_PARTIES is less
 
 
 class Entered(NamedTuple):
@@ -51,10 +51,11 @@ def wrap_bits(m: int) -> int:
 
 
 def reach(most: int, m: int) -> int:
-    """What a total |x| <= most stays below if it was checked, whatever was said to be shares of it.
+    """What the absolute value of a total stays below if it was checked, whatever was said to be shares of it.
 
-    A conversion (`conversion.py`) is of two numbers of bits b <= 2 + those of `most`, each within 2^(b + c), and takes
-    off less than 5/4 2^b <= 5/16 2^(b + c). So 13 of them keep within 13 (2 + 5/16) 2^(b + c) < 2^(b + c + 5).
+    most: its bound if nobody lies. A conversion (`conversion.py`) is of two numbers below 2^b, b <= 2 + bits of most,
+    or each within 2^(b + c), and takes off up to 5/4 2^b <= 5/16 2^(b + c). So MOST_ADDED of them keep within 13
+    (2 + 5/16) 2^(b + c) < 2^(b + c + 5); and so do as many numbers of owners.
     """
     return 1 << most.bit_length() + 2 + wrap_bits(m) + 5
 
@@ -73,8 +74,8 @@ async def entered(
     bits: of the secure integers. rings: b of each line of numbers, 64 at most. senders: party numbers. mine: of a
     sender, (rings, columns), 0 <= mine < 2^b. tops: whether their top bits are wanted.
     """
-    shape, ring = (len(rings), columns), _moduli(rings)
-    own = public = None
+    shape, ring = (len(rings), columns), np.array([1 << b for b in rings], object)[:, None]
+    public, own = np.zeros(0, np.uint64), None
     if mine is not None:
         masked = mine + _masks(ctx, ctx.party, ring, columns, bits)[0]
         public, own = (masked % ring).astype(np.uint64), _bits(ctx, masked // ring)
@@ -88,21 +89,18 @@ async def entered(
     found = []
     for sender, index, shares in zip(senders, indexes, dealt, strict=True):
         is_own, step = sender == ctx.party, ctx.label(str(sender))
-        told = public if is_own and public is not None else await ctx.receive(sender, np.uint64, shape, "told")
-        ctx.shamir.noted.tell(step, told.tobytes())
-        bits_dealt = own.reshape(-1) if is_own and own is not None else None
-        ctx.shamir.note_dealt(step, index, shares.reshape(-1), bits_dealt, bits)
+        told = public if is_own else await ctx.receive(sender, np.uint64, shape, "told")
+        ctx.shamir.noted.tell(step, told.tobytes())  # so that all were told the same
+        proven = own.reshape(-1) if is_own and own is not None else None
+        ctx.shamir.note_dealt(step, index, shares.reshape(-1), proven, bits)
         wraps = sum(share << place for place, share in enumerate(shares[:lines]))
         numbers = told.astype(object) % ring + ring * wraps - _masks(ctx, sender, ring, columns, bits)[1]
         found.append(Entered(numbers % modulus(bits), shares[-1]))
     return found
 
 
-def _moduli(rings: Sequence[int]) -> Numbers:
-    return np.array([1 << b for b in rings], object)[:, None]
-
-
 def _bits(ctx: Context, wraps: Numbers) -> Numbers:
+    """Each bit of how often numbers wrapped, the lowest first."""
     bits: Numbers = np.stack([wraps >> place & 1 for place in range(wrap_bits(ctx.shamir.m))])
     return bits
 

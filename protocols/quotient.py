@@ -1,7 +1,7 @@
 """Averages without opening sum and count: a quotient, rounded half to even, on shares.
 
-Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0; something else where x or n is out of
-               range, but for what `entry.reach` says
+Functionality  [q] = round-half-even(10^6 x / n) where n > 0, and 0 where n = 0; some number where a lie took x or n
+               out of range
 Parties        all m computing parties hold and receive shares
 Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which runs
                before a number opens that is made of products; statistical, 2^-58 an opened number (m = 3)
@@ -17,8 +17,9 @@ With y = x - low n >= 0 and W = high - low: q - 10^6 low is round(A / d) for A =
 where d divides A, x / n lay half-way, and an odd quotient goes down by one (10^6 low is even). The quotient is found
 from an approximate reciprocal and corrected by the remainder, which is exact.
 
-What is averaged is what others say of it. The first check finds it to be within its reach, for which the masks have
-room; n becomes 0 unless 0 <= n <= most, before powers of it are taken.
+Of x and n nothing is known but what others say. After the first check they are within their reach (`entry.py`), for
+which masks have room; and before powers of n are taken, it becomes 0 unless 0 <= n <= most. Before that check nothing
+opens of them but what they are compared with, sums that a lie moves by what the liar knows.
 
 What a party receives: openings of r^2 for random r under a mask of degree 2t; of numbers under masks that are 60 bits
 longer, in C(m, t) parts of which it lacks one at least; what `threshold.py` says; and shares of products.
@@ -57,7 +58,7 @@ REST = 4
 class Ranges:
     """Public sizes of a quotient: low n <= x <= high n for 0 <= n <= most.
 
-    reach: of n and x together, |x - low n| stays below it where 0 <= n <= most, whoever lies; 0 if nobody can.
+    reach: where 0 <= n <= most, |x - low n| stays below it whoever lies about x; 0 if nobody can.
     """
 
     low: int

@@ -15,6 +15,9 @@ Of the hidden groups of a line others know the sum at most. They are two at leas
 have any number of people from 0 to k - 1. Which group joins them follows from the order of the domain, which is public:
 it is not the smallest one, for then the others' sizes would bound it.
 
+Of the people of hidden groups nothing is known but what others say of all groups. After the check these are within
+their reach (`entry.py`), and so are sums of them, for which the masks have room (`Finishing.bits`).
+
 What a party receives: what `threshold.py` says, and shares of products.
 """
 

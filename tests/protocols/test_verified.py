@@ -21,6 +21,7 @@ from glovebox.protocols import verified as module
 from glovebox.protocols.claims import MOST_PARTS, PROOF_PARTS, BitsClaim, NumbersClaim, inner_of
 from glovebox.protocols.verified import FIRST_PARTS, LAST_PARTS, falls, largest_frame, traffic, verified
 from glovebox.runtime.card import terms, value_of
+from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.exchange import Exchange
 from glovebox.runtime.shamir import Shamir
@@ -229,6 +230,31 @@ async def test_so_does_one_that_tells_others_different_numbers(stage, opens):
         assert answers == [None] * 3
         assert set(errors) == {0, 1, 2}
         assert not any(opens in frame.step for frame in meter.frames)
+
+
+@pytest.mark.parametrize(
+    ("stage", "opens"), [("nested", "finish/nesting/level0/masked"), ("quotient", "newton0/masked")]
+)
+async def test_nor_may_it_take_a_share_itself_that_fits_what_it_told_others(stage, opens, monkeypatch):
+    """Told d and d + 1, the parties at 1 and 3 have shares of d - 1/2, far out of range, if its own is d + 1/2."""
+    liar, half, send, masks = 1, pow(2, -1, modulus(STAGES[stage].bits)), Context.send, entry._masks
+
+    async def sent(self, to, array, name=""):
+        if (self.party, to, self.label(name)) == (liar, 2, "in/shares/told"):
+            array = array + np.eye(1, array.size, dtype=np.uint64).reshape(array.shape)
+        await send(self, to, array, name)
+
+    def held(ctx, sender, *args):
+        known, share = masks(ctx, sender, *args)
+        first = np.eye(1, share.size, dtype=int).reshape(share.shape).astype(object)
+        return known, share - half * first if ctx.party == sender == liar else share
+
+    monkeypatch.setattr(Context, "send", sent)
+    monkeypatch.setattr(entry, "_masks", held)
+    answers, errors, meter = await run(stage)
+    assert answers == [None] * 3
+    assert set(errors) == {0, 1, 2}
+    assert not any(opens in frame.step for frame in meter.frames)
 
 
 @pytest.mark.parametrize("stage", ["nested", "quotient"])

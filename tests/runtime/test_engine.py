@@ -8,10 +8,10 @@ import operator
 import numpy as np
 import pytest
 
-from glovebox.errors import PeerLost, Refused
+from glovebox.errors import IntegrityError, PeerLost, Refused
 from glovebox.runtime.engine import Engine, modulus
 from glovebox.runtime.memory import Meter, memory_links
-from glovebox.runtime.prss import subsets
+from glovebox.runtime.prss import LABEL, subsets
 from glovebox.runtime.shamir import open_shamir
 from glovebox.runtime.shares import recombined
 from glovebox.runtime.world import World, blames, cut_short, frames_of, from_another_session, sent_twice, too_long
@@ -66,12 +66,13 @@ async def test_fewer_than_three_parties_or_more_than_nine_are_refused(m):
         await open_shamir(0, dict.fromkeys(range(1, m)), bytes(32))
 
 
-async def engines(m: int, transcripts: list[bytes]) -> list[Engine]:
+async def engines(m: int, transcripts: list[bytes], alter=lambda links: None) -> list[Engine]:
     names, meter = {i: f"party {i}" for i in range(m)}, Meter()
     links: list[dict] = [{} for _ in names]
     for a in range(m):
         for b in range(a):
             links[a][b], links[b][a] = memory_links(a, b, names, b"session", meter)
+    alter(links)
     opening = [open_shamir(i, links[i], transcripts[i]) for i in range(m)]
     return [shamir.runtime for shamir in await asyncio.gather(*opening)]
 
@@ -85,6 +86,20 @@ async def test_the_members_of_a_set_agree_on_its_key_and_others_do_not_have_it(m
         assert len(keys) == 1
         assert not any(keys & set(parties[i]._prss_keys.values()) for i in range(m) if i not in subset)
     assert len({key for party in parties for key in party._prss_keys.values()}) == len(every)
+
+
+@pytest.mark.parametrize("m", [4, 5, 9])
+async def test_a_party_that_gives_members_different_parts_of_a_key_is_found_out(m):
+    def alter(links):
+        post = links[0][1].post  # to one of the members alone
+
+        def unlike(label, data):
+            post(label, bytes([data[0] ^ 1]) + data[1:] if label == LABEL else data)
+
+        links[0][1].post = unlike
+
+    with pytest.raises(IntegrityError, match="different parts"):
+        await engines(m, [b"t" * 32] * m, alter)
 
 
 async def test_another_transcript_gives_other_keys():

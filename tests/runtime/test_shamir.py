@@ -55,17 +55,17 @@ async def test_masks_fill_the_field_and_their_sum_does_not_wrap(m):
         assert all((one - value) % 2**20 == 0 for one, value in zip(whole, low, strict=True))
 
 
-async def test_a_noted_bit_and_a_product_are_there_under_their_labels_once():
+async def test_noted_bits_and_a_product_are_there_under_their_labels_once():
     async def computed(ctx, mine):
         ((first, second),) = await ctx.shamir.dealt("in", [0], mine, (2, 3), BITS)
         await ctx.shamir.multiplied("product", first, second, BITS)
-        ctx.shamir.note_bits("bits", first, BITS)
+        ctx.shamir.note_dealt("bits", 0, first, None if mine is None else mine[0], BITS)
         noted, after = await ctx.shamir.settled(), await ctx.shamir.settled()
-        return noted.products, sorted(noted.numbers.products), after.products
+        return noted.products, [*noted.numbers.products, *noted.dealt], after.products, len(after.dealt)
 
     async with World(shamir=True) as world:
         outs = await world.run(computed, inputs=[np.ones((2, 3), object), None, None])
-    assert outs == [((6, 0), ["bits", "product"], (0, 0))] * 3
+    assert outs == [((3, 0), ["product", "bits"], (0, 0), 0)] * 3
 
 
 def test_what_is_noted_stands_in_the_order_of_labels_whoever_was_faster():

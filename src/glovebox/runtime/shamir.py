@@ -19,7 +19,7 @@ from glovebox.errors import PeerError, Refused
 from glovebox.runtime.coroutines import running
 from glovebox.runtime.engine import MOST_PARTIES, SEC_PARAM, Engine, modulus
 from glovebox.runtime.exchange import Exchange
-from glovebox.runtime.noted import Dealt, Noted, Numbers, Products
+from glovebox.runtime.noted import Dealt, Noted, Numbers
 from glovebox.runtime.prss import Subset, agree_keys, subsets
 from glovebox.runtime.shares import of_set
 
@@ -139,12 +139,8 @@ class Shamir:
         array = self.integers(bits).array
         return array(array.sectype.field.array(shares % array.sectype.field.modulus, check=False))
 
-    def note_bits(self, label: str, shares: Numbers, bits: int) -> None:
-        """Have it checked that shares are of nothing but 0 and 1: b (b - 1) = 0."""
-        self.noted.in_field(modulus(bits)).products[label] = Products(shares, shares - 1, 0 * shares)
-
     def note_dealt(self, label: str, dealer: int, shares: Numbers, own: Numbers | None, bits: int) -> None:
-        """The same of what one party dealt, which helps to check it. own: the bits, at that party."""
+        """Have it checked that what one party dealt is nothing but 0 and 1. own: the bits, at that party."""
         self.noted.in_field(modulus(bits))
         self.noted.dealt[label] = Dealt(dealer, shares, own)
 
@@ -180,7 +176,7 @@ async def open_shamir(
 ) -> Shamir:
     """The finishing engine over authenticated links to all other computing parties, by index; 3 <= m <= 9.
 
-    names: of the parties, by index, for errors. Agrees the keys of pseudorandom secret sharing (one round). Refused
+    names: of the parties, by index, for errors. Agrees the keys of pseudorandom secret sharing (`prss.py`). Refused
     below three parties, where the threshold would be 0 and each share the secret itself.
     """
     m = len(links) + 1
