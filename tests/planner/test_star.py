@@ -26,12 +26,14 @@ from .test_meaning import HEAD, same
 NUMBER = "{{ type = 'integer', range = [{}, {}], may = ['sum', 'avg', 'filter', 'compare'] }}"
 LABEL = "{ type = 'category', values = ['u', 'v', 'w'], may = ['group', 'filter', 'compare'] }"
 ID, UNIQUE = "{ type = 'id', form = 'integer' }", "{ type = 'id', form = 'integer', unique = true }"
+DAY = "{ type = 'date', range = [2000-01-01, 2001-12-31], may = ['group', 'filter', 'compare'] }"
+TYPES = {LABEL: "VARCHAR", DAY: "DATE"}
 TABLES = {
     ("p0", "f"): {
         "person": ID, "item": ID, "basket": ID, "x": NUMBER.format(-9, 9), "week": NUMBER.format(0, 9), "c": LABEL,
     },
     ("p1", "d"): {"item": UNIQUE, "price": NUMBER.format(0, 9), "since": NUMBER.format(0, 9), "k": LABEL},
-    ("p2", "e"): {"person": UNIQUE, "age": NUMBER.format(0, 9), "s": LABEL},
+    ("p2", "e"): {"person": UNIQUE, "age": NUMBER.format(0, 9), "s": LABEL, "born": DAY},
     ("p2", "g"): {"person": ID, "since": NUMBER.format(0, 9), "s": LABEL},
 }  # fmt: skip
 JOINS = "[['f.item', 'd.item'], ['f.person', 'e.person'], ['f.person', 'g.person']]"
@@ -52,6 +54,7 @@ CONTRACT = contract_of()
 
 def rows_of(columns, unique):
     values = {"x": st.one_of(st.none(), st.integers(-9, 9)), "age": st.one_of(st.none(), st.integers(0, 9))}
+    values["born"] = st.just("2000-06-01")
     labels, numbers, ids = st.sampled_from("uvw"), st.integers(0, 9), st.integers(0, 5)
     kinds = {
         name: labels if text == LABEL else numbers if "range" in text else ids if unique else st.one_of(st.none(), ids)
@@ -79,7 +82,7 @@ def computed(question, tables, contract=CONTRACT):
 def in_the_clear(question, tables):
     with duckdb.connect(":memory:") as database:
         for ((_, name), columns), rows in zip(TABLES.items(), tables, strict=False):
-            types = ", ".join(f"{one} {'VARCHAR' if text == LABEL else 'BIGINT'}" for one, text in columns.items())
+            types = ", ".join(f"{one} {TYPES.get(text, 'BIGINT')}" for one, text in columns.items())
             database.execute(f"CREATE TABLE {name} ({types})")
             for row in rows:
                 marks = ", ".join("?" * len(columns))

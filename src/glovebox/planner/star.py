@@ -186,8 +186,8 @@ class _Reading:
         self.names.append(alias)
         number, measures = len(self.locals), list[Measure]()
         for column in side.table.columns:
-            if column.kind == "id" or not column.may or column.parts:
-                continue
+            if column.kind not in ("integer", "decimal", "boolean", "category") or not column.may or column.parts:
+                continue  # days and times are nothing that a line has
             made, labels = _number_of(column)
             low, high = (column.low or 0, column.high or 0) if not labels else (0, len(labels) - 1)
             low, high = min(low, 0), max(high, 0)
@@ -201,8 +201,7 @@ class _Reading:
             term = Term(payload, column.scale, there, labels=labels)
             if column.kind == "boolean":
                 term = Term(there=there, bit=equal(payload, 1))
-            if column.kind in ("integer", "decimal", "boolean", "category"):
-                self._add(replaced(column, name=f"{alias}.{column.name}"), term)
+            self._add(replaced(column, name=f"{alias}.{column.name}"), term)
         self.locals.append(LocalQuery(side.owners[0], side.table.name, tuple(measures), side.table.rows, ids))
 
     def _joined_id(self, join: exp.Join, side: Side, alias: str) -> str:
