@@ -388,9 +388,24 @@ def test_left_semi_and_anti_joins(a, d, data):
         assert "Rows without a match" in refused.detail[-1]
 
 
+@QUICK
+@given(rows(unique=True), rows(unique=True), st.sampled_from(["", "e.c, "]), st.sampled_from(["e.x", "e.y", "2 * e.y"]))
+def test_sums_of_both_owners_columns_are_of_the_matches_of_a_left_join(e, b, key, one):
+    e = [row for row in e if row["id"] is not None or not key]  # `evaluation` makes groups of ids alone
+    question = (
+        f"SELECT {key}SUM({one} - b.y) AS s, AVG(b.x + {one}) AS m, AVG({one} * b.y - 1) AS p, COUNT(*) AS n "
+        f"FROM e LEFT JOIN b USING (id){' GROUP BY e.c ORDER BY e.c' if key else ''}"
+    )
+    check(question, {0: e, 1: b}, {"e": e, "b": b})
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
+        (
+            "SELECT SUM(e.x + b.x) FILTER (WHERE b.id IS NULL) FROM e LEFT JOIN b USING (id)",
+            "cannot stand with this sum",
+        ),
         ("SELECT COUNT(*) FILTER (WHERE d.x IS NULL) FROM a LEFT JOIN d USING (id)", "meet this condition"),
         ("SELECT SUM(a.x) FILTER (WHERE NOT d.x IS NOT NULL) FROM a LEFT JOIN d USING (id)", "meet this condition"),
         ("SELECT SUM(CASE WHEN d.f THEN 0 ELSE 1 END) FROM a LEFT JOIN d USING (id)", "have a value here"),

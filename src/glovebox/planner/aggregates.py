@@ -149,7 +149,7 @@ def _added(totals: Totals, node: exp.Expr, filters: Conditions, use: str) -> tup
 def _added_column(totals: Totals, node: exp.Expr, filters: Conditions) -> tuple[int, int, list[Typed]]:
     """The same of a number that both owners' columns make, row by row."""
     column, scale, present = totals.mixing.number(node)
-    if filters.own:
+    if filters.own or filters.lacking:
         hint = "conditions of both owners' columns, or a WHERE"
         totals.scope.statement.refuse(node, "sql", "A FILTER of one owner cannot stand with this sum yet", hint)
     kind = shared.kind_of(column)
@@ -158,7 +158,7 @@ def _added_column(totals: Totals, node: exp.Expr, filters: Conditions) -> tuple[
     there = [totals.place(side, THERE) if side in slots else None for side in range(len(totals.scope.sides))]
     total = totals.added_up(node, there if slots else (), ends, False, mixed, place)
     one = Typed(NULL, "number", None, scale, kind.low, kind.high, nullable=True)
-    return total, totals.total(totals.rows_of(NONE), node, Conditions(mixed=mixed)), [one]
+    return total, totals.total(totals.rows_of(NONE), node, Conditions(mixed=mixed), matched=True), [one]
 
 
 def _factors(totals: Totals, node: exp.Expr) -> list[Typed]:

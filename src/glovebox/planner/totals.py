@@ -132,8 +132,13 @@ class Totals:
         side, column = self.scope.find(node)
         return side == 1 and column.name in (ids.parts or (ids.name,))
 
-    def total(self, factors: Sequence[Measure | None], node: exp.Expr, filters: Conditions = NONE) -> int:
-        """The index of the total that is the product of one measure of each side, where bits are set; None is 1."""
+    def total(
+        self, factors: Sequence[Measure | None], node: exp.Expr, filters: Conditions = NONE, matched: bool = False
+    ) -> int:
+        """The index of the total that is the product of one measure of each side, where bits are set; None is 1.
+
+        matched: of rows with a match alone.
+        """
         if filters.lacking and factors[1] is not None:
             hint = "columns of the left table"
             self.scope.statement.refuse(node, "sql", "A row without a match has nothing of the other table", hint)
@@ -145,7 +150,7 @@ class Totals:
                 corners = [low * measure.low, low * measure.high, high * measure.low, high * measure.high]
                 low, high = min(corners), max(corners)
         counts = all(measure is None or measure.kind != "sum" for measure in factors)
-        rows_there = len(factors) > 1 and (factors[1] is None or factors[1].kind == "rows")
+        rows_there = not matched and len(factors) > 1 and (factors[1] is None or factors[1].kind == "rows")
         outer = "anti" if filters.lacking else self.outer if self.outer == "anti" or rows_there else ""
         return self.added_up(node, places, (low, high), counts, filters.mixed, outer=outer)
 
