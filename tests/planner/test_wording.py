@@ -35,6 +35,16 @@ WORDS = [
     f"SELECT COUNT(*) FILTER (WHERE YEAR(a.day) // 10 = 202 AND YEAR(a.day) % 4 = 2) AS n FROM {AB}",
     f"SELECT SUM(IF(a.x > 0, a.y, 0)) AS s, SUM(ABS(a.x)) AS t FROM {AB}",
     f"SELECT COUNT(*) AS n FROM {EB} WHERE ABS(e.x - b.x) <= 3 AND ABS(e.x) < 8",
+    f"SELECT COUNT(*) FILTER (WHERE ABS(e.x - b.x) > 3) AS n, COUNT(*) FILTER (WHERE ABS(e.day - b.day) >= 4) AS m, "
+    f"COUNT(*) FILTER (WHERE ABS(b.x - e.x) < 2) AS k, SUM(ABS(e.x)) FILTER (WHERE ABS(e.x) > 2) AS s FROM {EB}",
+    f"SELECT COUNT(*) FILTER (WHERE COALESCE(e.f, FALSE)) AS n, COUNT(*) FILTER (WHERE NOT COALESCE(b.f, TRUE)) AS m, "
+    f"COUNT(*) FILTER (WHERE COALESCE(e.x > 3, TRUE)) AS k FROM {EB}",
+    f"SELECT SUM(CASE a.c WHEN 'u' THEN a.x WHEN 'v' THEN 2 END) AS s, AVG(CASE b.x WHEN 1 THEN b.y ELSE 1 END) AS m "
+    f"FROM {AB}",
+    f"SELECT CASE b.c WHEN 'u' THEN 'first' WHEN 'w' THEN 'last' END AS k, COUNT(*) AS n FROM {AB} "
+    "GROUP BY 1 ORDER BY 1",
+    "SELECT COUNT(*) AS n, SUM(b.y) AS s FROM a INNER JOIN b ON a.id = b.id AND (a.x > 0 OR a.f) AND b.y > -5 "
+    "WHERE b.x < 5",
     f"SELECT COUNT(*) FILTER (WHERE e.f IS TRUE) AS n, COUNT(*) FILTER (WHERE b.f IS NOT FALSE) AS m FROM {EB}",
     f"SELECT a.c AS k, COUNT(*) AS n FROM {AB} GROUP BY ALL ORDER BY a.c",
     "WITH p AS (SELECT id, x AS v, c FROM a WHERE y > 0), q AS (SELECT * FROM b WHERE f) "

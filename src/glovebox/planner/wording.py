@@ -6,11 +6,14 @@ a LEFT JOIN b ON a.id = b.id AND b.c      a LEFT JOIN (SELECT * FROM b WHERE c) 
 (SELECT … UNION SELECT …)           (SELECT DISTINCT … FROM (SELECT … UNION ALL SELECT …))
 GROUP BY ALL                        GROUP BY all that is selected and no aggregate
 c IS TRUE                           c = TRUE AND c IS NOT NULL
+COALESCE(c, FALSE)                  c AND c IS NOT NULL
+CASE x WHEN y THEN z END            CASE WHEN x = y THEN z END
+a JOIN b ON a.id = b.id AND c       a JOIN b ON a.id = b.id WHERE c
 COUNT(DISTINCT CASE WHEN c THEN id END)   COUNT(DISTINCT id) FILTER (WHERE c)
 COUNT(CASE WHEN c THEN 1 END)       COUNT(*) FILTER (WHERE c)
 CEIL(x / y)                         -FLOOR(-x / y)
 IF(c, x, y)                         CASE WHEN c THEN x ELSE y END
-ABS(x) <= 5, of a row               x BETWEEN -5 AND 5
+ABS(x) <= 5, of a row               x BETWEEN -5 AND 5, and so on of <, > and >=
 ABS(x), of a row                    CASE WHEN x < 0 THEN -x ELSE x END
 GREATEST(x, y), of a row            CASE WHEN x IS NOT NULL AND (y IS NULL OR x >= y) THEN x ELSE y END
 """
@@ -32,12 +35,16 @@ MOST_COPIED = 3_000
 
 def reworded(tree: exp.Select) -> exp.Select:
     """The statement in the planner's words, changed in place; what has none stays as it is."""
-    for compared in [*tree.find_all(exp.LTE), *tree.find_all(exp.Is)]:
+    for compared in [*tree.find_all(exp.LTE, exp.LT, exp.GT, exp.GTE), *tree.find_all(exp.Is)]:
         _compared(compared)
     reworded_nested(tree)
     for among in list(tree.find_all(exp.In)):
         reworded_in(among)
     room = MOST_COPIED
+    for case in list(tree.find_all(exp.Case)):
+        room -= _searched(case, room)
+    for missing in list(tree.find_all(exp.Coalesce)):
+        _known(missing)
     for chosen in reversed(list(tree.find_all(exp.If, exp.Abs, exp.Greatest, exp.Least, exp.Ceil, exp.Pow))):
         room -= _copied(chosen)
         if room < 0:
@@ -58,6 +65,7 @@ def reworded(tree: exp.Select) -> exp.Select:
         reworded_sets(select)
         _joins_of_commas(select)
         _left(select)
+        _conditions_of_joins(select)
         reworded_lacking(select)
         _filtered_before(select)
     return tree
@@ -67,11 +75,42 @@ def _compared(node: exp.Binary) -> None:
     """How far two values are apart, as a window, which costs one comparison; and IS of a truth."""
     value, other = node.this.unnest(), node.expression
     match node:
-        case exp.LTE() if isinstance(value, exp.Abs) and isinstance(other, exp.Literal):
-            node.replace(exp.Between(this=exp.paren(value.this), low=exp.Neg(this=other), high=other.copy()))
+        case exp.LTE() | exp.GT() if isinstance(value, exp.Abs) and isinstance(other, exp.Literal):
+            within = exp.Between(this=exp.paren(value.this), low=exp.Neg(this=other), high=other.copy())
+            node.replace(within if isinstance(node, exp.LTE) else exp.paren(exp.Not(this=within)))
+        case exp.LT() | exp.GTE() if isinstance(value, exp.Abs) and isinstance(other, exp.Literal):
+            above = exp.GT(this=exp.paren(value.this), expression=exp.Neg(this=other))
+            below = exp.LT(this=exp.paren(value.this.copy()), expression=other.copy())
+            both = exp.paren(exp.And(this=above, expression=below))
+            node.replace(both if isinstance(node, exp.LT) else exp.paren(exp.Not(this=both)))
         case exp.Is() if isinstance(other, exp.Boolean) and not node.find_ancestor(exp.Is):
             there = exp.Not(this=exp.Is(this=exp.paren(value), expression=exp.null()))
             node.replace(exp.paren(exp.And(this=exp.EQ(this=exp.paren(value), expression=other), expression=there)))
+
+
+def _searched(node: exp.Case, room: int) -> int:
+    """CASE of a value as CASE of conditions, if there is room for that; how many nodes more it takes."""
+    if node.this is None:
+        return 0
+    more = len(node.args["ifs"]) * sum(1 for _ in node.this.walk())
+    if more <= room:
+        for branch in node.args["ifs"]:
+            branch.set("this", exp.EQ(this=exp.paren(node.this.copy()), expression=branch.this))
+        node.set("this", None)
+    return more
+
+
+def _known(node: exp.Coalesce) -> None:
+    """A condition that is false, or true, where it is unknown."""
+    (other, *more) = node.expressions or [None]
+    if not isinstance(other, exp.Boolean) or more:
+        return
+    known, unknown = exp.paren(node.this), _is_null(exp.paren(node.this))
+    said = (
+        exp.Or(this=known, expression=unknown) if other.this else exp.And(this=known, expression=exp.Not(this=unknown))
+    )
+    selected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+    node.replace(exp.alias_(exp.paren(said), node.key) if selected else exp.paren(said))
 
 
 def _copied(node: exp.Expr) -> int:
@@ -200,6 +239,27 @@ def _left(select: exp.Select) -> None:
         source.set("this", second)
         join.set("this", first)
         join.set("side", "LEFT")
+
+
+def _conditions_of_joins(select: exp.Select) -> None:
+    """Conditions of an inner join's ON, beside what it is joined by, hold of its rows as those of WHERE do."""
+    joins, moved = select.args.get("joins") or [], list[exp.Expr]()
+    if any(join.side in ("RIGHT", "FULL") for join in joins):
+        return  # of which rows without a match would be left out
+    for join in joins:
+        parts = list(conjuncts(join.args.get("on")))
+        keys = [part for part in parts if _is_key(part)]
+        inner = not join.side and join.kind in ("", "INNER") and not join.method
+        if inner and keys and len(keys) < len(parts):
+            join.set("on", exp.and_(*keys, copy=False))
+            moved += [part for part in parts if not _is_key(part)]
+    if moved:
+        where = select.args.get("where")
+        select.set("where", exp.Where(this=exp.and_(*([where.this] if where else []), *moved, copy=False)))
+
+
+def _is_key(part: exp.Expr) -> bool:
+    return isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column)
 
 
 def _filtered_before(select: exp.Select) -> None:
