@@ -19,6 +19,7 @@ from glovebox.planner.arithmetic import ARITHMETIC
 from glovebox.planner.comparisons import COMPARISON
 from glovebox.planner.conjuncts import chain
 from glovebox.planner.dates import since
+from glovebox.planner.nulls import of_nulls
 from glovebox.planner.numbers import DAY, INTERVALS, MICROSECOND, SECOND, SUMS, Number, Unit, counted, from_zero, scaled
 from glovebox.planner.scope import Scope
 from glovebox.planner.typed import NULL, Typed, negated, number, with_article
@@ -185,6 +186,10 @@ class Mixing:
     def _own(self, node: exp.Expr, one: Typed) -> Number:
         """A value of one owner, or a constant."""
         self.typing.allow(node, one, self._use)
+        lacks = one.side is not None and self.scope.sides[one.side].kind == "left"
+        if lacks and of_nulls(one.expression) is not None:
+            hint = "a value that is NULL where there is no match"
+            self._no(node, "Rows without a match have a value here", hint)
         unit: Unit = "plain"
         match one.sort, one.expression:
             case "date", LocalConstant(_, text):
