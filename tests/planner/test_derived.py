@@ -140,6 +140,24 @@ def test_two_owners_sub_queries_meet(a, d, question):
     check(question, {"a": a, "d": d})
 
 
+PUT_TOGETHER = "WITH p AS (SELECT id, COUNT(*) AS n, SUM(x) AS s FROM a GROUP BY id), "
+CHAINS = [
+    "q AS (SELECT * FROM p WHERE n > 1) SELECT COUNT(*) AS n, SUM(q.s) AS s FROM q JOIN d USING (id)",
+    "q AS (SELECT id, n * 2 AS m FROM p AS z WHERE z.s > 0) SELECT SUM(q.m) AS s, COUNT(*) AS n FROM d JOIN q "
+    "ON q.id = d.id WHERE q.m < 7",
+    "q AS (SELECT id, s AS t FROM p WHERE s IS NULL OR s < 4), r AS (SELECT * FROM q WHERE t > -9) "
+    "SELECT COUNT(*) AS n, AVG(r.t * d.x) AS m FROM r JOIN d ON d.id = r.id",
+    "q AS (SELECT id, s FROM p WHERE n > 1) SELECT COUNT(*) AS n, COUNT(d.x) AS m, SUM(q.s) AS s FROM q LEFT JOIN d "
+    "USING (id)",
+]
+
+
+@QUICK
+@given(rows(), rows(), st.sampled_from(CHAINS))
+def test_a_query_that_chooses_of_one_that_puts_rows_together(a, d, chain):
+    check(PUT_TOGETHER + chain, {"a": a, "d": d})
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [

@@ -1,6 +1,7 @@
 """Sub-queries that only choose, name and filter, merged into the question: `(SELECT id, x AS y FROM t WHERE c) q`.
 
 As a table of a join it is t under that name, with c in WHERE; as all that a question reads it may be a join itself.
+So it is with one more sub-query of one row an id in t's place, but on the right of a LEFT, SEMI or ANTI JOIN.
 What is selected there stands where the question names it. On the right of a LEFT, SEMI or ANTI JOIN c is of the rows
 before they are joined, and what is made there is NULL without a match: so both stay, in a sub-query of the table's own
 columns and what is made of them.
@@ -49,14 +50,19 @@ def _is_plain(inner: exp.Expr) -> bool:
         return False
     source, joins = inner.args.get("from_"), inner.args.get("joins") or []
     tables = [source.this, *(join.this for join in joins)] if source else []
-    items = inner.expressions
+    items, where = inner.expressions, inner.args.get("where")
     stars = [item for item in items if isinstance(item, exp.Star)]
     return (
-        all(isinstance(table, exp.Table) for table in tables)
+        all(isinstance(table, exp.Table) or (not joins and _puts_together(table)) for table in tables)
         and not any(item.find(exp.AggFunc, exp.Window) for item in items)
-        and all(select is inner for select in inner.find_all(exp.Select))
+        and not any(part.find(exp.Select) for part in (*items, *joins, *([where] if where else [])))
         and (items == stars[:1] if stars else all(item.alias_or_name for item in items))
     )
+
+
+def _puts_together(node: exp.Expr) -> bool:
+    """Whether a table is a sub-query of one row an id."""
+    return isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and bool(node.this.args.get("group"))
 
 
 def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
@@ -65,6 +71,8 @@ def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
     if inner.args.get("joins"):
         return not joins
     if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
+        return False
+    if isinstance(inner.args["from_"].this, exp.Subquery) and _is_before(holder):
         return False
     named = _named(inner)
     if _is_before(holder):
