@@ -86,6 +86,7 @@ def test_a_line_has_its_rows_one_by_one():
         (events().replace("ORDER BY y)", "ORDER BY y DESC)"), "one id and one time, that rises"),
         (events().replace("ORDER BY y) AS nx", "ORDER BY x) AS nx"), "alike in all columns"),
         (events().replace("ORDER BY y)", "ORDER BY x)"), "a number or a day that is never missing"),
+        (events().replace("ORDER BY y)", "ORDER BY hour)"), "by a time not yet"),
         (events().replace("PARTITION BY id", "PARTITION BY c"), "Rows become persons by one id"),
         (events().replace("LEAD(x)", "LEAD(id)"), "a number, a day or a label is taken"),
         (events().replace("LEAD(x)", "LEAD(f)"), "a number, a day or a label is taken"),

@@ -97,6 +97,8 @@ def event_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
 
 def _time(gathering: Gathering, node: exp.Expr, no: Callable[[exp.Expr, str, str], NoReturn]) -> Gathered:
     column = gathering.scope.find(node)[1] if isinstance(node, exp.Column) else None
+    if column is not None and column.kind == "timestamp":
+        no(node, "Rows have a next by a number or a day, and by a time not yet", "ORDER BY a day")
     if column is None or column.kind not in ("integer", "decimal", "date") or not column.required:
         no(node, "Rows are ordered by a number or a day that is never missing", "required = true for that column")
     if "compare" not in column.may:

@@ -132,8 +132,8 @@ def _selects(statement: Statement, node: exp.Expr) -> Iterator[exp.Select]:
         statement.refuse(node, "sql", "This cannot be stacked", WHOLE)
     for part in node.args:
         if node.args[part] and part not in ("expressions", "from_", "where"):
-            sentence = f"{part.strip('_').upper()} has no place in a part of a UNION ALL"
-            statement.refuse(node, "sql", sentence, WHOLE)
+            where = "a part of a UNION ALL" if isinstance(node.parent, exp.Union) else "this sub-query"
+            statement.refuse(node, "sql", f"{part.strip('_').upper()} has no place in {where}", WHOLE)
     yield node
 
 

@@ -69,7 +69,9 @@ WORDS = {
     "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
     "catalog": "a database's name", "timetostr": "STRFTIME", "currentdate": "what day it is",
+    "rownumber": "this numbering",
 }  # fmt: skip
+FIRST = "of two owners' join, ROW_NUMBER() OVER (PARTITION BY one's row ORDER BY one column of the other's) = 1"
 INSTEAD = {
     "side": "JOIN … USING (…), which takes the matching rows",
     "window": "an aggregate without OVER",
@@ -91,6 +93,9 @@ INSTEAD = {
     "approxdistinct": "COUNT(DISTINCT id)",
     "rank": "ORDER BY, and LIMIT",
     "countif": "COUNT(*) FILTER (WHERE …)",
+    "lag": "LEAD(x) OVER (PARTITION BY id ORDER BY a time), asked of the row before",
+    **dict.fromkeys(("firstvalue", "lastvalue", "rownumber"), FIRST),
+    "sign": "CASE WHEN x > 0 THEN 1 WHEN x < 0 THEN -1 ELSE 0 END",
     "denserank": "ORDER BY, and LIMIT",
 }
 
@@ -149,7 +154,8 @@ class Statement:
             served += [window for window in [number_of(node)] if window is not None]
         for window in self.tree.find_all(exp.Window):
             if all(window is not one for one in served):
-                self._not_served(window, "window", "a window")
+                key = "rownumber" if isinstance(window.this, exp.RowNumber) else "window"
+                self._not_served(window, key, "a window")
         if distinct := self.tree.args.get("distinct"):
             self._not_served(distinct, "distinct", "DISTINCT")
 
