@@ -35,6 +35,8 @@ WORDS = [
     f"SELECT COUNT(*) FILTER (WHERE YEAR(a.day) // 10 = 202 AND YEAR(a.day) % 4 = 2) AS n FROM {AB}",
     f"SELECT SUM(IF(a.x > 0, a.y, 0)) AS s, SUM(ABS(a.x)) AS t FROM {AB}",
     f"SELECT COUNT(*) AS n FROM {EB} WHERE ABS(e.x - b.x) <= 3 AND ABS(e.x) < 8",
+    f"SELECT SUM(CASE WHEN e.f THEN b.x END), AVG(CASE WHEN e.x > b.x THEN b.y END) FILTER (WHERE e.y < b.y) AS m, "
+    f"1.0 * SUM(CASE WHEN e.x <> b.x THEN 1 ELSE NULL END) / COUNT(*) AS share FROM {EB}",
     f"SELECT COUNT(*) FILTER (WHERE ABS(e.x - b.x) > 3) AS n, COUNT(*) FILTER (WHERE ABS(e.day - b.day) >= 4) AS m, "
     f"COUNT(*) FILTER (WHERE ABS(b.x - e.x) < 2) AS k, SUM(ABS(e.x)) FILTER (WHERE ABS(e.x) > 2) AS s FROM {EB}",
     f"SELECT COUNT(*) FILTER (WHERE COALESCE(e.f, FALSE)) AS n, COUNT(*) FILTER (WHERE NOT COALESCE(b.f, TRUE)) AS m, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from glovebox.planner.naming import default_name
 from glovebox.planner.scope import Scope
 from glovebox.planner.typing import Typing
 
@@ -15,9 +16,28 @@ def as_products(scope: Scope, typing: Typing) -> None:
     holds.
     """
     if len(scope.sides) > 1 and all(side.kind == "inner" for side in scope.sides):
-        for item in scope.statement.tree.expressions:
-            for aggregate in item.find_all(exp.Sum, exp.Avg):
+        for item in list(scope.statement.tree.expressions):
+            for aggregate in list(item.find_all(exp.Sum, exp.Avg)):
                 aggregate.set("this", _as_product(scope, typing, aggregate.this))
+                _as_filtered(scope, aggregate)
+
+
+def _as_filtered(scope: Scope, aggregate: exp.AggFunc) -> None:
+    """SUM(CASE WHEN c THEN x END) of several owners' columns as SUM(x) FILTER (WHERE c), which leaves out as much."""
+    case = aggregate.this.unnest()
+    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
+        return
+    missing = isinstance(case.args.get("default") or exp.null(), exp.Null)
+    if not missing or len({scope.find(one)[0] for one in case.find_all(exp.Column)}) < 2:
+        return
+    conditions = [case.args["ifs"][0].this]
+    whole: exp.Expr = aggregate
+    if isinstance(aggregate.parent, exp.Filter):
+        whole = aggregate.parent
+        conditions.append(whole.expression.this)
+    made = exp.Filter(this=aggregate.copy(), expression=exp.Where(this=exp.and_(*conditions)))
+    made.this.set("this", case.args["ifs"][0].args["true"])
+    whole.replace(exp.alias_(made, default_name(whole)) if isinstance(whole.parent, exp.Select) else made)
 
 
 def _as_product(scope: Scope, typing: Typing, node: exp.Expr) -> exp.Expr:
