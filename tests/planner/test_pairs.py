@@ -57,8 +57,8 @@ def test_what_is_taken_of_the_pairs_is_part_of_the_question():
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        (LAST.replace("rn = 1", "rn = 2"), "A window cannot be asked here"),
-        (LAST.replace("rn = 1", "rn = 1 AND x > 0"), "A window cannot be asked here"),
+        (LAST.replace("rn = 1", "rn = 2"), "This numbering cannot be asked here"),
+        (LAST.replace("rn = 1", "rn = 1 AND x > 0"), "This numbering cannot be asked here"),
         (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.id, d.x"), "for each row of one table"),
         (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.day"), "for each row of one table"),
         (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.id"), "for each row of one table"),
