@@ -4,7 +4,7 @@ Functionality  [x] = x for each x of each of k senders, 0 <= x < 2^b; of one tha
                where it is asked for, the top bit of x
 Parties        all m computing parties hold and receive shares; k of them send
 Security       t = (m - 1) // 2 corrupt parties; perfect. What is out of that range, or no bit, or not the same to all,
-               `verified.py` finds out, which runs before anything opens that hangs on more than a sum of such numbers
+               `verified.py` finds out, which runs before anything opens that hangs on it (`finishing.py`)
 Leakage        nothing but how many numbers, and b
 Rounds         1
 Bytes          8 k p n + k c p n s + k e p n s; n numbers, p = m - 1 peers, c bits of C(m - 1, t), e = 1 with top
@@ -15,9 +15,6 @@ Source         Cramer, Damgard and Ishai, TCC 2005 (what sets draw is shared wit
 Each set of m - t parties with the sender in it draws a number R below 2^b. The sender tells all x + sum of R mod 2^b,
 and deals how often that wrapped, by its bits, which it proves. So x is a public number below 2^b, less C(m - 1, t)
 numbers below 2^b that the sender did not share, plus 2^b times a number of c bits: it has nothing else to say.
-
-Before the check it may have dealt other wraps than bits. Then x is off by a number that it knows, and so are sums with
-public factors: when these open under a mask, that tells it nothing. Products wait for the check.
 
 What a party receives: x under masks, of which t parties without the sender lack that of the set of all others, so that
 it is uniform; and one share of degree t of each bit.

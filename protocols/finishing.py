@@ -6,10 +6,11 @@ Parties        all m computing parties hold and receive shares
 Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are found out by `verified.py`, which its
                caller runs before anything of it opens; statistical as `threshold.py`
 Leakage        nothing; the shares that are opened are fresh from a product, so they say their values only
-Rounds         1 + h + q; h of comparisons (`threshold.py`), all at once; q of quotients, all at once, if there are any;
-               with HAVING as many again as of comparisons, and one a bound
+Rounds         1 + v + h + q; v of a check, h of comparisons (`threshold.py`), all at once; q of quotients, all at once,
+               if there are any; with HAVING as many again as of comparisons, and one a bound; one where empty groups
+               show
 Bytes          w r g s + a g; w rows, g groups, r and s as in `threshold.py`, a of its comparisons, parts and bounds of
-               HAVING, a group; of a bound r s beside its comparison
+               HAVING, a group; of a bound r s beside its comparison; the check and the comparisons' hashes apart
 Source         session.md (division, threshold on exact counts)
 
 What a party receives: what the parts' protocols say, and shares of the last product. It opens nothing.
@@ -29,6 +30,7 @@ from glovebox.protocols.noise import bits_of, most_noise, noisy_totals
 from glovebox.protocols.quotient import COMPARED, REST, Ranges, fraction_bits, quotient
 from glovebox.protocols.suppression import Nesting, complemented, totals_of
 from glovebox.protocols.threshold import below, judged_bits
+from glovebox.protocols.verified import checked
 from glovebox.protocols.verified import largest_frame as verified_frame
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
@@ -191,6 +193,7 @@ async def finish(ctx: Context, finishing: Finishing, totals: Any) -> Any:
     """
     if finishing.threshold < 1 or totals.shape != (len(finishing.most), finishing.groups):
         raise Refused("a threshold of at least 1 and totals of the agreed shape are needed", step="finishing")
+    await checked(ctx.narrow("checked"))  # for what entered was multiplied, by what may be no bits
     if finishing.decays:
         check_noise(finishing)
         totals = await noisy_totals(ctx.narrow("noise"), finishing.bits, totals, finishing.decays)
@@ -226,7 +229,9 @@ async def _shown(ctx: Context, finishing: Finishing, totals: Any) -> tuple[Any, 
     of_levels = [found[len(numbers) + place :: len(levels)] for place in range(len(levels))]
     judged = [*of_levels, [less[finishing.people, edge] for edge in finishing.judged]]
     large = [1 - bits[0] for bits in judged]
-    shown = [one + bits[1] if finishing.zero_shown else one for one, bits in zip(large, judged, strict=True)]
+    shown = large  # or 0: a bit, also of what is no number of people
+    if finishing.zero_shown:
+        shown = [1 - bits[0] * (1 - bits[1]) for bits in judged]
     if nesting is None:
         return shown[0], less, within
     mask = await complemented(

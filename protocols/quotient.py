@@ -9,17 +9,16 @@ Leakage        nothing but the number of quotients and the public bounds low n <
                opened later may tell x and n where n is below about 700: six decimals often fix the fraction
 Rounds         19 + 3 i + k v; about, for i iterations (4 to 6), three parties and a divisor of up to 31 bits, after its
                comparisons; v of a check, k = i + 2 of them
-Bytes          c + e q s + v o s + x r s; a quotient, its checks apart, with o, r and s of `threshold.py`, q = 2 t m; c
-               of five numbers compared, e random bits, v openings and x products, which the test counts
+Bytes          c + e q s + v o s + x r s; a quotient, its checks and hashes apart, with o, r and s of `threshold.py`,
+               q = 2 t m; c of five numbers compared, e random bits, v openings and x products, which the test counts
 Source         Newton iteration on a normalised divisor as in Catrina and Saxena, FC 2010; then made exact here
 
 With y = x - low n >= 0 and W = high - low: q - 10^6 low is round(A / d) for A = 2 10^6 y + n, d = 2 n, rounded down;
 where d divides A, x / n lay half-way, and an odd quotient goes down by one (10^6 low is even). The quotient is found
 from an approximate reciprocal and corrected by the remainder, which is exact.
 
-Of x and n nothing is known but what others say. After the first check they are within their reach (`entry.py`), for
-which masks have room; and before powers of n are taken, it becomes 0 unless 0 <= n <= most. Before that check nothing
-opens of them but what they are compared with, sums that a lie moves by what the liar knows.
+Of x and n nothing is known but what others say. They were checked to be within their reach (`entry.py`), for which
+masks have room; and before powers of n are taken, it becomes 0 unless 0 <= n <= most.
 
 What a party receives: openings of r^2 for random r under a mask of degree 2t; of numbers under masks that are 60 bits
 longer, in C(m, t) parts of which it lacks one at least; what `threshold.py` says; and shares of products.

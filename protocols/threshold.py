@@ -6,8 +6,8 @@ Security       t = (m - 1) // 2 corrupt parties, that follow the protocol or are
                statistical, 2^-60 an opened number (2^-57 for 9 parties and b = 61)
 Leakage        nothing but how many numbers, and b
 Rounds         w + 3 + h; h = ceil(log2(b - 2)), w layers that leave two of C addends, 1 for three parties
-Bytes          o n s + k r n s + A r n + o n; n numbers, s bytes of a field element, o and r as in `shared_bits.py`; C
-               sets of m - t parties, k = C - 1, A = C b + 2 b - 8 ANDs a number, b > 2
+Bytes          o n s + k r n s + A r n + o n + 32 m p; n numbers, s bytes of a field element, p = m - 1 peers, o and r
+               as in `shared_bits.py`; C sets of m - t parties, k = C - 1, A = C b + 2 b - 8 ANDs a number, b > 2
 Source         masks: Damgard et al., TCC 2006; a sum bit by bit in another field: Escudero et al., CRYPTO 2020; of
                sets of parties: Cramer, Damgard and Ishai, TCC 2005
 
@@ -17,12 +17,13 @@ of all bytes, and their lowest bits, the coins, take it back. What a set draws i
 each member's share being a multiple of it: nobody can share a mask in one field and another in the other.
 
 What a party receives: shares of degree t of products; a number under masks of which it does not know one at least, as
-long as the field allows; and a byte under bytes of which it does not know one at least.
+long as the field allows; a hash of what it opened to; and a byte under bytes of which it does not know one at least.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -31,13 +32,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glovebox.algebra.gf256 import TIMES, of_set
-from glovebox.errors import Refused
+from glovebox.errors import IntegrityError, Refused
 from glovebox.protocols.shared_bits import Bits, anded, opened_masked
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.noted import Numbers
+from glovebox.runtime.shares import width
 
 MOST_BITS = 63
+HASH = 32
 
 
 def judged_bits(edge: int, low: int, high: int) -> int:
@@ -69,8 +72,9 @@ async def negative(ctx: Context, integers: int, numbers: Any, bits: int) -> Any:
         shamir.opened_masked(ctx.label("masked"), masked, integers), _either(ctx, integers, coins), _two(ctx, addends)
     )
     low = np.array([value & (1 << bits) - 1 for value in total], np.uint64)
-    product = await anded(ctx.narrow("and"), x, y)
-    top = await _top(ctx, x ^ y, product, _bits_of(low, bits))
+    top, _ = await asyncio.gather(
+        _top(ctx, x, y, _bits_of(low, bits)), _compared(ctx.narrow("same"), total, width(modulus(integers)))
+    )
     told = (await opened_masked(ctx.narrow("top"), top ^ bytes_) & 1).astype(object)  # not below 0, if its coin is 0
     return shamir.of_shares(integers, (coin * (2 * told - 1) + (1 - told)).reshape(numbers.shape))
 
@@ -128,8 +132,24 @@ def _shifted(carries: Bits) -> Bits:
     return np.concatenate([np.zeros_like(carries[:1]), carries[:-1]])
 
 
-async def _top(ctx: Context, either: Bits, both: Bits, public: Bits) -> Bits:
-    """The top bit of x + y + a public number, of x ^ y and x & y: carries by pairs of neighbours (Kogge and Stone)."""
+async def _compared(ctx: Context, opened: Sequence[int], size: int) -> None:
+    """Return if the same numbers, of `size` bytes, opened to all. Raises IntegrityError.
+
+    Who opened another number has another share of its top bit, off by what it holds of the masks' bits and what the
+    random byte does not hide: so no top bit opens before this.
+    """
+    own = hashlib.sha256(b"".join(value.to_bytes(size, "little") for value in opened)).digest()
+    others = [party for party in ctx.parties if party != ctx.party]
+    for party in others:
+        await ctx.send(party, np.frombuffer(own, np.uint8).copy())
+    for party in others:
+        if (await ctx.receive(party, np.uint8, HASH)).tobytes() != own:
+            raise IntegrityError("a party sent others different shares of what opened under a mask", step=ctx.path)
+
+
+async def _top(ctx: Context, x: Bits, y: Bits, public: Bits) -> Bits:
+    """The top bit of x + y + a public number: carries by pairs of neighbours (Kogge and Stone)."""
+    either, both = x ^ y, await anded(ctx.narrow("and"), x, y)
     x, y = either ^ public, _shifted(both ^ either * public)
     top: Bits = x[-1] ^ y[-1]
     x, y = x[1:-1], y[1:-1]  # nothing is carried out of the lowest place, for y is 0 there

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from glovebox.contract.model import parse_contract
-from glovebox.planner.answer import answer_of, parts_of
+from glovebox.errors import Refused
+from glovebox.planner.answer import _extreme, answer_of, parts_of
 from glovebox.planner.plan import Output
 from glovebox.planner.question import plan_question
 from glovebox.protocols.finishing import Part
 from glovebox.schema.answer import Answer, canonical_answer, read_answer
+
+from .test_meaning import HEAD
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 JOIN = "FROM invoices JOIN members USING (customer_id)"
@@ -117,3 +120,50 @@ def test_canonical_bytes_give_the_same_answer_back(rows):
     again = read_answer(canonical_answer(answer))
     assert again == answer
     assert canonical_answer(again) == canonical_answer(answer)
+
+
+def test_a_day_beyond_the_calendar_is_nothing_and_no_error():
+    """Only a lie makes it, which would read off an error on which side of the calendar's end it came."""
+    for unit in ("date", "timestamp"):
+        assert _extreme(Output("m", "extreme", unit=unit), 10**30) is None
+        assert _extreme(Output("m", "extreme", unit=unit), 0).startswith("1970-01-01")
+
+
+AVERAGED = """
+[[table]]
+owner = "p0"
+name = "a"
+rows = 1000000
+rows_per_id = LINES
+[table.columns]
+id = { type = "id", form = "integer" }
+x = { type = "integer", range = [0, 1], may = ["avg"] }
+
+[[table]]
+owner = "p1"
+name = "b"
+rows = 1000000
+rows_per_id = LINES
+[table.columns]
+id = { type = "id", form = "integer" }
+
+[rules]
+join = [["a.id", "b.id"]]
+ask = ["p0"]
+receive = ["p0"]
+groups_of_at_least = 1
+questions = "any"
+exact = "everyone may see single persons"
+"""
+
+
+@pytest.mark.parametrize(("lines", "is_planned"), [("1000", True), ("30000", False)])
+def test_an_average_of_more_rows_than_can_be_compared_is_refused_before_it_runs(lines, is_planned):
+    contract = parse_contract((HEAD + AVERAGED.replace("LINES", lines)).encode())
+    question = "SELECT AVG(a.x) AS m FROM a JOIN b USING (id)"
+    if is_planned:
+        assert plan_question(contract, question, {}, 0).outputs[0].kind == "quotient"
+        return
+    with pytest.raises(Refused) as refused:
+        plan_question(contract, question, {}, 0)
+    assert "So many rows" in refused.value.detail[-1]

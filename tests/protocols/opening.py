@@ -6,6 +6,7 @@ from glovebox.protocols import stacking, threshold
 from glovebox.protocols.entry import wrap_bits
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.engine import modulus
+from glovebox.runtime.memory import Meter
 from glovebox.runtime.prss import sets_of
 from glovebox.runtime.shares import recombined, width
 
@@ -16,13 +17,14 @@ def opened(outs: list[list[int]], bits: int = 64) -> list[int]:
 
 
 def sizes(m: int, bits: int = 64) -> dict[str, int]:
-    """What the cards count in, for m parties: q, o, r, d, p, c of `threshold.py` and `conversion.py`, s in bytes."""
+    """What the cards count in, for m parties: q, o, r, d, m, p, c of `threshold.py` and `conversion.py`, s in bytes."""
     t = (m - 1) // 2
     return {
         "q": 2 * t * m,
         "o": t * m,
         "r": (2 * t + 1) * (m - 1),
         "d": 2 * t + 1,
+        "m": m,
         "p": m - 1,
         "c": wrap_bits(m),
         "s": width(modulus(bits)),
@@ -42,5 +44,15 @@ def compared(m: int, n: int, b: int, bits: int = 64) -> dict[str, int]:
 
 
 def comparing(m: int, n: int, b: int, bits: int = 64) -> float:
-    """Bytes of so many comparisons."""
-    return value_of(terms(threshold.__doc__ or "")["Bytes"], compared(m, n, b, bits))
+    """Bytes of so many comparisons, but for the hashes."""
+    return value_of(terms(threshold.__doc__ or "")["Bytes"], compared(m, n, b, bits)) - hashes(m)
+
+
+def hashes(m: int) -> int:
+    """Bytes of the hashes of what opened in comparisons at once, however many these are."""
+    return 32 * m * (m - 1)
+
+
+def checks(meter: Meter) -> int:
+    """Bytes of checks on the way."""
+    return sum(frame.size for frame in meter.frames if "checked/" in frame.step)

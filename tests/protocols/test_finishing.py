@@ -27,7 +27,7 @@ from glovebox.protocols.verified import largest_frame
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.world import World
 
-from .opening import comparing, opened, sizes, stacked
+from .opening import checks, comparing, hashes, opened, sizes, stacked
 
 CHECKED = largest_frame(16)  # of what checks it, which is there however few the groups
 MOST = (1000, 10**9, 1000)  # people, a sum, its count
@@ -72,7 +72,7 @@ async def test_the_card_holds(m):
     _, meter = await run([[1, 10, 0, 5]] * 3, finishing, m)
     n, parts = sizes(m), comparing(m, 2, 11)  # people and the threshold; null; 1000 < 2^10
     stated = value_of(terms(module.__doc__)["Bytes"], {"w": 4, "g": 4, "a": parts, **n})
-    assert meter.size - stacked(m, 12) == stated
+    assert meter.size - stacked(m, 12) - checks(meter) == stated + hashes(m)
 
 
 async def test_traffic_is_the_same_whatever_is_shown():

@@ -30,7 +30,7 @@ from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.prss import sets_of
 from glovebox.runtime.world import World
 
-from .opening import comparing, opened, sizes
+from .opening import checks, comparing, hashes, opened, sizes
 
 RANGES = [
     Ranges(0, 1, 1),
@@ -159,8 +159,7 @@ async def test_the_card_holds(m):
         m, len(edges_of(ranges)), judged_of(ranges), ranges.bits
     )
     stated = value_of(terms(module.__doc__)["Bytes"], {**numbers, **counted})
-    checked = sum(frame.size for frame in world.meter.frames if "checked/" in frame.step)
-    assert world.meter.size - given_away - checked == 2 * stated
+    assert world.meter.size - given_away - checks(world.meter) == 2 * stated + 2 * hashes(m)
     layers = {3: 1, 5: 5}[m]  # of three addends to two each: the card's is of three parties
     edges = layers + 3 + ceil(log2(judged_of(ranges) - 2))
     rounds = world.meter.rounds - 1 - edges - (layers - 1)

@@ -19,6 +19,8 @@ from glovebox.errors import IntegrityError
 from glovebox.protocols import claims, conversion, entry, noise, shared_bits
 from glovebox.protocols import verified as module
 from glovebox.protocols.claims import MOST_PARTS, PROOF_PARTS, BitsClaim, NumbersClaim, inner_of
+from glovebox.protocols.conversion import secure_totals
+from glovebox.protocols.finishing import Finishing, Part, finish
 from glovebox.protocols.verified import FIRST_PARTS, LAST_PARTS, falls, largest_frame, traffic, verified
 from glovebox.runtime.card import terms, value_of
 from glovebox.runtime.context import Context
@@ -29,7 +31,7 @@ from glovebox.runtime.shares import at_zero, decode, encode, split, width
 from glovebox.runtime.world import World
 
 from .lying import STAGES, answered, is_right, run
-from .opening import sizes
+from .opening import opened, sizes
 
 LIAR = 2
 LAST = "held"  # who hears that all were content has checked already
@@ -190,32 +192,68 @@ async def test_what_hangs_on_products_of_products_opens_when_these_are_checked(s
     assert not any(opens in frame.step for frame in meter.frames)
 
 
-def deals_out_of_range(monkeypatch, holder, plus):
-    """A holder of ring shares adds to the first of what it enters, of people, and proves it as if it were of bits."""
+def deals_out_of_range(monkeypatch, holder, plus, place=0):
+    """A holder of ring shares adds to one of the bits that it deals, the first or last, and proves it as if of bits."""
     deal = Exchange.deal
 
     def dealt(self, label, values, p):
         if self.me == holder and label.startswith("in/shares"):
-            values = (values + np.eye(1, len(values), dtype=int)[0].astype(object) * plus) % p
+            values = (values + np.eye(1, len(values), place % len(values), dtype=int)[0].astype(object) * plus) % p
         return deal(self, label, values, p)
 
     monkeypatch.setattr(Exchange, "deal", dealt)
 
 
-@pytest.mark.parametrize(
-    ("stage", "opens"), [("nested", "finish/nesting/level0/masked"), ("quotient", "newton0/masked")]
-)
+@pytest.mark.parametrize("stage", ["threshold", "noise", "nested", "quotient"])
 @pytest.mark.parametrize("holder", [0, 1])
+@pytest.mark.parametrize("place", [0, -1])  # of how often it wrapped, and a top bit
 @pytest.mark.parametrize("plus", [2, 2**40, 2**100])
-async def test_a_holder_that_deals_out_of_range_ends_the_run_before_a_product_of_it_opens(
-    stage, opens, holder, plus, monkeypatch
+async def test_a_holder_that_deals_out_of_range_ends_the_run_before_anything_of_it_opens(
+    stage, holder, place, plus, monkeypatch
 ):
-    deals_out_of_range(monkeypatch, holder, plus)
+    deals_out_of_range(monkeypatch, holder, plus, place)
     answers, errors, meter = await run(stage)
     assert answers == [None] * 3
     assert set(errors) == {0, 1, 2}
     assert any(isinstance(error, IntegrityError) for error in errors.values())
-    assert not any(opens in frame.step for frame in meter.frames)
+    assert not any("finish/tests" in frame.step for frame in meter.frames)
+
+
+@pytest.mark.parametrize("m", [3, 4, 5])
+async def test_no_top_bit_opens_where_another_number_opened_to_one(m):
+    """Its share of that bit would be off by what it holds of the masks' bits, and all others' words tell it."""
+    _, _, honest = await run("threshold", m)
+    masked = [frame for frame in honest.frames if frame.step == "finish/tests/masked"]
+    assert masked
+    for frame in masked:
+        errors, meter = (await run("threshold", m, (frame, flipped)))[1:]
+        assert set(errors) == set(range(m))
+        assert not any(frame.step == "finish/tests/top" for frame in meter.frames)
+
+
+@pytest.mark.parametrize("people", [3, 4, 5, 6])
+async def test_whether_a_group_shows_is_one_bit_whatever_is_said_of_its_people(people, monkeypatch):
+    """Told to have 1025 - 5 more people, modulo 2^11, a group of at least 5 has fewer than none."""
+    masks, holder = entry._masks, 2
+    finishing = Finishing(1, (1000, 2**40), 0, 10, True, (Part("total", 0), Part("total", 1)))
+
+    def more(ctx, sender, *args):
+        known, share = masks(ctx, sender, *args)
+        return (known + np.array([[1020], [0]], object), share) if ctx.party == sender == holder else (known, share)
+
+    async def shown(ctx, mine):
+        totals, held = np.array([[people], [5]], np.uint64), np.array([[700], [2**60]], np.uint64)
+        ring = np.array([[2**32 - 1], [2**64 - 1]], np.uint64)
+        share = {0: totals - held & ring, holder: held & ring}.get(ctx.party)
+        secret = await secure_totals(ctx.narrow("in"), finishing.bits, (32, 64), finishing.most, 1, 0, holder, share)
+        finished = await finish(ctx.narrow("finish"), finishing, secret)
+        await verified(ctx.narrow("verified"))
+        return await ctx.shamir.shares(finished)
+
+    monkeypatch.setattr(entry, "_masks", more)
+    async with World(shamir=True) as world:
+        outs = await world.run(shown, inputs=[None] * 3)
+    assert opened(outs, finishing.bits)[0] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +444,7 @@ async def test_the_card_holds(stage, m, monkeypatch):
     _, errors, meter = await run(stage, m)
     assert not errors
     frames = [frame for frame in meter.frames if frame.step.startswith("verified/")]
-    numbers, bits, dealt = found[0]
+    numbers, bits, dealt = found[-1]
     card, counted = terms(module.__doc__), traffic(numbers, bits, sizes(m)["s"], dealt)
     assert sum(frame.size for frame in frames) == value_of(card["Bytes"], {**sizes(m), "m": m, **counted})
     rounds = {frame.round for frame in frames}

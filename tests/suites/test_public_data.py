@@ -49,7 +49,7 @@ def statements(dataset, number):
 @pytest.fixture(scope="module")
 def fleet(request, tmp_path_factory):
     """Running nodes of a data set; pytest takes the tests of one such fixture after another."""
-    dataset, directory = request.param, tmp_path_factory.mktemp(request.param.name)
+    dataset, directory = request.param, tmp_path_factory.mktemp("fleet")
     made = agreed(directory, dataset.parties, dataset.terms(), dataset.name.replace("_", "-"))
     for (party, name), path in dataset.files(dataset.folder, directory).items():
         made.bind(party, name, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from glovebox.identity import new_key_file, read_key_file
 
 SETTINGS_FILE = "node.toml"
 SETTINGS_BYTES = 1 << 16
-SOCKET_PATH_BYTES = 103  # unix(7): Linux takes 107 and a zero, others of the family 103 and a zero
+SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # and a zero: unix(7), unix(4)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from glovebox.node.steps import finishing_of, roles_of
 from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star
 from glovebox.planner.shape import by_bucket, join_shape, pivots
 from glovebox.protocols.conversion import secure_totals
+from glovebox.protocols.entry import MOST_ADDED
 from glovebox.protocols.intersection import joined_totals
 from glovebox.protocols.shards import Rows
 from glovebox.protocols.stacking import stacked_totals
@@ -29,6 +30,8 @@ async def spine_totals(ctx: Context, plan: Plan, own: Own) -> Any:
     """A secure array (totals, groups). own: this party's own parts, by their place among the plan's."""
     if not isinstance(plan.source, Spines):
         raise TypeError("these are the totals of spines")
+    if len(plan.source.spines) > MOST_ADDED:
+        raise GloveboxError("more spines than a total has room for", code="plan", step="spines")
     shape = (len(plan.totals), finishing_of(plan).groups)
     alone = [spine for spine in plan.source.spines if spine.join is None]
     added = await _alone(ctx.narrow("stacking"), plan, alone, shape, own) if alone else 0

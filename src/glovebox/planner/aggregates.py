@@ -17,6 +17,9 @@ from glovebox.planner.slots import THERE
 from glovebox.planner.totals import Totals
 from glovebox.planner.typed import NULL, Typed, with_article
 from glovebox.protocols import expression as shared
+from glovebox.protocols.entry import reach
+from glovebox.protocols.threshold import MOST_BITS, judged_bits
+from glovebox.runtime.engine import MOST_PARTIES
 from glovebox.schema.local import Measure
 
 
@@ -118,6 +121,12 @@ def _average(totals: Totals, name: str, node: exp.Avg, filters: Conditions) -> O
     if len(factors) > 1:
         sentence = "The average of a product cannot hide its sum yet"
         totals.scope.statement.refuse(node, "columns.may", sentence, "AVG of columns that may be summed too")
+    most = totals.totals[present].high
+    if judged_bits(most + 1, -reach(most, MOST_PARTIES), 0) > MOST_BITS:
+        hint = "fewer rows, or rows of an id; or AVG of a column that may be summed too"
+        totals.scope.statement.refuse(
+            node, "rows", "So many rows could be averaged that the sum cannot be hidden", hint
+        )
     one = factors[0]
     return Output(name, "quotient", total=total, over=present, scale=scale, low=one.low, high=one.high)
 

@@ -137,11 +137,15 @@ def _quantile(output: Output, value: Fraction | None) -> Cell:
 
 
 def _extreme(output: Output, units: int) -> Cell:
-    match output.unit:
-        case "date":
-            return (date(1970, 1, 1) + timedelta(days=units)).isoformat()
-        case "timestamp":
-            return (datetime(1970, 1, 1) + timedelta(microseconds=units)).isoformat()
+    """A number in its column's unit. A day that no calendar has, which only a lie makes, is nothing, and no error."""
+    try:
+        match output.unit:
+            case "date":
+                return (date(1970, 1, 1) + timedelta(days=units)).isoformat()
+            case "timestamp":
+                return (datetime(1970, 1, 1) + timedelta(microseconds=units)).isoformat()
+    except OverflowError:
+        return None
     return _rounded(_scaled(units, output.scale), output.digits)
 
 

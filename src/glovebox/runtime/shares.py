@@ -56,9 +56,10 @@ def split(secrets: NDArray[np.object_], modulus: int, threshold: int, m: int) ->
 
 def uniform(count: int, modulus: int) -> NDArray[np.object_]:
     """(count,) integers in [0, modulus) of the system's randomness: 64 bits more, so 2^-64 from uniform."""
-    words = np.frombuffer(os.urandom(count * 8 * (-(-modulus.bit_length() // 64) + 1)), np.uint64).reshape(count, -1)
+    long = -(-modulus.bit_length() // 64) + 1
+    words = np.frombuffer(os.urandom(count * 8 * long), np.uint64).reshape(count, long)
     numbers = words[:, 0].astype(object)
-    for place in range(1, words.shape[1]):
+    for place in range(1, long):
         numbers |= words[:, place].astype(object) << 64 * place
     drawn: NDArray[np.object_] = numbers % modulus
     return drawn
