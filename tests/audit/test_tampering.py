@@ -135,9 +135,8 @@ def test_any_byte_of_the_signatures_under_it(home, change):
     file = home.contracts / f"{digest.hex()}.sig"
     whole = changed(file, change)
     try:
-        if [line.strip(" \t\r") for line in file.read_bytes().decode(errors="replace").split("\n")] == (
-            whole.decode().split("\n")
-        ):
+        lines = [line.strip(" \t\r") for line in file.read_bytes().decode(errors="replace").split("\n")]
+        if [line for line in lines if line] == whole.decode().split():
             return
         with pytest.raises(GloveboxError) as caught:
             load_contract(home, digest)

@@ -25,6 +25,7 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
             node = holder.this
             if not isinstance(node, exp.Subquery) or not _is_plain(node.this) or not _fits(select, holder, node):
                 continue
+            _spell_star(select, node.this)
             if _is_before(holder) and (node.this.args.get("where") or any(_made(node.this))):
                 _rename(select, node)
             else:
@@ -32,6 +33,17 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
                     refuse(select, "sql", "The question is too long with what it names", "ask for less at once")
                 _merge(select, holder, node)
     return tree
+
+
+def _spell_star(select: exp.Select, inner: exp.Select) -> None:
+    """Name what a star takes of a sub-query that names it: of what that reads, a star is more, by other names."""
+    if _has_star(select) and not _has_star(inner):
+        names = [exp.to_identifier(item.alias_or_name, quoted=True) for item in inner.expressions]
+        select.set("expressions", [exp.column(name) for name in names])
+
+
+def _has_star(select: exp.Select) -> bool:
+    return any(isinstance(item, exp.Star) for item in select.expressions)
 
 
 def _nodes(tree: exp.Expr) -> int:
@@ -68,6 +80,8 @@ def _puts_together(node: exp.Expr) -> bool:
 def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
     """Whether a sub-query can be merged where it stands."""
     inner, joins = node.this, select.args.get("joins") or []
+    if joins and _has_star(select) and any(_is_renamed(*each) for each in _named(inner).items()):
+        return False
     if inner.args.get("joins"):
         return not joins
     if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
@@ -80,9 +94,12 @@ def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
         if own & set(_made(inner)) or any(isinstance(item, exp.Star) for item in inner.expressions[1:]):
             return False  # two columns by one name
     used = {name.name.lower() for join in joins for name in join.args.get("using") or []}
-    return all(
-        isinstance(made, exp.Column) and made.name.lower() == name for name, made in named.items() if name in used
-    )
+    return not any(_is_renamed(name, made) for name, made in named.items() if name in used)
+
+
+def _is_renamed(name: str, made: exp.Expr) -> bool:
+    """Whether a name stands for anything but the column of that name."""
+    return not isinstance(made, exp.Column) or made.name.lower() != name
 
 
 def _is_before(holder: exp.Expr) -> bool:
