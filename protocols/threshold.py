@@ -34,13 +34,13 @@ from numpy.typing import NDArray
 from glovebox.algebra.gf256 import TIMES, of_set
 from glovebox.errors import IntegrityError, Refused
 from glovebox.protocols.shared_bits import Bits, anded, opened_masked
+from glovebox.protocols.verified import exchanged
 from glovebox.runtime.context import Context
 from glovebox.runtime.engine import modulus
 from glovebox.runtime.noted import Numbers
 from glovebox.runtime.shares import width
 
 MOST_BITS = 63
-HASH = 32
 
 
 def judged_bits(edge: int, low: int, high: int) -> int:
@@ -139,12 +139,8 @@ async def _compared(ctx: Context, opened: Sequence[int], size: int) -> None:
     random byte does not hide: so no top bit opens before this.
     """
     own = hashlib.sha256(b"".join(value.to_bytes(size, "little") for value in opened)).digest()
-    others = [party for party in ctx.parties if party != ctx.party]
-    for party in others:
-        await ctx.send(party, np.frombuffer(own, np.uint8).copy())
-    for party in others:
-        if (await ctx.receive(party, np.uint8, HASH)).tobytes() != own:
-            raise IntegrityError("a party sent others different shares of what opened under a mask", step=ctx.path)
+    if any(other != own for other in (await exchanged(ctx, own)).values()):
+        raise IntegrityError("a party sent others different shares of what opened under a mask", step=ctx.path)
 
 
 async def _top(ctx: Context, x: Bits, y: Bits, public: Bits) -> Bits:

@@ -66,7 +66,7 @@ async def verified(ctx: Context) -> None:
     Raises IntegrityError or BadFrame if not. Before it nothing of an answer may open, or be kept.
     """
     await checked(ctx)
-    await _exchanged(ctx.narrow("held"), b"1")
+    await exchanged(ctx.narrow("held"), b"1")
 
 
 async def checked(ctx: Context) -> None:
@@ -172,7 +172,7 @@ class _Coins:
     async def tell(self, ctx: Context) -> bytes:
         """The next one. What all parties committed to goes with their parts: it was the same to all."""
         self._known[ctx.party] = self._chain.pop()
-        for party, told in (await _exchanged(ctx, self._known[ctx.party] + self._all)).items():
+        for party, told in (await exchanged(ctx, self._known[ctx.party] + self._all)).items():
             part, committed = told[:HASH], told[HASH:]
             if _hashed(part) != self._known[party]:
                 ctx.blame(party, "sent a part of a coin that is not what it had committed to")
@@ -188,7 +188,7 @@ async def _committed(ctx: Context, seen: bytes, coins: int) -> _Coins:
     for _ in range(coins):
         chain.append(_hashed(chain[-1]))
     known = {ctx.party: chain.pop()}
-    for party, sent in (await _exchanged(ctx, seen + known[ctx.party])).items():
+    for party, sent in (await exchanged(ctx, seen + known[ctx.party])).items():
         if sent[:HASH] != seen:
             raise IntegrityError("a party sent others different shares of what was opened", step=ctx.path)
         known[party] = sent[HASH:]
@@ -242,7 +242,7 @@ async def _reshared(ctx: Context, claims: Sequence[Claim], products: Sequence[An
 async def _open_ends(ctx: Context, claims: Sequence[Claim]) -> None:
     """Open what is left of the claims."""
     mine = [claim.ends() for claim in claims]
-    seen = {**await _exchanged(ctx, b"".join(mine)), ctx.party: b"".join(mine)}
+    seen = {**await exchanged(ctx, b"".join(mine)), ctx.party: b"".join(mine)}
     for claim, start, own in zip(claims, (0, len(mine[0])), mine, strict=False):
         ends = [seen[party][start : start + len(own)] for party in ctx.parties]
         if not _of(ctx, claim.holds, ends, ctx.shamir.threshold):
@@ -257,7 +257,7 @@ def _of(ctx: Context, made: Callable[..., Result], *args: Any) -> Result:
         raise IntegrityError(f"a party {error}", step=ctx.path) from None
 
 
-async def _exchanged(ctx: Context, mine: bytes) -> dict[int, bytes]:
+async def exchanged(ctx: Context, mine: bytes) -> dict[int, bytes]:
     """What every other party sent, of the same size."""
     others = [party for party in ctx.parties if party != ctx.party]
     for party in others:

@@ -491,7 +491,7 @@ def test_no_point_is_one_of_the_parts():
 
 
 async def test_a_party_that_commits_to_two_coins_is_found_out(monkeypatch):
-    exchanged = module._exchanged
+    exchanged = module.exchanged
 
     async def twofold(ctx, mine):
         if ctx.party == LIAR and ctx.path.endswith("seen"):
@@ -502,5 +502,5 @@ async def test_a_party_that_commits_to_two_coins_is_found_out(monkeypatch):
             return {party: (await ctx.receive(party, np.uint8, len(mine))).tobytes() for party in others}
         return await exchanged(ctx, mine)
 
-    monkeypatch.setattr(module, "_exchanged", twofold)
+    monkeypatch.setattr(module, "exchanged", twofold)
     await asyncio.wait_for(ended("threshold"), 30)
