@@ -197,7 +197,8 @@ async def test_whoever_comes_once_a_party_showed_its_certificate_is_closed():
 async def raw_left(session: Session) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A hostile party 0: its true key, and no manners."""
     keys = session.keys
-    context = tls.session_context(keys[0].certificate, keys[0].tls_key, keys[1].certificate, server=False)
+    context = keys[0].tls[False]
+    tls.trust(context, keys[1].certificate)
     connection = await dial(session.addresses[1], SESSION, 0, deadline_s=2)
     return await asyncio.open_connection(sock=connection, ssl=context, server_hostname="")
 
@@ -258,7 +259,7 @@ async def test_a_party_that_greets_and_ends_the_session_in_one_breath_is_not_wai
         writer.close()
 
 
-@pytest.mark.parametrize("certificate", [b"", b"no DER", session_certificate(bytes(16), 1)[0][:-1]])
+@pytest.mark.parametrize("certificate", [b"", b"no DER", session_certificate()[0][:-1]])
 async def test_a_bad_certificate_in_an_acceptance_ends_the_session_before_a_socket_is_used(certificate):
     keys = session_keys(2)
     peer = linking.Peer(1, NAMES[1], "127.0.0.1:1", True, certificate, bytes(32))

@@ -20,10 +20,10 @@ from glovebox.runtime.tls import (
     control_peer,
     session_certificate,
     session_context,
+    trust,
     verify_session_peer,
 )
 
-SESSION = bytes(range(16))
 retailer, publisher, stranger = (Ed25519PrivateKey.generate() for _ in range(3))
 
 
@@ -179,21 +179,22 @@ def test_who_shows_no_certificate_is_refused():
 def session_ends(
     shown_by_client: tuple[bytes, Ed25519PrivateKey], expected: bytes
 ) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    server_certificate, server_key = session_certificate(SESSION, 1)
-    return shake(
-        session_context(*shown_by_client, server_certificate, server=False),
-        session_context(server_certificate, server_key, expected, server=True),
-    )
+    server_certificate, server_key = session_certificate()
+    client = session_context(*shown_by_client, server=False)
+    server = session_context(server_certificate, server_key, server=True)
+    trust(client, server_certificate)
+    trust(server, expected)
+    return shake(client, server)
 
 
 def test_a_session_link_takes_the_certificate_of_the_acceptance():
-    client = session_certificate(SESSION, 0)
+    client = session_certificate()
     _, theirs = session_ends(client, client[0])
     verify_session_peer(theirs, client[0], "retailer")
 
 
 def test_and_no_other():
-    client, other = session_certificate(SESSION, 0), session_certificate(SESSION, 0)
+    client, other = session_certificate(), session_certificate()
     with pytest.raises(ssl.SSLError):
         session_ends(other, client[0])
     _, theirs = session_ends(client, client[0])
@@ -203,15 +204,16 @@ def test_and_no_other():
 
 
 def test_a_certificate_that_a_session_certificate_signed_is_refused():
-    pinned, key = session_certificate(SESSION, 0)
-    below = certificate("below", f"{SESSION.hex()}/0", key, stranger)
+    pinned, key = session_certificate()
+    (named,) = x509.load_der_x509_certificate(pinned).subject
+    below = certificate("below", str(named.value), key, stranger)
     with pytest.raises(ssl.SSLCertVerificationError, match="invalid CA certificate"):
         session_ends((below, stranger), pinned)
 
 
 @pytest.mark.parametrize(("starts_in_h", "reason"), [(-72, "expired"), (24, "not yet valid")])
 def test_a_session_certificate_outside_its_time_is_refused(starts_in_h, reason):
-    name = f"{SESSION.hex()}/0"
+    name = "session/0"
     old = certificate(name, name, stranger, stranger, starts_in_h=starts_in_h)
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
         session_ends((old, stranger), old)
@@ -219,9 +221,9 @@ def test_a_session_certificate_outside_its_time_is_refused(starts_in_h, reason):
 
 @pytest.mark.parametrize("bytes_of_a_peer", [b"", b"\x30\x03\x02\x01\x01", b"-----BEGIN CERTIFICATE-----", bytes(1000)])
 def test_what_is_no_certificate(bytes_of_a_peer):
-    own, key = session_certificate(SESSION, 1)
+    own, key = session_certificate()
     with pytest.raises(PeerError, match="cannot be read"):
-        session_context(own, key, bytes_of_a_peer, server=True)
+        trust(session_context(own, key, server=True), bytes_of_a_peer)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="keys lie in a memfd on Linux only")
@@ -230,11 +232,9 @@ def test_a_private_key_is_never_in_a_file_and_a_hardened_process_can_load_it(tmp
 import tempfile
 from glovebox.node.process import harden
 from glovebox.runtime.keys import SessionKeys
-from glovebox.runtime.tls import session_context
 tempfile.NamedTemporaryFile = None
 harden()
-keys = SessionKeys(bytes(16), 0)
-session_context(keys.certificate, keys.tls_key, SessionKeys(bytes(16), 1).certificate, server=True)
+SessionKeys()
 """
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert list(Path(tmp_path).iterdir()) == []

@@ -45,25 +45,16 @@ def open_database(
     this user can read the folder. Raises DataError for a database file that cannot be opened.
     """
     folder = tempfile.mkdtemp(prefix="rows-", dir=temporary)  # 0700; one a process, for DuckDB's file names repeat
-    settings: list[tuple[str, object]] = [
-        ("temp_directory", folder),
-        ("memory_limit", f"{memory_mib}MiB"),
-        ("threads", threads),
-        ("disabled_optimizers", "in_clause"),  # it makes a join of an IN, and two threads then give rows in any order
-        ("allowed_paths", [path for source in sources for path in _files(source)]),
-        ("TimeZone", "UTC"),
-        ("enable_external_file_cache", False),  # a file is read once, and the system keeps what is read again
-        ("enable_external_access", False),
-        ("allow_community_extensions", False),
-        ("autoinstall_known_extensions", False),
-        ("autoload_known_extensions", False),
-        ("allow_persistent_secrets", False),
-        ("python_enable_replacements", False),
-        ("lock_configuration", True),
-    ]
     database = database or unused()
-    for name, value in settings:
-        database.execute(f"SET {name} = ?", [value])
+    _set(
+        database,
+        temp_directory=folder,
+        memory_limit=f"{memory_mib}MiB",
+        threads=threads,
+        allowed_paths=[path for source in sources for path in _files(source)],
+        enable_external_access=False,
+        lock_configuration=True,
+    )
     for source in sources:
         if source.format == "duckdb":
             _attach(database, source)
@@ -71,8 +62,25 @@ def open_database(
 
 
 def unused() -> Database:
-    """A database to be opened later: DuckDB takes 10 ms to make one."""
-    return duckdb.connect(":memory:")
+    """A database to be opened later, with all that is set of every one: DuckDB takes 10 ms to make one."""
+    database = duckdb.connect(":memory:")
+    _set(
+        database,
+        disabled_optimizers="in_clause",  # it makes a join of an IN, and two threads then give rows in any order
+        TimeZone="UTC",
+        enable_external_file_cache=False,  # a file is read once, and the system keeps what is read again
+        allow_community_extensions=False,
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        allow_persistent_secrets=False,
+        python_enable_replacements=False,
+    )
+    return database
+
+
+def _set(database: Database, **settings: object) -> None:
+    for name, value in settings.items():
+        database.execute(f"SET {name} = ?", [value])
 
 
 def _files(source: Source) -> tuple[str, ...]:

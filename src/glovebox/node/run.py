@@ -70,7 +70,8 @@ _queries: msgspec.msgpack.Decoder[LocalQuery] = msgspec.msgpack.Decoder(LocalQue
 class Run:
     """One party's run of one job. stored: set when the node has the opening shares on disk.
 
-    unused: a database for its local part. made: transfers that both parties made before.
+    kernels: one thread for what takes long. unused: a database for its local part. made: transfers that both parties
+    made before.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Run:
         arrivals: Arrivals,
         channel: Channel,
         stored: asyncio.Event,
+        kernels: ThreadPoolExecutor,
         unused: Database,
         made: Prepared | None = None,
     ) -> None:
@@ -87,7 +89,7 @@ class Run:
         self._database: Database | None = unused
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
         self.plan = _plans.decode(job.plan)
-        self._executor = ThreadPoolExecutor(1, "kernels")
+        self._executor = kernels
         self._links: dict[int, SessionLink] = {}
         self._alone, self._homomorphic = is_alone(self.plan), is_homomorphic(self.plan)
         self._transfers = made

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from glovebox.data.database import Database, unused
@@ -39,9 +40,9 @@ WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
 
 
-async def work(channel: Channel, unused: Database) -> None:
+async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) -> None:
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
-    session = _Session(channel, unused)
+    session = _Session(channel, kernels, unused)
     try:
         while True:
             packet, connection = await channel.receive()
@@ -68,8 +69,9 @@ async def work(channel: Channel, unused: Database) -> None:
 class _Session:
     """What a worker holds: the keys of its session, its peers' connections, and transfers made before it."""
 
-    def __init__(self, channel: Channel, unused: Database) -> None:
-        self.channel, self._unused = channel, unused
+    def __init__(self, channel: Channel, kernels: ThreadPoolExecutor, unused: Database) -> None:
+        self.channel, self._kernels, self._unused = channel, kernels, unused
+        self._fresh: SessionKeys | None = SessionKeys()  # now, while nobody waits
         self.working: asyncio.Task[None] | None = None
         self.stored = asyncio.Event()
         self._keys: SessionKeys | None = None
@@ -78,7 +80,8 @@ class _Session:
     async def prepare(self, prepare: Prepare) -> None:
         """Make fresh keys."""
         self.sockets: Arrivals = asyncio.Queue(WAITING)
-        self._keys = SessionKeys(prepare.session, prepare.party)
+        fresh, self._fresh = self._fresh or SessionKeys(), None
+        self._keys = fresh.of(prepare.session, prepare.party)
         await self.channel.send(Keys(self._keys.exchange, self._keys.certificate))
 
     async def make_ahead(self, job: MakeAhead) -> None:
@@ -94,7 +97,9 @@ class _Session:
         """Run the job; transfers that it does not use are used by nobody."""
         made, self._made = self._made, None
         made = made if job.ahead else None
-        run = Run(job, self._known_keys(), self.sockets, self.channel, self.stored, self._unused, made)
+        run = Run(
+            job, self._known_keys(), self.sockets, self.channel, self.stored, self._kernels, self._unused, made
+        )
         async with _beating(self.channel, lambda: run.doing, job.deadline_s):
             try:
                 await run.to_the_end()
@@ -126,5 +131,7 @@ async def _beat(channel: Channel, doing: Callable[[], Doing], deadline_s: float)
 
 def serve(end: socket.socket) -> None:
     """Run one session for the node at the other end."""
-    asyncio.run(work(Channel(end), unused()))
+    kernels = ThreadPoolExecutor(1, "kernels")
+    database = kernels.submit(unused).result()  # the thread starts now, too, while nobody waits
+    asyncio.run(work(Channel(end), kernels, database))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from glovebox.errors import BadFrame
-from glovebox.runtime.tls import session_certificate
+from glovebox.runtime.tls import session_certificate, session_context
 
 SECRET_BYTES = 32
 
@@ -24,15 +25,24 @@ SECRET_BYTES = 32
 class SessionKeys:
     """The keys that a worker makes for one session. `exchange` and `certificate` are public and go into the acceptance.
 
-    session: 16 bytes. party: number in the contract. exchange: X25519 public key, 32 bytes. certificate: DER.
+    session: 16 bytes. party: number in the contract. Both may be told later (`of`), for keys that are made ahead.
+    exchange: X25519 public key, 32 bytes. certificate: DER. tls: its TLS, as client (False) and as server (True).
     """
 
-    def __init__(self, session: bytes, party: int) -> None:
+    def __init__(self, session: bytes = b"", party: int = -1) -> None:
         self.session = session
         self.party = party
-        self.certificate, self.tls_key = session_certificate(session, party)
+        self.certificate, self.tls_key = session_certificate()
+        self.tls: dict[bool, ssl.SSLContext] = {
+            server: session_context(self.certificate, self.tls_key, server=server) for server in (False, True)
+        }
         self._exchange_key = X25519PrivateKey.generate()
         self.exchange = self._exchange_key.public_key().public_bytes_raw()
+
+    def of(self, session: bytes, party: int) -> SessionKeys:
+        """These keys, for this party of this session."""
+        self.session, self.party = session, party
+        return self
 
     def __repr__(self) -> str:
         return f"<SessionKeys of party {self.party} in {self.session.hex()[:4]}>"

@@ -20,7 +20,7 @@ from glovebox.errors import BadFrame, GloveboxError, PeerError, PeerLost
 from glovebox.runtime.keys import SessionKeys
 from glovebox.runtime.links import LINKED, SILENCE_S, SessionLink
 from glovebox.runtime.preamble import FIRST_PAUSE_S, LONGEST_PAUSE_S, dial
-from glovebox.runtime.tls import session_context
+from glovebox.runtime.tls import trust
 
 LINK_S = 30.0
 HANDSHAKE_S = 10.0
@@ -94,7 +94,8 @@ class _Opening:
         self._names = {peer.number: peer.name for peer in peers}
         self._largest, self._silence_s = largest, silence_s
         self._deadline = deadline  # on the loop's clock
-        self._contexts = {peer.number: self._context(peer) for peer in peers}
+        for peer in peers:
+            self._trust(peer)
         self._reason: dict[int, str] = {}  # why the last attempt with a party failed
         self._links: dict[int, SessionLink] = {}
         self._attempts: dict[int, asyncio.Task[SessionLink | None]] = {}
@@ -130,11 +131,9 @@ class _Opening:
             arrival.cancel()
         return self._links
 
-    def _context(self, peer: Peer) -> ssl.SSLContext:
+    def _trust(self, peer: Peer) -> None:
         try:
-            return session_context(
-                self._keys.certificate, self._keys.tls_key, peer.certificate, server=not peer.dialled
-            )
+            trust(self._keys.tls[not peer.dialled], peer.certificate)
         except PeerError as problem:
             raise BadFrame(f"{peer.name} sent no good certificate", party=peer.name, step=LINKED) from problem
 
@@ -198,11 +197,12 @@ class _Opening:
 
     async def _shake_hands(self, link: SessionLink, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        context = self._contexts[link.peer]
+        dialled = self._peers[link.peer].dialled
+        context = self._keys.tls[not dialled]
         connection.setblocking(False)
         # asyncio sets it on sockets of its own making only; without it each small frame may wait 40 ms for an ACK
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self._peers[link.peer].dialled:
+        if not dialled:
             await loop.connect_accepted_socket(
                 lambda: link, connection, ssl=context,
                 ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=SHUTDOWN_S,

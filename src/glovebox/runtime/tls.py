@@ -3,8 +3,8 @@
 Control links trust the identity keys of a contract. Python's `ssl` cannot pin a bare key, and OpenSSL looks a trust
 anchor up by its subject; so each key becomes an anchor certificate `CN=<hex of the key>` (its own signature means
 nothing and is made by a throw-away key), and a peer shows a leaf that its identity key signed for one day. Who it is
-is then read off the issuer, with the leaf's signature checked again here. Session links trust exactly one certificate,
-the one in the peer's signed acceptance, byte for byte.
+is then read off the issuer, with the leaf's signature checked again here. Session links trust the certificates of the
+session's signed acceptances, and each link exactly its peer's, byte for byte.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from glovebox.identity import public_bytes
 CLOCK_SKEW = timedelta(days=2)  # how far the clocks of two parties may differ: time decides nothing here but this
 CERTIFICATE_LIFE = CLOCK_SKEW
 ANCHOR_LIFE = timedelta(days=3650)  # made anew for each context, so any span that covers the leaves will do
+SESSION_LIFE = ANCHOR_LIFE  # it is known byte for byte, and may have waited long for its session
 
 
 def control_context(key: Ed25519PrivateKey, peers: Iterable[bytes], *, server: bool) -> ssl.SSLContext:
@@ -62,24 +63,26 @@ def control_peer(tls: ssl.SSLObject | ssl.SSLSocket) -> bytes:
     return issuer
 
 
-def session_certificate(session: bytes, party: int) -> tuple[bytes, Ed25519PrivateKey]:
+def session_certificate() -> tuple[bytes, Ed25519PrivateKey]:
     """A self-signed certificate (DER) for one party of one session, and its private key."""
     key = Ed25519PrivateKey.generate()
-    name = f"{session.hex()}/{party}"  # no two of a session share a subject
-    return _certificate(name, key.public_key(), name, key, CERTIFICATE_LIFE), key
+    name = f"session/{secrets.token_hex(16)}"  # no two share a subject
+    return _certificate(name, key.public_key(), name, key, SESSION_LIFE), key
 
 
-def session_context(
-    certificate: bytes, key: Ed25519PrivateKey, peer_certificate: bytes, *, server: bool
-) -> ssl.SSLContext:
-    """TLS for a session link: trusts the peer's certificate (DER) and nothing else. Raises PeerError if it is none."""
+def session_context(certificate: bytes, key: Ed25519PrivateKey, *, server: bool) -> ssl.SSLContext:
+    """TLS for a session's links: shows this certificate (DER) and trusts nobody yet."""
     context = _context(server)
-    try:
-        context.load_verify_locations(cadata=peer_certificate)
-    except (ssl.SSLError, ValueError) as problem:
-        raise PeerError("a party's session certificate cannot be read", step="linked") from problem
     _load(context, certificate, key)
     return context
+
+
+def trust(context: ssl.SSLContext, certificate: bytes) -> None:
+    """Have a session's TLS trust a peer's certificate (DER). Raises PeerError if it is none."""
+    try:
+        context.load_verify_locations(cadata=certificate)
+    except (ssl.SSLError, ValueError) as problem:
+        raise PeerError("a party's session certificate cannot be read", step="linked") from problem
 
 
 def verify_session_peer(tls: ssl.SSLObject | ssl.SSLSocket, certificate: bytes, name: str) -> None:
