@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 from sqlglot import exp
 
@@ -11,6 +13,9 @@ from glovebox.data.sources import Source, csv_header
 from glovebox.data.trees import Node, name, string
 from glovebox.errors import DataError
 from glovebox.schema.columns import Column, Table
+
+RENAMED = re.compile(r"(^C|_)[0-9]+$")
+"""A name that DuckDB's Parquet reader may have given: to a column without one, or that differs in case alone."""
 
 
 class Field(Struct, frozen=True):
@@ -75,7 +80,8 @@ def _csv(source: Source, table: Table, parameters: Parameters) -> tuple[Node, li
 def _parquet(database: Database, source: Source, parameters: Parameters) -> tuple[Node, list[Field]]:
     reader = _reader("read_parquet", parameters.bind(source.path), {"hive_partitioning": exp.false()})
     given = columns(database, exp.select("*").from_(reader.copy()), parameters)
-    names = _parquet_names(database, source)
+    found = [name for name, _ in given]
+    names = _parquet_names(database, source) if any(map(RENAMED.search, found)) else found
     if len(names) != len(given):
         raise DataError("the Parquet file's schema cannot be read", hint="a file with plain columns")
     return reader, [Field(own, found, type) for own, (found, type) in zip(names, given, strict=True)]
@@ -104,7 +110,7 @@ def _reader(function: str, path: Node, options: dict[str, Node]) -> Node:
 
 
 def _parquet_names(database: Database, source: Source) -> list[str]:
-    """The names of a Parquet file's columns as they stand in it: DuckDB's reader renames those that differ in case."""
+    """The names of a Parquet file's columns as they stand in it."""
     parameters = Parameters()
     schema = exp.Table(this=exp.Anonymous(this="parquet_schema", expressions=[parameters.bind(source.path)]))
     names, inner = [], 0

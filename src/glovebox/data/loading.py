@@ -40,7 +40,7 @@ from glovebox.data.quality import ids_above, most_rows
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
+from glovebox.data.trees import Node, call, compare, is_null, name, nested, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
@@ -132,14 +132,15 @@ def _unique_rows(
     ids_of = (column, *(one for wanted in query.keys for one in table.columns if one.name == wanted))
     id_names, w = [view.name_of(one.name) for one in ids_of], DIGEST_BYTES if query.keys else key_bytes(column)
     extra: dict[str, Node] = {}
-    keys_of = [_key_of_several(place, name(one)) for place, one in enumerate(id_names)]
-    key_names = [_computed(extra, one) for one in (keys_of if query.keys else [key(column, name(id_names[0]))])]
+    several = enumerate(id_names if query.keys else ())
+    keys_of = [_key_of_several(place, name(one)) for place, one in several] or [key(column, name(id_names[0]))]
+    key_names = [_computed(extra, one) for one in keys_of]
     passing = _computed(extra, condition(query, view, view.parameters))
     read = [of_row(measure, view, view.parameters) for measure in query.measures]
     inputs = [None if node is None else _computed(extra, node) for node in read]
     group = _computed(extra, group_number(query, view, view.parameters)) if query.groupings else None
-    select = exp.select(exp.Star(), *(node.as_(alias, quoted=True) for alias, node in extra.items()))
-    select = select.from_(view.checked().subquery("checked"))
+    computed = (node.as_(alias, quoted=True) for alias, node in extra.items())
+    select = nested(view.checked(), "checked", exp.Star(), *computed)
     snapshot = SnapshotHash(salt, table)
     ids = room.array((table.rows, len(id_names) * encoded_bytes(w)), np.uint8)  # pages without rows are never touched
     values = room.array((len(query.measures), table.rows), np.int64)

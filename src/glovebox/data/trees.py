@@ -1,7 +1,11 @@
-"""The few shapes of SQL trees that this room builds. Every argument is copied: a node stands in one place of a tree."""
+"""The few shapes of SQL trees that this room builds.
+
+A node stands in one place of a tree: every argument is copied, but those of `nested`.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -37,12 +41,22 @@ def number(value: int) -> Node:
 
 def cast(value: Node, type: str) -> Node:
     """CAST(value AS type)."""
-    return exp.Cast(this=value.copy(), to=exp.DataType.build(type, dialect="duckdb"))
+    return exp.Cast(this=value.copy(), to=_type(type).copy())
 
 
 def try_cast(value: Node, type: str) -> Node:
     """TRY_CAST(value AS type): NULL where it fails, so that no error can print the cell."""
-    return exp.TryCast(this=value.copy(), to=exp.DataType.build(type, dialect="duckdb"))
+    return exp.TryCast(this=value.copy(), to=_type(type).copy())
+
+
+@functools.cache
+def _type(type: str) -> exp.DataType:
+    return exp.DataType.build(type, dialect="duckdb")
+
+
+def nested(inner: exp.Select, alias: str, *selected: Node) -> exp.Select:
+    """SELECT selected FROM (inner) AS alias. Nothing is copied: the arguments are this tree's alone from now on."""
+    return exp.select(*selected, copy=False).from_(inner.subquery(alias, copy=False), copy=False)
 
 
 def full_match(value: Node, pattern: str) -> Node:
@@ -52,8 +66,10 @@ def full_match(value: Node, pattern: str) -> Node:
 
 def when(condition: Node, value: Node, otherwise: Node | None = None) -> Node:
     """CASE WHEN condition THEN value ELSE otherwise END."""
-    case = exp.case().when(condition.copy(), value.copy())
-    return case.else_(otherwise.copy()) if otherwise is not None else case
+    case = exp.Case(ifs=[exp.If(this=condition.copy(), true=value.copy())])
+    if otherwise is not None:
+        case.set("default", otherwise.copy())
+    return case
 
 
 def is_null(value: Node) -> Node:
@@ -73,7 +89,7 @@ def both(*values: Node) -> Node:
 
 def any_of(values: Sequence[Node]) -> Node:
     """Whether one of the conditions is true: NULL counts as false."""
-    return call("coalesce", exp.or_(*values), exp.false()) if values else exp.false()
+    return exp.Anonymous(this="coalesce", expressions=[exp.or_(*values), exp.false()]) if values else exp.false()
 
 
 def compare(kind: type[exp.Binary], left: Node, right: Node) -> Node:

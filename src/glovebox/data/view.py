@@ -14,7 +14,7 @@ from glovebox.data.columns import Reading, composition, reading
 from glovebox.data.database import Database, Parameters
 from glovebox.data.fields import field_of, fields_of
 from glovebox.data.sources import Source
-from glovebox.data.trees import any_of, is_null, name
+from glovebox.data.trees import any_of, is_null, name, nested
 from glovebox.schema.columns import Table
 
 NOTES = frozenset({"null_id", "no_form", "surplus", "clipped", "other"})
@@ -42,7 +42,7 @@ class View(Struct, frozen=True):
         ]
         faulty = any_of([each.wrong for each in self.readings]).as_("faulty", quoted=True)
         selected = [name(each.name) for each in self.readings]
-        return exp.select(*selected, *nulls, faulty).from_(self.cleaned.copy().subquery("cleaned"))
+        return nested(self.cleaned.copy(), "cleaned", *selected, *nulls, faulty)
 
 
 def view_of(database: Database, table: Table, source: Source) -> View:
@@ -58,14 +58,15 @@ def view_of(database: Database, table: Table, source: Source) -> View:
             readings[column.name] = reading(column, index, name(field.reference), field.type, parameters)
     every = list(readings.values())
     read, made = ([each for each in every if bool(each.column.parts) is last] for last in (False, True))
-    raw = exp.select(*(each.raw.as_(f"r{each.index}", quoted=True) for each in every)).from_(relation)
-    raws = [name(f"r{each.index}") for each in every]
+    raw = exp.select(*(each.raw.as_(f"r{each.index}", quoted=True) for each in every), copy=False)
+    raw.from_(relation, copy=False)
+    raws = [f"r{each.index}" for each in every]
     forms = [each.folded.as_(f"f{each.index}", quoted=True) for each in every if each.folded is not None]
-    folded = exp.select(*raws, *forms).from_(raw.subquery("raw"))
+    folded = nested(raw, "raw", *map(name, raws), *forms)
     values = [each.value.as_(each.name, quoted=True) for each in read]
-    steps = [name(f"f{each.index}") for each in every if each.folded is not None]
-    cleaned = exp.select(*(each.copy() for each in raws), *steps, *values).from_(folded.subquery("folded"))
+    steps = [f"f{each.index}" for each in every if each.folded is not None]
+    cleaned = nested(folded, "folded", *map(name, [*raws, *steps]), *values)
     if made:
         values = [each.value.as_(each.name, quoted=True) for each in made]
-        cleaned = exp.select(exp.Star(), *values).from_(cleaned.subquery("parts"))
+        cleaned = nested(cleaned, "parts", exp.Star(), *values)
     return View(table, tuple(every), cleaned, parameters)

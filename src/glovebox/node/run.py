@@ -61,6 +61,9 @@ from glovebox.schema.answer import canonical_answer
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
+SMALL = 1 << 16
+"""Rows of a table whose database is not closed, which takes 2 ms: what it holds goes with this process."""
+
 FAILED = "worker_failed"
 Loaded = LoadedRows | LoadedGroups | LoadedFacts
 _plans: msgspec.msgpack.Decoder[Plan] = msgspec.msgpack.Decoder(Plan)  # made once, before workers are forked
@@ -87,6 +90,7 @@ class Run:
     ) -> None:
         self.job, self.channel = job, channel
         self._database: Database | None = unused
+        self._left_open: list[Database] = []
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
         self.plan = _plans.decode(job.plan)
         self._executor = kernels
@@ -234,7 +238,10 @@ class Run:
                 self._close += self._differing(database, query, bound)
             return loaded
         finally:
-            database.close()
+            if bound.table.rows > SMALL or source.format == "duckdb":  # an attached file is locked
+                database.close()
+            else:
+                self._left_open.append(database)
 
     def _differing(self, database: Database, query: LocalQuery, bound: BoundTable) -> tuple[bytes, ...]:
         """Earlier sessions that counted the same people of this table but for fewer than the threshold."""

@@ -97,9 +97,7 @@ class _Session:
         """Run the job; transfers that it does not use are used by nobody."""
         made, self._made = self._made, None
         made = made if job.ahead else None
-        run = Run(
-            job, self._known_keys(), self.sockets, self.channel, self.stored, self._kernels, self._unused, made
-        )
+        run = Run(job, self._known_keys(), self.sockets, self.channel, self.stored, self._kernels, self._unused, made)
         async with _beating(self.channel, lambda: run.doing, job.deadline_s):
             try:
                 await run.to_the_end()
