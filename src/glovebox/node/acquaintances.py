@@ -16,10 +16,9 @@ from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
 from glovebox.identity import public_bytes
 from glovebox.node.contracts import revocation_of
+from glovebox.node.control import RENEWED_S
 from glovebox.node.home import Home
-from glovebox.runtime.tls import CERTIFICATE_LIFE, control_context
-
-RENEWED_S = CERTIFICATE_LIFE.total_seconds() / 2
+from glovebox.runtime.tls import control_context
 
 
 class Acquaintances:

@@ -7,8 +7,10 @@ nothing to say.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import ssl
+import time
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,10 +18,12 @@ from glovebox.errors import BadFrame, PeerError, PeerLost
 from glovebox.node import messages
 from glovebox.node.messages import MESSAGE_BYTES, Signed
 from glovebox.runtime.preamble import CONTROL, dial
-from glovebox.runtime.tls import control_context, control_peer
+from glovebox.runtime.tls import CERTIFICATE_LIFE, control_context, control_peer
 
 HANDSHAKE_S = 10.0
 BEAT_S = 1.0
+RENEWED_S = CERTIFICATE_LIFE.total_seconds() / 2
+MOST_PEERS = 64  # whose TLS is kept, some 300 KiB of each
 HEARTBEAT = b"\xc0"  # MessagePack's nil: nothing to say
 
 
@@ -125,7 +129,7 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     try:
         async with asyncio.timeout(deadline_s):
             reader, writer = await asyncio.open_connection(
-                sock=connection, ssl=control_context(key, [peer], server=False), server_hostname=""
+                sock=connection, ssl=_as_client(key, peer, int(time.monotonic() / RENEWED_S)), server_hostname=""
             )
     except (OSError, ssl.SSLError, TimeoutError) as problem:
         connection.close()
@@ -136,6 +140,12 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
             hint=f"ask {name} whether its node runs there",
         ) from problem
     return ControlLink(reader, writer, deadline_s, name)
+
+
+@functools.lru_cache(MOST_PEERS)
+def _as_client(key: Ed25519PrivateKey, peer: bytes, period: int) -> ssl.SSLContext:
+    """TLS for the links to one peer in one period, in which the leaf stays good."""
+    return control_context(key, [peer], server=False)
 
 
 async def accept_control(context: ssl.SSLContext, connection: socket.socket, silence_s: float) -> ControlLink:

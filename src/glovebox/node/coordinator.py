@@ -120,6 +120,7 @@ class Attempt:
         self.me = node.number_in(contract)
         self.session = secrets.token_bytes(SESSION_BYTES)
         self.links: dict[int, ControlLink] = {}
+        self._dials: dict[int, asyncio.Task[ControlLink]] = {}
         self.own: Participant | None = None
         self.failures: dict[int, Signed] = {}  # how the session failed for others, as they signed it
         self.started = False
@@ -156,7 +157,8 @@ class Attempt:
         """Ask every party whether it would take part; return all signed acceptances, or raise the refusal.
 
         The first party in the contract's order is asked before the rest: of several askers at once the one that gets
-        a slot there finds the others free, where all would take their own and be refused by each other.
+        a slot there finds the others free, where all would take their own and be refused by each other. Meanwhile the
+        links to the rest are made.
         """
         question = self.question
         proposal = Proposal(
@@ -168,6 +170,7 @@ class Attempt:
         plan = self.own.plan
         await self.emit("proposed", self.node.name)
         first, *rest = session_parties(plan)
+        self._dials = {party: asyncio.ensure_future(self._dial(party)) for party in (first, *rest) if party != self.me}
         acceptances = await self._accepted([self._acceptance(first, envelope)])
         acceptances += await self._accepted([self._acceptance(party, envelope) for party in rest])
         return Start(self.session, tuple(sorted(acceptances, key=lambda acceptance: acceptance.party)))
@@ -198,9 +201,7 @@ class Attempt:
         return signed(self.node.key, self.me, acceptance)
 
     async def _propose_to(self, party: int, envelope: Signed) -> Signed:
-        stated = self.contract.parties[party]
-        link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
-        self.links[party] = link
+        stated, link = self.contract.parties[party], await self._dials[party]
         await link.send(envelope)
         reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
         match message:
@@ -210,17 +211,22 @@ class Attempt:
                 raise IntegrityError(f"{stated.name} answered another session", party=stated.name)
         return reply
 
+    async def _dial(self, party: int) -> ControlLink:
+        stated, deadline_s = self.contract.parties[party], self.node.settings.deadline_s
+        link = await open_control(self.node.key, stated.key, stated.name, stated.address, deadline_s)
+        self.links[party] = link
+        return link
+
     async def _follow(self, start: Start) -> list[Ended]:
         """Start every party and follow them to the end; the first failure ends the session."""
         envelope = signed(self.node.key, self.me, start)
         self.started = True
-        tasks = {self.node.name: asyncio.ensure_future(self._run_own(start))}
-        for party in self.links:
-            name = self.contract.parties[party].name
-            tasks[name] = asyncio.ensure_future(self._follow_one(party, envelope))
-        own, *others = tasks.values()
+        names = {party: self.contract.parties[party].name for party in self.links}
+        others = {names[party]: asyncio.ensure_future(self._follow_one(party, envelope)) for party in self.links}
+        own = asyncio.ensure_future(self._run_own(start))  # they have begun when this one does
+        tasks = {self.node.name: own, **others}
         try:
-            await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else others)
+            await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else [*others.values()])
         finally:
             for task in tasks.values():
                 task.cancel()
@@ -303,6 +309,9 @@ class Attempt:
         return ("Shares of the answer had left: a receiver may have it.",)
 
     async def _leave(self, error: GloveboxError | None) -> None:
+        for dial in self._dials.values():
+            dial.cancel()
+        await asyncio.gather(*self._dials.values(), return_exceptions=True)
         if error:
             envelope = signed(self.node.key, self.me, Cancel(self.session, error.code, error.party, error.step))
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)

@@ -62,7 +62,8 @@ from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
 SMALL = 1 << 16
-"""Rows of a table whose database is not closed, which takes 2 ms: what it holds goes with this process."""
+"""Rows of a table that one thread reads, and whose database is not closed, which takes 2 ms: what it holds goes with
+this process."""
 
 FAILED = "worker_failed"
 Loaded = LoadedRows | LoadedGroups | LoadedFacts
@@ -219,7 +220,8 @@ class Run:
         source = bound.source
         folder, memory_mib = Path(self.job.temporary), self.job.database_mib
         unused, self._database = self._database, None  # for the first table
-        database = open_database([source], folder, memory_mib, LOADING_THREADS, unused)
+        threads = 1 if bound.table.rows <= SMALL else LOADING_THREADS
+        database = open_database([source], folder, memory_mib, threads, unused)
         try:
             told = partial(self._does, "loading")
             loaded: Loaded

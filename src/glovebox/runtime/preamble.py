@@ -9,10 +9,11 @@ and may be read in another process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from glovebox.errors import BadFrame, PeerLost, UsageError
 
@@ -106,7 +107,7 @@ async def _connect(host: str, port: int) -> socket.socket | None:
     """A connection to the first address of the host that takes one."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await _addresses(host, port)
     except OSError:
         return None
     for family, kind, number, _, where in found:
@@ -122,6 +123,13 @@ async def _connect(host: str, port: int) -> socket.socket | None:
         else:
             return connection
     return None
+
+
+async def _addresses(host: str, port: int) -> list[Any]:
+    """What `socket.getaddrinfo` says of a host; a thread asks for a name alone, since that may take long."""
+    with contextlib.suppress(socket.gaierror):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 async def _said(connection: socket.socket, data: bytes) -> bool:
