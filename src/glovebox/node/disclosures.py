@@ -52,15 +52,15 @@ def compared_with(
     table, rows = contract.table(query.table, party), _rows(state, contract.hash, query.table)
     found: dict[bytes, bytes] = {}
     seen = [query.where]
-    for one in state.disclosures():
-        earlier = msgspec.msgpack.decode(one.query, type=LocalQuery)
+    for session, digest, named, packed in state.disclosed_queries():
+        earlier = msgspec.msgpack.decode(packed, type=LocalQuery)
         if len(found) == MOST_COMPARED or earlier.derived is not None:
             continue
-        other = told(one.contract, one.table) if _rows(state, one.contract, one.table) == rows else None
+        other = told(digest, named) if _rows(state, digest, named) == rows else None
         alike = other and all(other.column(name) == table.column(name) for name in _named(earlier.where))
         if alike and earlier.where not in seen:
             seen.append(earlier.where)
-            found[one.session] = msgspec.msgpack.encode(replace(earlier, table=query.table))
+            found[session] = msgspec.msgpack.encode(replace(earlier, table=query.table))
     return found
 
 

@@ -279,7 +279,6 @@ class Participant:
     def _keep(self, answer: bytes, salt: bytes) -> None:
         self._commitment = commitment(salt, answer)
         self.node.state.store_answer(self._run, self.session, self.contract.name, self.proposal.statement, answer, salt)
-        self.node.state.move(self.session, "answered")
 
     def endorse(self, receipt: Receipt) -> Endorsement:
         """Sign the receipt, if every line of it is what this party knows; with how far its ledger goes now."""

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS disclosures (
     session BLOB PRIMARY KEY, at REAL NOT NULL, contract BLOB NOT NULL, name TEXT NOT NULL, "table" TEXT NOT NULL,
     columns TEXT NOT NULL, receivers TEXT NOT NULL, statement TEXT NOT NULL, query BLOB NOT NULL,
     close TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX IF NOT EXISTS disclosures_queries ON disclosures (contract, "table", query, at, session);
 CREATE TABLE IF NOT EXISTS receipts (session BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS records_seen (
     contract BLOB NOT NULL, party INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (contract, party)) STRICT;
@@ -188,6 +189,15 @@ class State:
         )
         return [Disclosure(*row) for row in rows]
 
+    def disclosed_queries(self) -> list[tuple[bytes, bytes, str, bytes]]:
+        """Each different local query of which something was opened, the newest first: the last session, the contract's
+        hash, the table, the query."""
+        rows = self._db.execute(
+            'SELECT session, contract, "table", query, MAX(at) AS last FROM disclosures'  # session: of the row of MAX
+            ' GROUP BY contract, "table", query ORDER BY last DESC'
+        )
+        return [row[:4] for row in rows]
+
     def store_opening(self, session: bytes, run: bytes, question: bytes, opening: bytes) -> None:
         """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves.
 
@@ -211,12 +221,14 @@ class State:
     def store_answer(
         self, run: bytes, session: bytes, contract: str, statement: str, answer: bytes, salt: bytes
     ) -> None:
-        """Keep an answer that this party received."""
+        """Keep an answer that this party received, and move to `answered`, in one transaction."""
         with self._write() as db:
+            now = time.time()
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (session, run, contract, statement, answer, salt, time.time()),
+                (session, run, contract, statement, answer, salt, now),
             )
+            db.execute("UPDATE sessions SET state = 'answered', changed = ? WHERE session = ?", (now, session))
 
     def answer(self, session: bytes) -> bytes | None:
         """The answer of a session, if this party received it."""
