@@ -183,7 +183,7 @@ def followed(hostile, session, folder):
         "unsigned": framed(encode(Signed(1, packed(told), b""))),
         "it blames the notary": framed(encode(hostile.sign(told))),
         "it failed, and all is well": framed(encode(hostile.sign(replace(told, code="x", blamed="")))),
-        "events that are none, then 4 GiB": framed(encode(hostile.sign(Event(session, 1, "\x1b[2J")))) * 1000
+        "events that are none, then 4 GiB": framed(encode(hostile.sign(Event(session, 1, ("\x1b[2J",))))) * 1000
         + HEADER.pack((4 << 30) - 1),
         "closes": b"",
     }

@@ -67,10 +67,10 @@ def hold_node() -> None:
 
     async def held_run(self, start, tell, *beat):
         @wraps(tell)
-        async def held_tell(event):
-            await tell(event)
-            if event in ("started", "revealing", "answered"):
-                await hold_at(event)
+        async def held_tell(events):
+            await tell(events)
+            if events[-1] in ("started", "revealing", "answered"):
+                await hold_at(events[-1])
 
         return await run(self, start, held_tell, *beat)
 

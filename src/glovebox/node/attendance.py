@@ -132,9 +132,9 @@ async def _run(node: Node, link: ControlLink, participant: Participant, expires_
     async def tell(message: Message) -> None:
         await link.send(signed(node.key, participant.me, message))
 
-    async def reached(name: str) -> None:
+    async def reached(names: tuple[str, ...]) -> None:
         with contextlib.suppress(PeerLost):  # the run does not depend on being followed
-            await tell(Event(participant.session, participant.me, name))
+            await tell(Event(participant.session, participant.me, names))
 
     said = False
 

@@ -23,14 +23,14 @@ MORE, LAST = b"\1", b"\0"
 
 
 class Prepare(Struct, frozen=True, tag="prepare"):
-    """Node to worker: make the keys of this session."""
+    """Node to worker: which session the keys are for."""
 
     session: bytes
     party: int
 
 
 class Keys(Struct, frozen=True, tag="keys"):
-    """Worker to node: the public halves, for the acceptance."""
+    """Worker to node: the public halves of the next session's keys, for the acceptance; the first as it starts."""
 
     exchange: bytes
     certificate: bytes
@@ -102,9 +102,9 @@ class PeerSocket(Struct, frozen=True, tag="peer"):
 
 
 class Reached(Struct, frozen=True, tag="reached"):
-    """Worker to node: an event of the session."""
+    """Worker to node: events of the session, in their order."""
 
-    name: str
+    names: tuple[str, ...]
 
 
 class Doing(Struct, frozen=True):

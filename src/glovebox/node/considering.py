@@ -14,7 +14,7 @@ from glovebox.node.contracts import check_standing
 from glovebox.node.messages import SESSION_BYTES, Proposal, Signed, claimed, open_signed
 from glovebox.node.participant import Participant
 from glovebox.planner import matching
-from glovebox.planner.memory import need_of
+from glovebox.planner.memory import Need, need_of
 from glovebox.planner.plan import Plan, members, own_queries, session_parties
 from glovebox.planner.question import check_contract_in_force, plan_question
 from glovebox.schema.columns import Table
@@ -44,8 +44,9 @@ async def consider(node: Node, envelope: Signed) -> Participant:
         raise Refused("this party has no part in the question", code="no_part", step="proposed")
     _check_reached(contract, plan)
     _check_allowance(node, contract, plan, proposal.statement)
-    _check_memory(node, contract, plan, me)
-    return Participant(node, contract, proposal, plan, _bound_tables(node, contract, plan, me))
+    need = need_of(plan, contract, me)
+    _check_memory(node, plan, me, need)
+    return Participant(node, contract, proposal, plan, need, _bound_tables(node, contract, plan, me))
 
 
 def _check_reached(contract: Contract, plan: Plan) -> None:
@@ -72,12 +73,12 @@ def _check_allowance(node: Node, contract: Contract, plan: Plan, statement: str)
         raise Refused(sentence, code="match_spent", step=matching.CLAUSE, hint=hint)
 
 
-def _check_memory(node: Node, contract: Contract, plan: Plan, me: int) -> None:
+def _check_memory(node: Node, plan: Plan, me: int, need: Need) -> None:
     """Return if this node gives a session what the plan needs here. Raises Refused."""
-    need, limit = need_of(plan, contract, me).mib, node.settings.memory_mib
-    if me in members(plan) and need > limit:
-        sentence = f"the question needs {need:,} MiB of memory at {node.name}, which gives a session {limit:,} MiB"
-        hint = f"memory_mib = {need} in the node.toml of {node.name}, or a contract with fewer rows"
+    limit = node.settings.memory_mib
+    if me in members(plan) and need.mib > limit:
+        sentence = f"the question needs {need.mib:,} MiB of memory at {node.name}, which gives a session {limit:,} MiB"
+        hint = f"memory_mib = {need.mib} in the node.toml of {node.name}, or a contract with fewer rows"
         raise Refused(sentence, code="memory", party=node.name, step="memory_mib", hint=hint)
 
 

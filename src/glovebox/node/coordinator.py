@@ -158,7 +158,7 @@ class Attempt:
 
         The first party in the contract's order is asked before the rest: of several askers at once the one that gets
         a slot there finds the others free, where all would take their own and be refused by each other. Meanwhile the
-        links to the rest are made.
+        links to the rest are made. Where this party is the first, its slot is all that is waited for.
         """
         question = self.question
         proposal = Proposal(
@@ -169,9 +169,14 @@ class Attempt:
         self.own = await consider(self.node, envelope)
         plan = self.own.plan
         await self.emit("proposed", self.node.name)
-        first, *rest = session_parties(plan)
-        self._dials = {party: asyncio.ensure_future(self._dial(party)) for party in (first, *rest) if party != self.me}
-        acceptances = await self._accepted([self._acceptance(first, envelope)])
+        every = session_parties(plan)
+        self._dials = {party: asyncio.ensure_future(self._dial(party)) for party in every if party != self.me}
+        acceptances = []
+        if self.own.is_first:
+            self.node.take_slot(self.own)
+        else:
+            acceptances = await self._accepted([self._acceptance(every[0], envelope)])
+        rest = every[len(acceptances) :]
         acceptances += await self._accepted([self._acceptance(party, envelope) for party in rest])
         return Start(self.session, tuple(sorted(acceptances, key=lambda acceptance: acceptance.party)))
 
@@ -196,7 +201,8 @@ class Attempt:
     async def _accept_own(self) -> Signed:
         if self.own is None:
             raise GloveboxError("no session was proposed")
-        self.node.take_slot(self.own)
+        if not self.own.is_first:
+            self.node.take_slot(self.own)
         acceptance = self.own.would_accept() if self.question.dry_run else await self.own.accept()
         return signed(self.node.key, self.me, acceptance)
 
@@ -238,8 +244,9 @@ class Attempt:
         return [task.result() for task in tasks.values()]
 
     async def _run_own(self, start: Start) -> Ended:
-        async def tell(name: str) -> None:
-            await self.emit(name, self.node.name)
+        async def tell(names: tuple[str, ...]) -> None:
+            for name in names:
+                await self.emit(name, self.node.name)
 
         own = self.own
         if own is None:
@@ -254,8 +261,8 @@ class Attempt:
         while True:
             reply, message = await _hear(link, stated, last, None, Event, Ended, Failed)
             match message:
-                case Event(_, _, name):
-                    if name in EVENTS:
+                case Event(_, _, names):
+                    for name in filter(EVENTS.__contains__, names):
                         last = name
                         await self.emit(name, stated.name)
                 case Ended() as ended:

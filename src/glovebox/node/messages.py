@@ -136,11 +136,11 @@ class Cancel(Struct, frozen=True, tag="cancel", forbid_unknown_fields=True):
 
 
 class Event(Struct, frozen=True, tag="event", forbid_unknown_fields=True):
-    """A party reached a named point of the session."""
+    """A party reached named points of the session."""
 
     session: bytes
     party: int
-    name: str
+    names: tuple[str, ...]
 
 
 class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):

@@ -43,7 +43,7 @@ from glovebox.node.messages import (
 from glovebox.node.receipt import log_field, question_id, receipt_for, run_id
 from glovebox.node.steps import is_alone, is_homomorphic
 from glovebox.node.workers import WORKER_LOST, Worker, error_of
-from glovebox.planner.memory import need_of
+from glovebox.planner.memory import Need
 from glovebox.planner.plan import PLAN_FORMAT, Plan, canonical, members, plan_hash, session_parties
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ LEDGER = "ledger"
 
 MOST_KEPT = 8  # sessions that an acceptance names: more than one only if the parties disagreed on what was kept
 
-Tell = Callable[[str], Awaitable[None]]
+Tell = Callable[[tuple[str, ...]], Awaitable[None]]
 
 ENDS = {"held": "released", "spent": "failed", "repeating": "failed", "revealing": "failed", "answered": "unsigned"}
 """Where an error leaves a session; `unsigned`: this party's run was over, the receipt that all signed did not come."""
@@ -64,7 +64,7 @@ class Participant:
     """What this party holds of one session, from its acceptance to the signed receipt."""
 
     def __init__(
-        self, node: Node, contract: Contract, proposal: Proposal, plan: Plan, bound: tuple[BoundTable, ...]
+        self, node: Node, contract: Contract, proposal: Proposal, plan: Plan, need: Need, bound: tuple[BoundTable, ...]
     ) -> None:
         self.node, self.contract, self.proposal, self.plan = node, contract, proposal, plan
         self.session = proposal.session
@@ -78,7 +78,7 @@ class Participant:
         self.expects_peers = True
         self.cost = cost_of(plan)
         self.held = False  # whether the cost is held against the budget, which is until it is spent or released
-        self._bound = bound
+        self._need, self._bound = need, bound
         self._snapshot = snapshot_of([one.snapshot for one in bound])
         self._question = question_id(contract, proposal, self._snapshot)
         self._again: bytes | None = None  # opening shares that are sent again, of a session that was answered
@@ -214,15 +214,15 @@ class Participant:
         self.node.log.write("repeating", session=self.session.hex(), run=self._run.hex(), earlier=earlier.hex())
 
     async def run(self, start: Start, tell: Tell, beat: Callable[[], None] = lambda: None) -> Ended:
-        """Run the session to its end. tell: called with each event that this party reaches; beat: each second."""
+        """Run the session to its end. tell: called with the events that this party reaches; beat: each second."""
 
-        async def reached(event: str) -> None:
-            self.step = event
-            await tell(event)
+        async def reached(events: tuple[str, ...]) -> None:
+            self.step = events[-1]
+            await tell(events)
 
         self.see_start(start)
         self.began = time.monotonic()
-        await reached("started")
+        await reached(("started",))
         if self.worker is None:
             return self._ended(0)
         self.revealing = self._again is not None
@@ -247,9 +247,9 @@ class Participant:
                 case Alive(doing):
                     self.doing = doing
                     beat()
-                case Reached(name):
-                    self.expects_peers = self.expects_peers and name != "linked"  # whoever comes later is no peer
-                    await tell(name)
+                case Reached(names):
+                    self.expects_peers = self.expects_peers and "linked" not in names  # whoever comes later is no peer
+                    await tell(names)
                 case Close(sessions):
                     self._close = sessions
                     self.node.log.write("close", session=self.session.hex(), earlier=",".join(map(bytes.hex, sessions)))
@@ -257,11 +257,11 @@ class Participant:
                     disclose(self.node.state, self.contract, self.plan, self.me, self.proposal, self._close)
                     self.node.state.store_opening(self.session, self._run, self._question, opening)
                     self.revealing = True
-                    await tell("revealing")
+                    await tell(("revealing",))
                     await worker.stored()
                 case Opened(answer, salt):
                     self._keep(answer, salt)
-                    await tell("answered")
+                    await tell(("answered",))
                 case Completed(bytes_sent, peak_mib):
                     if not self._commitment:
                         self.node.state.move(self.session, "answered")
@@ -346,7 +346,7 @@ class Participant:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _job(self, acceptances: tuple[Signed, ...]) -> Job:
-        settings, need = self.node.settings, need_of(self.plan, self.contract, self.me)
+        settings, need = self.node.settings, self._need
         self._folder.mkdir(mode=0o700, parents=True)
         return Job(
             self.contract.text,

@@ -22,7 +22,7 @@ from glovebox.data.room import MEMORY, Room
 from glovebox.data.together import together
 from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
-from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Reached, Store
+from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Packet, Reached, Store
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
 from glovebox.node.quantiles import sums_and_quantiles
@@ -61,11 +61,15 @@ from glovebox.schema.answer import canonical_answer
 from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
+AT_ONCE = 1 << 20
+"""Bytes of the largest frame of a session whose local steps take less than it takes to hand them to another thread."""
+
 SMALL = 1 << 16
 """Rows of a table that one thread reads, and whose database is not closed, which takes 2 ms: what it holds goes with
 this process."""
 
 FAILED = "worker_failed"
+TOGETHER_S = 0.05  # events that come so soon one after the other are told at once
 Loaded = LoadedRows | LoadedGroups | LoadedFacts
 _plans: msgspec.msgpack.Decoder[Plan] = msgspec.msgpack.Decoder(Plan)  # made once, before workers are forked
 _queries: msgspec.msgpack.Decoder[LocalQuery] = msgspec.msgpack.Decoder(LocalQuery)
@@ -99,6 +103,8 @@ class Run:
         self._alone, self._homomorphic = is_alone(self.plan), is_homomorphic(self.plan)
         self._transfers = made
         self._last = "started"  # the last event that this worker reached
+        self._untold: tuple[str, ...] = ()
+        self._telling: asyncio.Task[None] | None = None
         self.doing = Doing("loading")  # set by the kernels' thread too
         self._starved = False  # whether a link had no memory
         self._close: tuple[bytes, ...] = ()
@@ -119,7 +125,7 @@ class Run:
             raise error from problem
         sent = sum(link.bytes_sent for link in self._links.values())
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        await self.channel.send(Completed(sent, peak_mib))
+        await self._tell(Completed(sent, peak_mib))
 
     def _cause(self, problem: Exception) -> GloveboxError:
         """Why a run fell over: memory; a link that had failed, whose loss is met in many ways; a fault of this node."""
@@ -201,7 +207,7 @@ class Run:
             return None
         loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read_all)
         if self._close:
-            await self.channel.send(Close(self._close))
+            await self._tell(Close(self._close))
         await self._reached("loaded")
         return loaded if isinstance(self.plan.source, Star | Spines) else next(iter(loaded.values()))
 
@@ -274,8 +280,9 @@ class Run:
             if party != me
         ]
         self._secrets = {peer.number: peer.secret for peer in peers}
+        self._largest = largest_frame(self.plan)
         return await open_session_links(
-            self._keys, peers, self._arrivals, largest=largest_frame(self.plan), silence_s=self.job.deadline_s
+            self._keys, peers, self._arrivals, largest=self._largest, silence_s=self.job.deadline_s
         )
 
     def _transcript(self) -> bytes:
@@ -305,7 +312,7 @@ class Run:
                 links=self._links,
                 secrets=self._secrets,
                 seed=os.urandom(32),
-                executor=self._executor,
+                executor=self._executor if self._largest > AT_ONCE else None,
                 roles=row_roles(plan),
                 shamir=shamir,
                 progress=lambda path, done, of: self._does("matching", done, of),
@@ -318,7 +325,7 @@ class Run:
             self._does("matching")
         opening = await (self._finished_by_two(ctx, own) if self._alone else self._finished(ctx, own))
         await self._reached("finished")
-        await self.channel.send(Store(opening))
+        await self._tell(Store(opening))
         await self._stored.wait()
         await all_keep_theirs(ctx.narrow("kept"))
         return opening
@@ -387,14 +394,26 @@ class Run:
 
     async def _receive(self, opened: Any) -> None:
         answer = answer_of(self.plan, opened.shown, opened.parts)
-        await self.channel.send(Opened(canonical_answer(answer), opened.salt))
+        await self._tell(Opened(canonical_answer(answer), opened.salt))
 
     def _does(self, step: str, done: int = 0, of: int = 1) -> None:
         self.doing = Doing(step, done, of)
 
     async def _reached(self, event: str) -> None:
         self._last = event
-        await self.channel.send(Reached(event))
+        self._untold += (event,)
+        self._telling = self._telling or asyncio.create_task(self._tell_later())
+
+    async def _tell_later(self) -> None:
+        await asyncio.sleep(TOGETHER_S)
+        self._telling = None
+        await self._tell()
+
+    async def _tell(self, *packets: Packet) -> None:
+        """Send packets to the node, behind the events that came before them."""
+        names, self._untold = self._untold, ()
+        for packet in (*([Reached(names)] if names else []), *packets):
+            await self.channel.send(packet)
 
 
 async def _nothing() -> None:

@@ -134,7 +134,7 @@ class Worker:
         self._dead.set()
 
     async def prepare(self, session: bytes, party: int) -> Keys:
-        """Have the worker make a session's keys."""
+        """Have the worker keep its keys for a session, and learn their public halves."""
         await self._tell(Prepare(session, party))
         try:
             async with asyncio.timeout(START_S):

@@ -52,9 +52,9 @@ class Ground:
     """What all contexts of one party in one session stand on.
 
     secrets: 32 bytes for each other party, known to these two alone. seed: 32 fresh bytes that nobody else knows.
-    executor: one thread, where kernels run while the event loop stays live. progress: called with a step's path, and
-    how much of how much of it is done; it goes to this party's own people and to nobody else. entropy: so many bytes of
-    the system's randomness; a World's is repeatable.
+    executor: one thread, where kernels run while the event loop stays live; None where they are small. progress: called
+    with a step's path, and how much of how much of it is done; it goes to this party's own people and to nobody else.
+    entropy: so many bytes of the system's randomness; a World's is repeatable.
     """
 
     party: int
@@ -63,7 +63,7 @@ class Ground:
     links: Mapping[int, Link]
     secrets: Mapping[int, bytes]
     seed: bytes
-    executor: Executor
+    executor: Executor | None
     roles: Mapping[Role, int] = field(default_factory=dict)
     shamir: Shamir | None = None
     progress: Progress = _unwatched
@@ -164,7 +164,9 @@ class Context:
         return self._ground.entropy(count)
 
     async def compute(self, kernel: Callable[..., Result], *args: Any) -> Result:
-        """Run a local step in the session's one thread for it; the event loop goes on meanwhile."""
+        """Run a local step in the session's one thread for it, if it has one; the event loop goes on meanwhile."""
+        if self._ground.executor is None:
+            return kernel(*args)
         return await asyncio.get_running_loop().run_in_executor(self._ground.executor, kernel, *args)
 
     def progress(self, done: int, of: int) -> None:
