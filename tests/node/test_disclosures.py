@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from glovebox.contract.model import parse_contract
-from glovebox.node.disclosures import compared_with, disclose
+from glovebox.node.disclosures import compared_with, disclosure_of
 from glovebox.node.state import Binding, State
 from glovebox.planner.question import plan_question
 
@@ -66,7 +66,9 @@ def told(digest, name):
 
 def disclosed(state, *names):
     for name in names:
-        disclose(state, CONTRACT, planned(name), 0, SimpleNamespace(session=name.encode(), statement=name), ())
+        session = name.encode()
+        opens = disclosure_of(CONTRACT, planned(name), 0, SimpleNamespace(session=session, statement=name), ())
+        state.store_opening(session, b"run", b"question", b"shares", opens)
 
 
 @pytest.mark.parametrize(("earlier", "asked", "compared"), [

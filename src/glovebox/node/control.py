@@ -91,14 +91,16 @@ class ControlLink:
     async def _beat(self) -> None:
         """Count silent beats, not seconds: if this process stood still, what came meanwhile is read before the next."""
         beat_s = min(BEAT_S, self._silence_s / 4)
-        while not self._writer.is_closing():
-            if self._writer.transport.get_write_buffer_size() == 0:  # what still waits to be written says as much
-                self._write(HEARTBEAT)
+        while True:
             await asyncio.sleep(beat_s)
             self._silent_s += beat_s if self._listening else 0.0
+            if self._writer.is_closing():
+                return
             if self._silent_s >= self._silence_s:
                 self._reader.set_exception(TimeoutError())
                 return
+            if self._writer.transport.get_write_buffer_size() == 0:  # what still waits to be written says as much
+                self._write(HEARTBEAT)
 
     async def close(self) -> None:
         """Close the link."""

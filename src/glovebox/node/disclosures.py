@@ -20,22 +20,21 @@ MOST_COMPARED = 64
 """How many earlier questions, the newest ones, a question is held against."""
 
 
-def disclose(
-    state: State, contract: Contract, plan: Plan, party: int, proposal: Proposal, close: Sequence[bytes]
-) -> None:
-    """Note what a session is about to open of a party's own table, if it reads one."""
+def disclosure_of(
+    contract: Contract, plan: Plan, party: int, proposal: Proposal, close: Sequence[bytes]
+) -> Disclosure | None:
+    """What a session is about to open of a party's own table, if it reads one."""
     query = local_query(plan, party)
     if query is None:
-        return
+        return None
     every = [one for each in own_queries(plan, party) for one in each.tables]
     columns = ",".join(dict.fromkeys(column for one in every for column in _columns(one)))
     receivers = ",".join(contract.names(plan.receivers))
     packed, told = msgspec.msgpack.encode(query), ",".join(map(bytes.hex, close))
     session, statement = proposal.session, proposal.statement
-    state.disclose(
-        Disclosure(session, time.time(), contract.hash, contract.name, query.table, columns, receivers, statement,
-                   packed, told)
-    )  # fmt: skip
+    return Disclosure(
+        session, time.time(), contract.hash, contract.name, query.table, columns, receivers, statement, packed, told
+    )
 
 
 def compared_with(

@@ -27,7 +27,7 @@ from glovebox.node.budget import (
     verify_void,
 )
 from glovebox.node.channel import Alive, BoundTable, Broke, Close, Completed, Doing, Job, Keys, Opened, Reached, Store
-from glovebox.node.disclosures import compared_with, disclose
+from glovebox.node.disclosures import compared_with, disclosure_of
 from glovebox.node.messages import (
     NONCE_BYTES,
     Acceptance,
@@ -85,7 +85,7 @@ class Participant:
         self._run = b""
         self._close: tuple[bytes, ...] = ()  # sessions whose answers count the same people of this party but for a few
         self._ahead = b""  # the session of transfers that the worker holds already
-        self._commitment = b""
+        self._commitment, self._peak_mib = b"", 0
         self._log = b""  # the head of this party's log when its run was over
         self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
 
@@ -254,8 +254,8 @@ class Participant:
                     self._close = sessions
                     self.node.log.write("close", session=self.session.hex(), earlier=",".join(map(bytes.hex, sessions)))
                 case Store(opening):
-                    disclose(self.node.state, self.contract, self.plan, self.me, self.proposal, self._close)
-                    self.node.state.store_opening(self.session, self._run, self._question, opening)
+                    opens = disclosure_of(self.contract, self.plan, self.me, self.proposal, self._close)
+                    self.node.state.store_opening(self.session, self._run, self._question, opening, opens)
                     self.revealing = True
                     await tell(("revealing",))
                     await worker.stored()
@@ -265,7 +265,7 @@ class Participant:
                 case Completed(bytes_sent, peak_mib):
                     if not self._commitment:
                         self.node.state.move(self.session, "answered")
-                    self.node.state.note_peak(self.session, peak_mib)
+                    self._peak_mib = peak_mib
                     return self._ended(bytes_sent)
                 case Broke() as broke:
                     raise error_of(broke)
@@ -302,7 +302,7 @@ class Participant:
         verify_receipt(text, names, [self.contract.parties[party].name for party in session_parties(self.plan)])
         if self.cost:
             note_heads(self.node, self.contract, receipt.heads)
-        self.node.state.store_receipt(self.session, text)
+        self.node.state.store_receipt(self.session, text, self._peak_mib)
         self.node.log.write("signed", session=self.session.hex())
         return text
 

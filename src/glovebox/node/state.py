@@ -138,11 +138,6 @@ class State:
                 (state, reason, time.time(), run, run, session),
             )
 
-    def note_peak(self, session: bytes, peak_mib: int) -> None:
-        """Keep how much memory this party's worker took. It follows the true rows, so it is told to nobody."""
-        with self._write() as db:
-            db.execute("UPDATE sessions SET peak_mib = ? WHERE session = ?", (peak_mib, session))
-
     def peak(self, session: bytes) -> int:
         """The memory that this party's worker took in a session, in MiB; 0 where it had none."""
         row = self._db.execute("SELECT peak_mib FROM sessions WHERE session = ?", (session,)).fetchone()
@@ -176,11 +171,6 @@ class State:
             " ORDER BY began DESC"
         ).fetchall()
 
-    def disclose(self, disclosure: Disclosure) -> None:
-        """Note what is about to be opened."""
-        with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO disclosures VALUES (?,?,?,?,?,?,?,?,?,?)", disclosure)
-
     def disclosures(self) -> list[Disclosure]:
         """All that was opened of this party's tables, under all contracts, the newest first."""
         rows = self._db.execute(
@@ -198,13 +188,18 @@ class State:
         )
         return [row[:4] for row in rows]
 
-    def store_opening(self, session: bytes, run: bytes, question: bytes, opening: bytes) -> None:
+    def store_opening(
+        self, session: bytes, run: bytes, question: bytes, opening: bytes, disclosure: Disclosure | None = None
+    ) -> None:
         """Keep this party's shares of an opening and move to `revealing`, in one transaction, before a share leaves.
 
         question: what this party alone knows of the run: the same for the same question over the same rows of its own.
+        disclosure: what is opened of its own table, if it has a part in that.
         """
         with self._write() as db:
             now = time.time()
+            if disclosure:
+                db.execute("INSERT OR REPLACE INTO disclosures VALUES (?,?,?,?,?,?,?,?,?,?)", disclosure)
             db.execute("INSERT INTO openings VALUES (?, ?, ?, ?, ?)", (session, run, question, opening, now))
             db.execute("UPDATE sessions SET state = 'revealing', changed = ? WHERE session = ?", (now, session))
 
@@ -242,14 +237,20 @@ class State:
         )
         return [StoredAnswer(*row) for row in rows]
 
-    def store_receipt(self, session: bytes, text: str) -> None:
-        """Keep the signed receipt and move the session to `signed`."""
+    def store_receipt(self, session: bytes, text: str, peak_mib: int = 0) -> None:
+        """Keep the signed receipt, and how much memory this party's worker took, and move the session to `signed`.
+
+        The memory follows the true rows, so it is told to nobody.
+        """
         with self._write() as db:
             db.execute(  # a text that comes again keeps its place: others have counted up to it
                 "INSERT INTO receipts VALUES (?, ?) ON CONFLICT (session) DO UPDATE SET text = excluded.text",
                 (session, text),
             )
-            db.execute("UPDATE sessions SET state = 'signed', changed = ? WHERE session = ?", (time.time(), session))
+            db.execute(
+                "UPDATE sessions SET state = 'signed', changed = ?, peak_mib = MAX(peak_mib, ?) WHERE session = ?",
+                (time.time(), peak_mib, session),
+            )
 
     def receipt(self, session: bytes) -> str | None:
         """The signed receipt of a session, or None."""
