@@ -30,7 +30,7 @@ class Prepare(Struct, frozen=True, tag="prepare"):
 
 
 class Keys(Struct, frozen=True, tag="keys"):
-    """Worker to node: the public halves of the next session's keys, for the acceptance; the first as it starts."""
+    """Worker to node: the public halves, for the acceptance."""
 
     exchange: bytes
     certificate: bytes

@@ -44,7 +44,6 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
     session = _Session(channel, kernels, unused)
     try:
-        await session.make_keys()  # now, while nobody waits for them
         while True:
             packet, connection = await channel.receive()
             match packet:
@@ -72,7 +71,7 @@ class _Session:
 
     def __init__(self, channel: Channel, kernels: ThreadPoolExecutor, unused: Database) -> None:
         self.channel, self._kernels, self._unused = channel, kernels, unused
-        self._fresh: SessionKeys | None = None  # the keys of the next session
+        self._fresh: SessionKeys | None = SessionKeys()  # now, while nobody waits for them
         self.working: asyncio.Task[None] | None = None
         self.stored = asyncio.Event()
         self._keys: SessionKeys | None = None
@@ -81,17 +80,9 @@ class _Session:
     async def prepare(self, prepare: Prepare) -> None:
         """Let this session have the keys that were made, or fresh ones."""
         self.sockets: Arrivals = asyncio.Queue(WAITING)
-        fresh, self._fresh = self._fresh or await self._told_keys(), None
+        fresh, self._fresh = self._fresh or SessionKeys(), None
         self._keys = fresh.of(prepare.session, prepare.party)
-
-    async def make_keys(self) -> None:
-        """Make the keys of the next session, whichever that is."""
-        self._fresh = await self._told_keys()
-
-    async def _told_keys(self) -> SessionKeys:
-        keys = SessionKeys()
-        await self.channel.send(Keys(keys.exchange, keys.certificate))
-        return keys
+        await self.channel.send(Keys(fresh.exchange, fresh.certificate))
 
     async def make_ahead(self, job: MakeAhead) -> None:
         """Make transfers, and keep them for the next job."""
