@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import uvloop
+
 from glovebox.data.database import Database, unused
 from glovebox.errors import GloveboxError
 from glovebox.node.channel import (
@@ -131,5 +133,5 @@ def serve(end: socket.socket) -> None:
     """Run one session for the node at the other end."""
     kernels = ThreadPoolExecutor(1, "kernels")
     database = kernels.submit(unused).result()  # the thread starts now, too, while nobody waits
-    asyncio.run(work(Channel(end), kernels, database))
+    uvloop.run(work(Channel(end), kernels, database))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them
