@@ -22,3 +22,8 @@ def chain(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
         yield from chain(node.expression, kind)
     else:
         yield node
+
+
+def is_key(part: exp.Expr) -> bool:
+    """Whether a condition is that two columns are equal."""
+    return isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column)

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from sqlglot import exp
 
-from glovebox.planner.conjuncts import conjuncts
-from glovebox.planner.joins import is_joined, is_key
+from glovebox.planner.conjuncts import conjuncts, is_key
+from glovebox.planner.joins import is_joined
 from glovebox.planner.scope import Branch, Scope
 from glovebox.schema.expressions import ColumnRef
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from typing import Literal
@@ -15,6 +15,7 @@ from glovebox.contract.terms import Contract, JoinColumn
 from glovebox.planner.conjuncts import conjuncts
 from glovebox.planner.scope import Scope, Side, table_side
 from glovebox.planner.statement import Statement
+from glovebox.planner.wording import conditions_of_joins
 from glovebox.schema.columns import Column
 from glovebox.schema.expressions import ColumnRef
 
@@ -29,7 +30,7 @@ def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Sco
     """Read FROM and JOIN. Refused for tables or joins that the contract does not have."""
     tree = statement.tree
     source, joins = tree.args["from_"], tree.args.get("joins") or []
-    _to_where(tree, joins)
+    conditions_of_joins(tree)  # what merged sub-queries make is known by now
     nodes = [source.this, *(join.this for join in joins)]
     sides = [derived(one) if isinstance(one, exp.Subquery) else table_side(statement, contract, one) for one in nodes]
     if len(sides) > MOST_JOINED:
@@ -44,30 +45,6 @@ def scope_of(statement: Statement, contract: Contract, derived: SubQuery) -> Sco
         return _stack_joined(scope, joins) if max(len(side.owners) for side in sides) > 1 else _joined(scope, joins)
     _check_stack(scope, source.this)
     return scope
-
-
-def _to_where(tree: exp.Select, joins: list[exp.Join]) -> None:
-    """Conditions of an inner join's ON that are no equality of two columns are as good in WHERE, and go there."""
-    moved: list[exp.Expr] = []
-    for join in joins:
-        parts = list(conjuncts(join.args.get("on")))
-        keys = [part for part in parts if is_key(part)]
-        if not (join.side or join.kind) and keys and len(keys) < len(parts):
-            join.set("on", _every(keys))
-            moved += [part for part in parts if not is_key(part)]
-    if moved:
-        where = tree.args.get("where")
-        tree.set("where", exp.Where(this=_every([*([where.this] if where else []), *moved])))
-
-
-def is_key(part: exp.Expr) -> bool:
-    """Whether a condition is that two columns are equal."""
-    return isinstance(part, exp.EQ) and all(isinstance(end, exp.Column) for end in (part.this, part.expression))
-
-
-def _every(parts: Sequence[exp.Expr]) -> exp.Expr:
-    """That all of these hold."""
-    return reduce(lambda one, other: exp.And(this=one, expression=other), parts)
 
 
 def _hides(side: Side, contract: Contract) -> bool:

@@ -24,11 +24,9 @@ def as_products(scope: Scope, typing: Typing) -> None:
 
 def _as_filtered(scope: Scope, aggregate: exp.AggFunc) -> None:
     """SUM(CASE WHEN c THEN x END) of several owners' columns as SUM(x) FILTER (WHERE c), which leaves out as much."""
-    case = aggregate.this.unnest()
-    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
-        return
-    missing = isinstance(case.args.get("default") or exp.null(), exp.Null)
-    if not missing or len({scope.find(one)[0] for one in case.find_all(exp.Column)}) < 2:
+    case = _case_of_one(aggregate.this)
+    missing = case is not None and isinstance(case.args.get("default") or exp.null(), exp.Null)
+    if case is None or not missing or len({scope.find(one)[0] for one in case.find_all(exp.Column)}) < 2:
         return
     conditions = [case.args["ifs"][0].this]
     whole: exp.Expr = aggregate
@@ -41,8 +39,8 @@ def _as_filtered(scope: Scope, aggregate: exp.AggFunc) -> None:
 
 
 def _as_product(scope: Scope, typing: Typing, node: exp.Expr) -> exp.Expr:
-    case = node.unnest()
-    if not isinstance(case, exp.Case) or case.this is not None or len(case.args["ifs"]) != 1:
+    case = _case_of_one(node)
+    if case is None:
         return node
     condition, value = case.args["ifs"][0].this, case.args["ifs"][0].args["true"]
     sides = [{scope.find(one)[0] for one in part.find_all(exp.Column)} for part in (condition, value)]
@@ -51,3 +49,9 @@ def _as_product(scope: Scope, typing: Typing, node: exp.Expr) -> exp.Expr:
         return node
     truth = exp.If(this=condition, true=exp.Literal.number(1))
     return exp.Mul(this=exp.paren(value), expression=exp.Case(ifs=[truth], default=exp.Literal.number(0)))
+
+
+def _case_of_one(node: exp.Expr) -> exp.Case | None:
+    """CASE WHEN one condition THEN a value, of whatever ELSE; None for all else."""
+    case = node.unnest()
+    return case if isinstance(case, exp.Case) and case.this is None and len(case.args["ifs"]) == 1 else None

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.conjuncts import conjuncts, is_key
 from glovebox.planner.lacking import reworded_lacking
 from glovebox.planner.nested import reworded_nested
 from glovebox.planner.sets import reworded_in, reworded_sets
@@ -65,7 +65,7 @@ def reworded(tree: exp.Select) -> exp.Select:
         reworded_sets(select)
         _joins_of_commas(select)
         _left(select)
-        _conditions_of_joins(select)
+        conditions_of_joins(select)
         reworded_lacking(select)
         _filtered_before(select)
     return tree
@@ -241,25 +241,21 @@ def _left(select: exp.Select) -> None:
         join.set("side", "LEFT")
 
 
-def _conditions_of_joins(select: exp.Select) -> None:
+def conditions_of_joins(select: exp.Select) -> None:
     """Conditions of an inner join's ON, beside what it is joined by, hold of its rows as those of WHERE do."""
     joins, moved = select.args.get("joins") or [], list[exp.Expr]()
     if any(join.side in ("RIGHT", "FULL") for join in joins):
         return  # of which rows without a match would be left out
     for join in joins:
         parts = list(conjuncts(join.args.get("on")))
-        keys = [part for part in parts if _is_key(part)]
+        keys = [part for part in parts if is_key(part)]
         inner = not join.side and join.kind in ("", "INNER") and not join.method
         if inner and keys and len(keys) < len(parts):
             join.set("on", exp.and_(*keys, copy=False))
-            moved += [part for part in parts if not _is_key(part)]
+            moved += [part for part in parts if not is_key(part)]
     if moved:
         where = select.args.get("where")
         select.set("where", exp.Where(this=exp.and_(*([where.this] if where else []), *moved, copy=False)))
-
-
-def _is_key(part: exp.Expr) -> bool:
-    return isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column)
 
 
 def _filtered_before(select: exp.Select) -> None:
