@@ -56,10 +56,44 @@ def test_conditions_on_days_and_times(condition, e, b, period):
     check_of_three(f"SELECT COUNT(*) AS n, SUM(e.y) AS s {JOIN} WHERE {condition}", {"e": e, "b": b}, CONTRACT)
 
 
+BETWEEN = [
+    "SUM(ONE.day - b.day) AS s", "AVG(DATE_DIFF('day', b.day, ONE.day)) AS m",
+    "SUM(DATEDIFF('PERIOD', ONE.day, b.day)) AS s",
+    "SUM(ONE.day - b.day) FILTER (WHERE ONE.x > 0 AND b.f) AS s, COUNT(*) AS n", "SUM(ONE.x - b.y) AS s",
+    "AVG(b.y - ONE.x) FILTER (WHERE b.c = 'u') AS m", "SUM(ONE.day - DATE '2026-01-03') AS s, AVG(b.x - b.y) AS m",
+    "1.0 * SUM(ONE.day - b.day) / COUNT(*) AS m", "SUM((b.day + 3) - ONE.day) AS s",
+    "SUM(DATE_DIFF('day', ONE.day, DATE '2026-01-31')) FILTER (WHERE ONE.f) AS s",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", ["a", "e"])
+@QUICK
+@given(st.data(), rows(unique=True), st.sampled_from(BETWEEN), PERIOD, st.booleans())
+def test_days_between_two_columns_are_added_up(one, data, b, asked, period, grouped):
+    asked = asked.replace("ONE", one).replace("PERIOD", period.replace("week", "quarter"))
+    key, groups = ("b.c AS k, ", " GROUP BY 1 ORDER BY 1") if grouped else ("", "")
+    held = {one: data.draw(rows(unique=one == "e")), "b": b}
+    check_of_three(f"SELECT {key}{asked} FROM {one} JOIN b USING (id){groups}", held, CONTRACT)
+
+
+@QUICK
+@given(rows(), rows(), rows())
+def test_days_between_columns_whose_ids_repeat_at_all(a, d, h):
+    question = (
+        "SELECT SUM(a.day - d.day) AS s, AVG(gap) AS m FROM (SELECT a.day, d.day AS other, d.day - h.day AS gap FROM a "
+        "JOIN d USING (id) JOIN h USING (id)) q"
+    ).replace("a.day - d.day", "day - other")
+    check_of_three(question, {"a": a, "d": d, "h": h}, CONTRACT)
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        (f"SELECT SUM(DATE_DIFF('day', e.day, b.day)) {JOIN}", "may not be summed"),
+        (f"SELECT SUM(DATE_DIFF('day', e.hour, b.day)) {JOIN}", "may not be summed"),
+        (f"SELECT SUM(e.day) {JOIN}", "A date cannot be added up"),
+        (f"SELECT SUM(e.day - b.x) {JOIN}", "Days and times cannot be added up"),
+        ("SELECT SUM(a.hour - b.hour) FROM a JOIN b USING (id)", "how far they are apart"),
+        ("SELECT SUM(a.day - b.day) FROM a JOIN b USING (id) WHERE a.x > b.x", "in up to 99 pairs"),
         (f"SELECT DATE_TRUNC('month', e.hour), COUNT(*) {JOIN} GROUP BY 1", "e.hour may not be grouped by"),
         (f"SELECT COUNT(*) {JOIN} WHERE DATE_TRUNC('decade', e.day) = '2020-01-01'", "DATE_TRUNC takes no decade"),
         (f"SELECT COUNT(*) {JOIN} WHERE DATE_TRUNC('hour', e.day) = '2020-01-01'", "DATE_TRUNC takes no hour"),

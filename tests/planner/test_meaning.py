@@ -31,7 +31,7 @@ z = { type = "integer", range = [-9, 9], may = ["compare"] }
 w = { type = "integer", range = [-9, 9], may = ["sum"] }
 f = { type = "boolean", may = ["group", "filter", "compare"] }
 c = { type = "category", values = ["u", "v", "w"], may = ["group", "filter", "compare"] }
-day = { type = "date", range = [2026-01-01, 2026-01-20], may = ["group", MOMENT] }
+day = { type = "date", range = [2026-01-01, 2026-01-20], may = ["sum", "group", MOMENT] }
 hour = { type = "timestamp", range = [2026-01-01T00:00:00Z, 2026-01-20T00:00:00Z], may = [MOMENT] }
 """.replace("ANY", '"sum", "avg", "min", "max", "filter", "compare"').replace(
     "MOMENT", '"min", "max", "filter", "compare"'
@@ -414,7 +414,7 @@ def test_sums_of_both_owners_columns_are_of_the_matches_of_a_left_join(e, b, key
         ("SELECT d.c, COUNT(*) FROM a LEFT JOIN d USING (id) GROUP BY d.c", "several rows of a person"),
         ("SELECT SUM(e.x + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
         ("SELECT AVG(e.x * 0 + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
-        ("SELECT SUM(e.day - b.day) FROM e JOIN b USING (id)", "may not be summed"),
+        ("SELECT SUM(e.hour - b.hour) FROM e JOIN b USING (id)", "may not be summed"),
         ("SELECT COUNT(*) FROM e JOIN b USING (id) WHERE e.w > b.x", "e.w may not be compared"),
         ("SELECT MIN(w) FROM e JOIN b USING (id)", "Several tables have a column w"),
         ("SELECT MIN(e.w) FROM e JOIN b USING (id)", "e.w may not be asked for its least"),

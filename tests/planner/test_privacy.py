@@ -130,6 +130,16 @@ def test_a_person_of_a_join(a, d, person, question):
     check(question, {0: within(a, 3), 1: within(d, 2)}, person)
 
 
+APART = ["a.day - b.day", "DATE_DIFF('month', b.day, a.day)", "a.x - b.y"]
+
+
+@QUICK
+@given(rows(), rows(unique=True), PERSONS, st.sampled_from(APART), st.sampled_from(["", " FILTER (WHERE a.f)"]))
+def test_a_person_of_what_two_columns_differ_by(a, b, person, apart, keep):
+    question = f"SELECT SUM({apart}){keep} AS s, AVG({apart}){keep} AS m FROM a JOIN b USING (id)"
+    check(question, {0: within(a, 3), 1: b}, person)
+
+
 @QUICK
 @given(rows(), rows(), rows(), PERSONS, questions(("z",), "z", False).map(lambda text: text.replace("s.c", "z.c")))
 def test_a_person_of_a_stack(one, other, third, person, question):

@@ -18,14 +18,14 @@ DECIMAL_DIGITS = 18  # 10**18 < 2**62, the most that a total may reach (psi.md 1
 LABEL_BYTES = 200
 EPOCH = date(1970, 1, 1)
 
-USES: dict[Kind, tuple[Use, ...]] = {
+USES: dict[Kind, tuple[Use, ...]] = {  # what is summed of days and times is how far they are from others
     "id": ("group",),
     "integer": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
     "decimal": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
     "boolean": ("group", "filter", "compare"),
     "category": ("group", "filter", "compare"),
-    "date": ("min", "max", "quantile", "group", "filter", "compare"),
-    "timestamp": ("min", "max", "group", "filter", "compare"),
+    "date": ("sum", "avg", "min", "max", "quantile", "group", "filter", "compare"),
+    "timestamp": ("sum", "avg", "min", "max", "group", "filter", "compare"),
 }
 KEYS: dict[Kind, frozenset[str]] = {
     "id": frozenset({"form", "max_bytes", "country", "unique", "range"}),

@@ -9,6 +9,7 @@ from sqlglot import exp
 from glovebox.planner.conditions import NONE, Conditions, where
 from glovebox.planner.conjuncts import chain
 from glovebox.planner.extremes import extreme
+from glovebox.planner.moments import difference
 from glovebox.planner.nulls import is_zero, of_nulls
 from glovebox.planner.persons import ids_called
 from glovebox.planner.plan import Output
@@ -33,9 +34,9 @@ def aggregated(totals: Totals, name: str, node: exp.Expr) -> Output:
         case exp.Count():
             return _count(totals, name, inner, filters)
         case exp.Sum():
-            return _sum(totals, name, inner, filters)
+            return difference(totals, name, inner, filters) or _sum(totals, name, inner, filters)
         case exp.Avg():
-            return _average(totals, name, inner, filters)
+            return difference(totals, name, inner, filters) or _average(totals, name, inner, filters)
         case exp.Min() | exp.Max():
             return (extreme if totals.joined else end)(totals, name, inner, filters)
     if isinstance(inner, QUANTILES):

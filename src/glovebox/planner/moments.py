@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
+from glovebox.planner.dates import since
+from glovebox.planner.numbers import counted
+from glovebox.planner.pairs import ends_of
 from glovebox.planner.plan import INEXACT, FormulaOperator, Output
 from glovebox.planner.totals import ONE, Totals
 from glovebox.planner.typed import NULL, Typed, with_article
-from glovebox.schema.expressions import Call, Expression
+from glovebox.schema.expressions import Call, Constant, Expression
 from glovebox.schema.local import Measure
 
 Moment = Callable[..., Output]
@@ -97,12 +101,58 @@ def statistic(totals: Totals, node: exp.Expr, filters: Conditions) -> Output:
         totals.typing.allow(part, one, "sum")
         totals.refuse_value_of_nothing(part, one)
 
+    return STATISTICS[type(node)](_moment(totals, node, arguments, filters))
+
+
+def difference(totals: Totals, name: str, node: exp.Sum | exp.Avg, filters: Conditions) -> Output | None:
+    """SUM or AVG of what two owners' columns differ by, as the difference of two sums; None where it is a row's own.
+
+    So no rows meet one by one, where ids repeat, one owner's condition chooses, or nobody helps to compare.
+    """
+    slots, sides = totals.pairs.slots, totals.scope.sides
+    repeats = any(side.ids and not side.ids.unique and place not in slots for place, side in enumerate(sides))
+    ends = (
+        ends_of(totals.scope, node.this)
+        if totals.joined and (repeats or filters.own or totals.scope.contract.protocol)
+        else None
+    )
+    if ends is None:
+        return None
+    arguments = _from_one_day(totals, node.this.unnest(), ends)
+    for end, one in zip(ends, arguments, strict=True):
+        totals.typing.allow(end, one, "sum")
+        totals.refuse_value_of_nothing(end, one)
+    moment = _moment(totals, node, arguments, filters)
+    count, scale = moment(*NONE), max(one.scale for one in arguments)
+    if isinstance(node, exp.Avg):
+        return replace(_over(_less(moment(*Y), moment(*X)), count), name=name)
+    sums = (replace(moment(*each), over=None if totals.noisy else count.total) for each in (Y, X))
+    return replace(_less(*sums), name=name, scale=scale)
+
+
+def _from_one_day(totals: Totals, node: exp.Expr, ends: tuple[exp.Expr, exp.Expr]) -> list[Typed]:
+    """The ends of a difference as numbers; days, months, .. from the first that the contract knows, not from 1970."""
+    typing = totals.typing
+    found = [since(typing, node, end) if isinstance(node, exp.DateDiff) else typing.typed(end) for end in ends]
+    if all(one.sort == "date" for one in found):
+        found = [counted(one, "days", 1) for one in found]
+    elif not isinstance(node, exp.DateDiff):
+        for one in found:
+            if one.sort != "number":
+                sentence = "Of days and times, how far they are apart is added up"
+                typing.refuse(node, "sql", sentence, "a day less another, or DATE_DIFF('hour', a, b)")
+        return found
+    first = Typed(Constant("integer", str(low := min(one.low for one in found))), "number", low=low, high=low)
+    return [typing.calculated(node, "-", one, first) for one in found]
+
+
+def _moment(totals: Totals, node: exp.Expr, arguments: Sequence[Typed], filters: Conditions) -> Moment:
     def moment(*exponents: int) -> Output:
         scale = sum(one.scale * power for one, power in zip(arguments, exponents, strict=True))
         measures = _measures(totals, arguments, exponents, filters)
         return Output("", "sum", total=totals.total(measures, node, filters), scale=scale)
 
-    return STATISTICS[type(node)](moment)
+    return moment
 
 
 def _measures(

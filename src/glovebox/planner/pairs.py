@@ -59,6 +59,9 @@ def pairs_of(scope: Scope) -> Pairs:
         if side.ids and not side.ids.unique
     }
     found = Pairs(slots, first)
+    apart = first is None and all(_is_apart(scope, node) for node in _conditions(scope))
+    if apart and (found.count > MOST_PAIRS or scope.contract.protocol):
+        return Pairs()
     if found.count > MOST_PAIRS and not scope.contract.protocol:  # two owners alone compare nothing, which is said so
         sentence = f"Both owners' columns meet here row by row, and an id's rows in up to {found.count} pairs"
         hint = f"conditions of one owner's columns each, or a contract with rows_per_id for at most {MOST_PAIRS} pairs"
@@ -102,6 +105,23 @@ def _conditions(scope: Scope) -> list[exp.Expr]:
         added += [aggregate.this for aggregate in selected.find_all(exp.Sum, exp.Avg, exp.Min, exp.Max)]
     parts = [part for condition in kept for part in conjuncts(condition)]
     return parts + [factor for one in added for factor in chain(one, exp.Mul)]
+
+
+def _is_apart(scope: Scope, node: exp.Expr) -> bool:
+    """Whether nothing of two owners meets here; or what is added up is a difference, which is that of two sums."""
+    around = node.parent
+    while isinstance(around, exp.Paren):
+        around = around.parent
+    return len(_sides(scope, node)) < 2 or (isinstance(around, exp.Sum | exp.Avg) and bool(ends_of(scope, node)))
+
+
+def ends_of(scope: Scope, node: exp.Expr) -> tuple[exp.Expr, exp.Expr] | None:
+    """What a difference is of, if one owner's columns are on each of its sides and two owners' on both."""
+    inner = node.unnest()
+    if not isinstance(inner, exp.Sub | exp.DateDiff):
+        return None
+    one, other = (_sides(scope, end) for end in (inner.this, inner.expression))
+    return (inner.this, inner.expression) if len(one) == len(other) == 1 and one != other else None
 
 
 def _sides(scope: Scope, node: exp.Expr) -> set[int]:

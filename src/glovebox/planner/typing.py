@@ -30,6 +30,8 @@ USES: dict[Use, tuple[str, str]] = {
     "compare": ("compared with another owner's column", "a comparison of x"),
 }
 """What a column may not be, and what may be asked of one that may."""
+DIFFERENCES = {"sum": "SUM(DATE_DIFF('day', x, another))", "avg": "AVG(DATE_DIFF('day', x, another))"}
+"""What may be asked of days and times that may be summed, or averaged."""
 
 
 class Typing:
@@ -205,7 +207,12 @@ class Typing:
                 column = table.column(name)
                 if column and wanted not in column.may and not (wanted == "avg" and "sum" in column.may):
                     clause, party = f"columns.{name}.may", self.scope.owner(typed.side)
-                    allowed = [example for may, (_, example) in USES.items() if may in column.may]
+                    moment = column.kind in ("date", "timestamp")
+                    allowed = [
+                        DIFFERENCES.get(may, example) if moment else example
+                        for may, (_, example) in USES.items()
+                        if may in column.may
+                    ]
                     hint = " or ".join(allowed or ["COUNT(*)"]).replace("x", name)
                     self.refuse(node, clause, f"{table.name}.{name} may not be {USES[wanted][0]}", hint, party)
 
