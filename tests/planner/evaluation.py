@@ -196,6 +196,7 @@ def expressed(expression, source, lines):
                 "add": lambda: parts[0] + parts[1], "subtract": lambda: parts[0] - parts[1],
                 "multiply": lambda: parts[0] * parts[1], "negate": lambda: -parts[0], "not": lambda: not parts[0],
                 "less": lambda: parts[0] < parts[1], "equal": lambda: parts[0] == parts[1],
+                "select": lambda: parts[1] if parts[0] else parts[2],
                 "within": lambda: parts[1] <= parts[0] <= parts[2], "and": lambda: all(parts), "or": lambda: any(parts),
             }[operator]()  # fmt: skip
     assert kind.low <= value <= kind.high

@@ -16,7 +16,7 @@ JOIN = "FROM e JOIN b ON b.id = e.id"
 PERIOD = st.sampled_from(["week", "month", "quarter", "year", "day"])
 KEYS = [
     "CAST(DATE_TRUNC('PERIOD', a.day) AS DATE)", "a.day", "YEAR(a.day)", "QUARTER(a.day)", "EXTRACT(DAY FROM a.day)",
-    "DAYOFWEEK(a.day)", "ISODOW(a.day)", "MONTH(a.day)",
+    "DAYOFWEEK(a.day)", "ISODOW(a.day)", "MONTH(a.day)", "GREATEST(a.day, DATE '2026-01-09')",
 ]  # fmt: skip
 CONDITIONS = [
     "DATE_TRUNC('PERIOD', e.day) = DATE '2026-01-05'", "DATE_TRUNC('PERIOD', e.hour) <= '2026-01-12'",

@@ -209,13 +209,21 @@ def questions(draw, tables, source, joined, mixing=False, noisy=False):
             aggregates, st.tuples(*values).map(" * ".join).map("MIN({})".format), st.just("MAX(e.day - b.day)")
         )
     if mixing:
-        aggregates = st.one_of(aggregates, st.tuples(*values).map(" - ".join).map("SUM({})".format))
+        aggregates = st.one_of(
+            aggregates, st.tuples(*values).map(" - ".join).map("SUM({})".format),
+            st.sampled_from(["SUM(GREATEST({0}.x, {1}.y - 1))", "AVG(LEAST({1}.x, {0}.x, {1}.y))"]).map(
+                lambda text: text.format(*tables)
+            ),
+            st.tuples(mixed_conditions(*tables), *values).map(
+                lambda parts: "SUM(CASE WHEN {} THEN {} ELSE {} END)".format(*parts)
+            ),
+        )  # fmt: skip
     numbers_of = st.sampled_from([f"{table}.{column}" for table in tables for column in "xy"])
 
     def aggregate(plain=False):
         found = draw(st.one_of(aggregates, statistic(numbers_of)) if plain and not noisy else judged)
         keep = draw(st.one_of(st.none(), condition))
-        if mixing and keep and (" - " in found or found.startswith("MIN") or found.startswith("MAX")):
+        if mixing and keep and (" - " in found or found.startswith(("MIN", "MAX", "SUM(CASE", "AVG(LEAST"))):
             keep = draw(mixed_conditions(*tables))
         return f"{found}{f' FILTER (WHERE {keep})' if keep else ''}"
 

@@ -57,6 +57,12 @@ WORDS = [
     "GROUP BY k ORDER BY k",
     "SELECT COUNT(*) AS n FROM (SELECT id FROM a WHERE f) p LEFT JOIN (SELECT id, x FROM b) q ON q.id = p.id",
     f"SELECT SUM(GREATEST(a.x, 0)) AS s, SUM(LEAST(a.x, a.y, 3)) AS t, SUM(GREATEST(b.x, b.y)) AS m FROM {AB}",
+    f"SELECT SUM(LEAST(GREATEST(a.x, 0), 5)) AS s, COUNT(*) FILTER (WHERE LEAST(a.y, GREATEST(a.x, 1)) > 0) AS n "
+    f"FROM {AB}",
+    f"SELECT SUM(GREATEST(e.x, b.y, 1)) AS s, AVG(LEAST(b.x, e.x)) AS m, SUM(GREATEST(e.day, b.day) - b.day) AS d "
+    f"FROM {EB}",
+    f"SELECT COUNT(*) AS n, SUM(CASE WHEN e.y > b.y THEN e.x WHEN b.f THEN b.y END) AS s FROM {EB} "
+    "WHERE LEAST(e.day, b.day) >= DATE '2026-01-05'",
     f"SELECT SUM(POWER(a.x, 2)) AS s, SUM(CEIL(a.x / 4)) AS t FROM {AB}",
     "WITH p AS (SELECT id, x FROM a WHERE f), q AS (SELECT id, x + 1 AS x FROM p) "
     "SELECT SUM(q.x) AS s FROM q JOIN b USING (id)",
@@ -194,8 +200,14 @@ def test_a_union_has_each_of_its_rows_once(a, b, union):
             f"SELECT COUNT(*) FROM {AB} QUALIFY ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY a.day) = 1",
             "QUALIFY takes the first of rows, in a sub-query",
         ),
-        (f"SELECT SUM(GREATEST(a.x, LEAST(a.y, 0))) FROM {AB}", "GREATEST is of a few values of a row"),
-        (f"SELECT GREATEST(SUM(a.x), 0) FROM {AB}", "GREATEST is of a few values of a row"),
+        (f"SELECT GREATEST(SUM(a.x), 0) FROM {AB}", "GREATEST is of two to 5 values of a row"),
+        (f"SELECT SUM(GREATEST(a.x, 1, 2, 3, 4, 5)) FROM {AB}", "GREATEST is of two to 5 values of a row"),
+        (
+            f"SELECT COUNT(*) FROM {AB} WHERE GREATEST(a.day, a.hour) > '2026-01-04'",
+            "A date cannot be compared|or days",
+        ),
+        (f"SELECT SUM(GREATEST(e.w, b.x)) FROM {EB}", "e.w may not be filtered by"),
+        ("SELECT SUM(LEAST(e.x, b.x)) FROM e LEFT JOIN b USING (id)", "Rows without a match have a value"),
         (f"SELECT SUM(COALESCE(a.x, a.x, 0)) FROM {AB}", "COALESCE takes two values"),
         ("SELECT SUM(COALESCE(b.x, 1)) FROM a LEFT JOIN b USING (id)", "Rows without a match have a value"),
     ],

@@ -13,6 +13,7 @@ from sqlglot import exp
 from glovebox.planner import dates
 from glovebox.planner.comparisons import compared
 from glovebox.planner.typed import MOST, NULL, Typed, at_scale, negated
+from glovebox.planner.wording import GREATEST
 from glovebox.schema.expressions import Call, Constant, Operator
 
 if TYPE_CHECKING:
@@ -68,10 +69,18 @@ def _case(typing: Typing, node: exp.Case) -> Typed:
     default = node.args.get("default")
     branches.append(typing.typed(default) if default else Typed(NULL, "null", nullable=True))
     sorts = {branch.sort for branch in branches} - {"null"}
-    if sorts != {"number"}:
-        typing.refuse(node, "sql", "CASE gives numbers here", "CASE WHEN … THEN 1 ELSE 0 END")
+    if sorts not in ({"number"}, {"date"}):
+        hint = "CASE WHEN … THEN 1 ELSE 0 END, or DATE '2026-12-31' beside a date"
+        typing.refuse(node, "sql", "CASE gives numbers here, or days", hint)
     nullable = any(branch.nullable for branch in branches)
-    return _number_of(typing, node, (*arguments, branches[-1]), branches, nullable)
+    found = _one_of(typing, node, (*arguments, branches[-1]), branches, nullable)
+    if GREATEST not in node.meta:
+        return found
+    sure = [at_scale(_bounded(branch), found.scale) for branch in branches if not branch.nullable]
+    found = replace(found, nullable=found.nullable and not sure)
+    if node.meta[GREATEST]:  # which is no less than what is always there
+        return replace(found, low=max([found.low, *(low for low, _ in sure)]))
+    return replace(found, high=min([found.high, *(high for _, high in sure)]))
 
 
 def _coalesce(typing: Typing, node: exp.Coalesce) -> Typed:
@@ -80,18 +89,24 @@ def _coalesce(typing: Typing, node: exp.Coalesce) -> Typed:
         typing.refuse(node, "sql", "COALESCE takes two values here", "COALESCE(x, 0)")
     value, other = typing.number(node.this), typing.number(node.expressions[0])
     missing = Typed(Call("is_null", (value.expression,)), "boolean", value.side)  # as it adds, so it may be missing
-    return _number_of(typing, node, (missing, other, value), (other, value), other.nullable)
+    return _one_of(typing, node, (missing, other, value), (other, value), other.nullable)
 
 
-def _number_of(
+def _one_of(
     typing: Typing, node: exp.Expr, arguments: tuple[Typed, ...], branches: Sequence[Typed], nullable: bool
 ) -> Typed:
-    """The number that one of some branches is. arguments: of CASE."""
+    """The number, or the day, that one of some branches is. arguments: of CASE."""
     scale = max(branch.scale for branch in branches)
-    ends = [at_scale(branch, scale) for branch in branches if branch.sort == "number"]
+    there = [branch for branch in branches if branch.sort != "null"]
+    ends = [at_scale(_bounded(branch), scale) for branch in there]
     whole = typing.combined(node, "case", arguments)
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    return replace(whole, sort="number", scale=scale, low=low, high=high, nullable=nullable)
+    return replace(whole, sort=there[0].sort, scale=scale, low=low, high=high, nullable=nullable)
+
+
+def _bounded(one: Typed) -> Typed:
+    """A value with its range, also where it is a constant day."""
+    return _days(one) if one.sort == "date" else one
 
 
 def _floor(typing: Typing, node: exp.Floor) -> Typed:

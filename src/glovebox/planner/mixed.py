@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from sqlglot import exp
 
+from glovebox.planner import sharing
 from glovebox.planner.arithmetic import ARITHMETIC
 from glovebox.planner.comparisons import COMPARISON
 from glovebox.planner.conjuncts import chain
@@ -177,6 +178,8 @@ class Mixing:
             return self._added(node, last, first, -1)
         if isinstance(node, exp.Neg) and self.is_mixed(node):
             return self._added(node, Number(), self._number(node.this), -1)
+        if isinstance(node, exp.Case) and node.this is None and self.is_mixed(node):
+            return self._of_cases(node)
         return self._own(node, self.typing.typed(node))
 
     def _is_moment(self, node: exp.Expr) -> bool:
@@ -234,7 +237,9 @@ class Mixing:
         if left.whole or right.whole:
             both = (scaled(self._whole(left), up), scaled(self._whole(right), down))
             whole = shared.Operation("add" if sign > 0 else "subtract", both)
-            return Number(scale, whole=whole, within=left.nullable + right.nullable, unit=unit)
+            return Number(
+                scale, whole=whole, within=left.nullable + right.nullable, unit=unit, there=left.there + right.there
+            )
         parts = dict(left.parts)
         for side, one in right.parts.items():
             if side in parts:
@@ -248,7 +253,34 @@ class Mixing:
             self._no(node, "Days and times cannot be multiplied")
         factors = self._whole(left), self._whole(right)
         whole = shared.Operation("multiply", factors)
-        return Number(left.scale + right.scale, whole=whole, within=left.nullable + right.nullable)
+        return Number(
+            left.scale + right.scale, whole=whole, within=left.nullable + right.nullable, there=left.there + right.there
+        )
+
+    def _of_cases(self, node: exp.Case) -> Number:
+        """The number, or the day, of the first condition that is true."""
+        if any(side.kind == "left" for side in self.scope.sides):
+            self._no(node, "Rows without a match have a value here", "JOIN, for rows that match")
+        use, self._use = self._use, "compare"
+        bits = [self.condition(branch.this) for branch in node.args["ifs"]]
+        self._use, last = use, node.args.get("default") or exp.null()
+        branches = [
+            None if isinstance(value, exp.Null) else self._number(value)
+            for value in (*(branch.args["true"] for branch in node.args["ifs"]), last)
+        ]
+        found = [one for one in branches if one is not None]
+        if len({one.unit for one in found}) != 1:
+            self._no(node, "CASE gives numbers here, or days")
+        scale = max(one.scale for one in found)
+        value: sharing.Number = 0
+        there: sharing.Bit = False
+        for bit, one in reversed([*zip((*bits, True), branches, strict=True)]):
+            whole = 0 if one is None else scaled(self._whole(one), 10 ** (scale - one.scale))
+            present = False if one is None else sharing.both(*self._present(one))
+            value = sharing.chosen(bit, whole, value)
+            there = sharing.either(sharing.both(bit, present), sharing.both(sharing.negated(bit), there))
+        known = () if isinstance(there, bool) else (there,)
+        return Number(scale, whole=sharing.public(value), there=known, unit=found[0].unit)
 
     def _difference(self, node: exp.Expr, left: Number, right: Number) -> Number:
         if left.unit != right.unit:
@@ -271,7 +303,7 @@ class Mixing:
         for part in one.nullable:
             absent = Call("is_null", (part.expression,))
             bits.append(self._bit(part, Call("case", (absent, ZERO, ONE))))
-        return tuple(bits)
+        return (*bits, *one.there)
 
     def _no(
         self, node: exp.Expr, sentence: str, hint: str = "conditions of one owner each, or a comparison"

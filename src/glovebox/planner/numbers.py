@@ -31,7 +31,7 @@ SUMS: dict[tuple[Unit, Unit, int], Unit] = {
 class Number:
     """A number as one part of each owner and a constant, in units of 10**-scale.
 
-    whole: what has no such parts. within: parts of either side that are in it.
+    whole: what has no such parts. within: parts of either side that are in it; there: more bits that it is not NULL.
     """
 
     scale: int = 0
@@ -40,6 +40,7 @@ class Number:
     whole: shared.Expression | None = None
     within: tuple[Typed, ...] = ()
     unit: Unit = "plain"
+    there: tuple[shared.Expression, ...] = ()
 
     @property
     def nullable(self) -> tuple[Typed, ...]:

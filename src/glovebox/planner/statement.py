@@ -15,7 +15,7 @@ from glovebox.planner.among import joined
 from glovebox.planner.latest import nexts_of, number_of, without_numbers
 from glovebox.planner.merging import merged
 from glovebox.planner.naming import inlined
-from glovebox.planner.wording import reworded
+from glovebox.planner.wording import MOST_COMPARED, reworded
 
 MOST_CHARACTERS = 1 << 14
 MOST_NODES = 2_000
@@ -100,6 +100,7 @@ INSTEAD = {
 }
 
 ONE_SET = "is of ids alone, each once, in place of all that a question reads, or after IN"
+A_FEW = f"is of two to {MOST_COMPARED} values of a row"
 REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Intersect: (ONE_SET, "FROM (SELECT id FROM a INTERSECT SELECT id FROM b), or SEMI JOIN … USING (id)"),
     exp.Except: (ONE_SET, "FROM (SELECT id FROM a EXCEPT SELECT id FROM b), or ANTI JOIN … USING (id)"),
@@ -108,8 +109,8 @@ REWORDED: dict[type[exp.Expr], tuple[str, str]] = {
         "FROM (SELECT … FROM a JOIN b … QUALIFY ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) = 1)",
     ),
     exp.Pow: ("is a square here, of a value of a row", "POWER(x, 2), or x * x"),
-    exp.Greatest: ("is of a few values of a row, with none within another", "GREATEST(a.x, a.y), or CASE"),
-    exp.Least: ("is of a few values of a row, with none within another", "LEAST(a.x, a.y), or CASE"),
+    exp.Greatest: (A_FEW, "GREATEST(a.x, a.y), or CASE"),
+    exp.Least: (A_FEW, "LEAST(a.x, a.y), or CASE"),
 }
 """What has other words in some places (`wording.py`), and why it still stands in another."""
 

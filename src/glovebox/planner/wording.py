@@ -29,6 +29,8 @@ from glovebox.planner.sets import reworded_in, reworded_sets
 
 MOST_COMPARED = 5
 """Values of GREATEST: each is compared with all that follow it."""
+GREATEST = "greatest"
+"""Says of a CASE whether it is GREATEST or LEAST, from which its range follows (`arithmetic.py`)."""
 MOST_COPIED = 3_000
 """Nodes that are written again, so that nobody's words grow beyond what is read at once."""
 
@@ -149,8 +151,7 @@ def _by_cases(node: exp.Expr) -> None:
 def _most(node: exp.Greatest | exp.Least) -> None:
     """The first value that is there and which none of those after it is beyond; what comes before it is not."""
     values = [exp.paren(one) for one in (node.this, *node.expressions)]
-    within = len([*node.find_all(exp.Greatest, exp.Least)]) > 1 or node.find_ancestor(exp.Greatest, exp.Least)
-    if within or not 1 < len(values) <= MOST_COMPARED:
+    if not 1 < len(values) <= MOST_COMPARED:
         return
     beyond: type[exp.Binary] = exp.GTE if isinstance(node, exp.Greatest) else exp.LTE
     branches = []
@@ -160,7 +161,9 @@ def _most(node: exp.Greatest | exp.Least) -> None:
             first = beyond(this=one.copy(), expression=other.copy())
             there.append(exp.paren(exp.Or(this=_is_null(other), expression=first)) if other.find(exp.Column) else first)
         branches.append(exp.If(this=exp.and_(*there, copy=False), true=one.copy()))
-    node.replace(exp.paren(exp.Case(ifs=branches, default=values[-1].copy())))
+    case = exp.Case(ifs=branches, default=values[-1].copy())
+    case.meta[GREATEST] = beyond is exp.GTE
+    node.replace(exp.paren(case))
 
 
 def _is_null(node: exp.Expr) -> exp.Expr:
