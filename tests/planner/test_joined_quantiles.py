@@ -51,6 +51,10 @@ QUESTIONS = [
     f"SELECT b.c, MEDIAN(b.y) AS m, QUANTILE_DISC(b.x, 0.9) AS q {AB} WHERE a.x > 0 GROUP BY b.c ORDER BY b.c",
     f"SELECT a.c, b.c AS e, MEDIAN(a.y) AS m, COUNT(*) AS n {AB} GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT MEDIAN(a.x) FILTER (WHERE d.x > 3) AS m, MEDIAN(a.y) AS k FROM a JOIN d USING (id)",
+    "SELECT MEDIAN(q.s) AS m, QUANTILE_DISC(q.s, 0.9) AS k, MEDIAN(q.n) AS n "
+    "FROM (SELECT id, SUM(x) AS s, COUNT(*) AS n FROM a WHERE x > 0 GROUP BY id) q JOIN b USING (id)",
+    "WITH q AS (SELECT id, MAX(x) AS s FROM a GROUP BY id), r AS (SELECT id, SUM(x) AS t FROM d GROUP BY id) "
+    "SELECT MEDIAN(q.s) AS m, QUANTILE_CONT(q.s, 0.25) AS k FROM q JOIN r USING (id) WHERE r.t > 0",
     "SELECT d.c, MEDIAN(b.x) AS m FROM a JOIN b USING (id) JOIN d USING (id) GROUP BY d.c ORDER BY d.c",
 ]
 
