@@ -131,12 +131,25 @@ def test_a_person_of_a_join(a, d, person, question):
 
 
 APART = ["a.day - b.day", "DATE_DIFF('month', b.day, a.day)", "a.x - b.y"]
+CHOSEN = [
+    "GREATEST(a.x, b.y)",
+    "LEAST(b.x, a.x, 3)",
+    "CASE WHEN a.x > b.x THEN a.y WHEN b.f THEN -9 END",
+    "a.day - b.day",
+]
 
 
 @QUICK
 @given(rows(), rows(unique=True), PERSONS, st.sampled_from(APART), st.sampled_from(["", " FILTER (WHERE a.f)"]))
 def test_a_person_of_what_two_columns_differ_by(a, b, person, apart, keep):
     question = f"SELECT SUM({apart}){keep} AS s, AVG({apart}){keep} AS m FROM a JOIN b USING (id)"
+    check(question, {0: within(a, 3), 1: b}, person)
+
+
+@QUICK
+@given(rows(), rows(unique=True), PERSONS, st.sampled_from(CHOSEN), st.sampled_from(["", " FILTER (WHERE a.y < b.y)"]))
+def test_a_person_of_what_two_owners_columns_make(a, b, person, chosen, keep):
+    question = f"SELECT SUM({chosen}){keep} AS s, AVG({chosen}){keep} AS m FROM a JOIN b USING (id)"
     check(question, {0: within(a, 3), 1: b}, person)
 
 
