@@ -153,7 +153,6 @@ async def linked_pair(
     *,
     largest: int = 1 << 20,
     silence_s: float = 5,
-    deadline_s: float = 10,
     wire: Wire | None = None,
 ) -> AsyncIterator[tuple[SessionLink, SessionLink]]:
     """Both ends of one link over TLS; `wire` lies between them if given."""
@@ -163,7 +162,7 @@ async def linked_pair(
             wire.target = address
             await stack.enter_async_context(wire)
         dialled = wire.address if wire else address
-        options = {"largest": largest, "silence_s": silence_s, "deadline_s": deadline_s}
+        options = {"largest": largest, "silence_s": silence_s, "deadline_s": 10}
         mine, theirs = await asyncio.gather(
             open_session_links(keys[0], peers_of(keys[0], keys, ["", dialled]), asyncio.Queue(), **options),
             open_session_links(keys[1], peers_of(keys[1], keys, ["", dialled]), arrivals, **options),

@@ -70,8 +70,6 @@ def serve(*, home: HomeOption = None) -> None:
     import gc
     import signal
 
-    import uvloop
-
     from glovebox.node.node import Node
     from glovebox.node.process import harden
     from glovebox.node.reports import report_in_lines
@@ -97,7 +95,7 @@ def serve(*, home: HomeOption = None) -> None:
         except asyncio.CancelledError:
             print(f"{node.name} stopped", flush=True)
 
-    uvloop.run(run())
+    asyncio.run(run())
 
 
 def status(*, home: HomeOption = None, json: JsonOption = False) -> None:

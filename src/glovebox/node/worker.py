@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-import uvloop
-
 from glovebox.data.database import Database, unused
 from glovebox.errors import GloveboxError
 from glovebox.node.channel import (
@@ -133,5 +131,5 @@ def serve(end: socket.socket) -> None:
     """Run one session for the node at the other end."""
     kernels = ThreadPoolExecutor(1, "kernels")
     database = kernels.submit(unused).result()  # the thread starts now, too, while nobody waits
-    uvloop.run(work(Channel(end), kernels, database))
+    asyncio.run(work(Channel(end), kernels, database))
     os._exit(0)  # kernels may still run in the executor's thread: the session is over, nothing waits for them

@@ -13,7 +13,7 @@ import hmac
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from glovebox.errors import BadFrame, OutOfMemory, PeerError, PeerLost
 from glovebox.runtime.frames import HELLO_BYTES, PARTY_BYTES, Decoder, Frame, Kind, head
@@ -193,14 +193,15 @@ class SessionLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake is over: check whom we talk to, and greet."""
-        stream = cast(asyncio.Transport, transport)
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a session link needs a stream")
         try:
-            verify_session_peer(stream.get_extra_info("ssl_object"), self._certificate, self.name)
+            verify_session_peer(transport.get_extra_info("ssl_object"), self._certificate, self.name)
         except PeerError as error:
             self._mailbox.fail(error)
-            stream.abort()
+            transport.abort()
             return
-        self._transport = stream
+        self._transport = transport
         self._timer = self._loop.call_later(self._beat_s, self._beat)
         self._enqueue(head(Kind.HELLO, size=HELLO_BYTES), memoryview(hello(self._secret, self._me)))
 
