@@ -62,7 +62,8 @@ from glovebox.schema.local import LocalQuery
 
 LOADING_THREADS = 2
 AT_ONCE = 1 << 20
-"""Bytes of the largest frame of a session whose local steps take less than it takes to hand them to another thread."""
+"""Bytes of the largest frame of a session whose local steps take less than it takes to hand them to another thread; not
+so of two owners alone, who make transfers by the hundred thousand for a few rows."""
 
 SMALL = 1 << 16
 """Rows of a table that one thread reads, and whose database is not closed, which takes 2 ms: what it holds goes with
@@ -312,7 +313,7 @@ class Run:
                 links=self._links,
                 secrets=self._secrets,
                 seed=os.urandom(32),
-                executor=self._executor if self._largest > AT_ONCE else None,
+                executor=self._executor if self._alone or self._largest > AT_ONCE else None,
                 roles=row_roles(plan),
                 shamir=shamir,
                 progress=lambda path, done, of: self._does("matching", done, of),
