@@ -23,6 +23,7 @@ from glovebox.node.channel import (
     Keys,
     MadeAhead,
     MakeAhead,
+    Packet,
     PeerSocket,
     Prepare,
     Stored,
@@ -31,6 +32,7 @@ from glovebox.node.channel import (
 from glovebox.node.making import transfers_ahead
 from glovebox.node.process import limit_memory
 from glovebox.node.run import Run
+from glovebox.node.warming import warm_again
 from glovebox.protocols.two_party.prepared import Prepared
 from glovebox.runtime.keys import SessionKeys
 from glovebox.runtime.linking import Arrivals
@@ -39,13 +41,16 @@ from glovebox.runtime.links import BEAT_S
 WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
 
+QUIET_S = 0.1
+"""How long nobody asks anything of a worker that is not needed yet: where questions come one upon the other, none has
+time for more than them."""
+
 
 async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) -> None:
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
     session = _Session(channel, kernels, unused)
     try:
-        while True:
-            packet, connection = await channel.receive()
+        async for packet, connection in _packets(channel):
             match packet:
                 case Prepare():
                     await session.prepare(packet)
@@ -64,6 +69,16 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
     except EOFError:
         if session.working:
             session.working.cancel()
+
+
+async def _packets(channel: Channel) -> AsyncIterator[tuple[Packet, socket.socket | None]]:
+    """What the node says; before it, if that is not at once, a question in small."""
+    first = asyncio.ensure_future(channel.receive())
+    if not (await asyncio.wait([first], timeout=QUIET_S))[0]:
+        await warm_again()
+    yield await first
+    while True:
+        yield await channel.receive()
 
 
 class _Session:
