@@ -196,7 +196,8 @@ def _chosen(leaves: Leaves, batch: _Batch, made: Chosen, room: _Room) -> U64:
         first = batch.first + 64 * begin
         blocks, images = room.hashed(v, begin, first, None)
         pads = made.pads[first // 32 :][: blocks.shape[1] // 32]
-        pads[:] = kernels.pads(blocks[0], images[0], choices[8 * begin :])[: len(pads)]
+        chosen = choices[8 * begin :][: blocks.shape[1] // 8]
+        pads[:] = kernels.pads(blocks[0], images[0], chosen)[: len(pads)]
     return differences
 
 

@@ -197,7 +197,7 @@ async def test_whoever_comes_once_a_party_showed_its_certificate_is_closed():
 async def raw_left(session: Session) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A hostile party 0: its true key, and no manners."""
     keys = session.keys
-    context = keys[0].tls[False]
+    context = keys[0].tls(server=False)
     tls.trust(context, keys[1].certificate)
     connection = await dial(session.addresses[1], SESSION, 0, deadline_s=2)
     return await asyncio.open_connection(sock=connection, ssl=context, server_hostname="")

@@ -131,7 +131,7 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     try:
         async with asyncio.timeout(deadline_s):
             reader, writer = await asyncio.open_connection(
-                sock=connection, ssl=_as_client(key, peer, int(time.monotonic() / RENEWED_S)), server_hostname=""
+                sock=connection, ssl=_as_client(key, peer, int(time.time() / RENEWED_S)), server_hostname=""
             )
     except (OSError, ssl.SSLError, TimeoutError) as problem:
         connection.close()

@@ -120,7 +120,6 @@ class Attempt:
         self.me = node.number_in(contract)
         self.session = secrets.token_bytes(SESSION_BYTES)
         self.links: dict[int, ControlLink] = {}
-        self._dials: dict[int, asyncio.Task[ControlLink]] = {}
         self.own: Participant | None = None
         self.failures: dict[int, Signed] = {}  # how the session failed for others, as they signed it
         self.started = False
@@ -157,8 +156,8 @@ class Attempt:
         """Ask every party whether it would take part; return all signed acceptances, or raise the refusal.
 
         The first party in the contract's order is asked before the rest: of several askers at once the one that gets
-        a slot there finds the others free, where all would take their own and be refused by each other. Meanwhile the
-        links to the rest are made. Where this party is the first, its slot is all that is waited for.
+        a slot there finds the others free, where all would take their own and be refused by each other. Where this
+        party is the first, its slot is all that is waited for.
         """
         question = self.question
         proposal = Proposal(
@@ -170,7 +169,6 @@ class Attempt:
         plan = self.own.plan
         await self.emit("proposed", self.node.name)
         every = session_parties(plan)
-        self._dials = {party: asyncio.ensure_future(self._dial(party)) for party in every if party != self.me}
         acceptances = []
         if self.own.is_first:
             self.node.take_slot(self.own)
@@ -207,7 +205,9 @@ class Attempt:
         return signed(self.node.key, self.me, acceptance)
 
     async def _propose_to(self, party: int, envelope: Signed) -> Signed:
-        stated, link = self.contract.parties[party], await self._dials[party]
+        stated = self.contract.parties[party]
+        link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
+        self.links[party] = link
         await link.send(envelope)
         reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
         match message:
@@ -216,12 +216,6 @@ class Attempt:
             case Acceptance(session) if session != self.session or reply.party != party:
                 raise IntegrityError(f"{stated.name} answered another session", party=stated.name)
         return reply
-
-    async def _dial(self, party: int) -> ControlLink:
-        stated, deadline_s = self.contract.parties[party], self.node.settings.deadline_s
-        link = await open_control(self.node.key, stated.key, stated.name, stated.address, deadline_s)
-        self.links[party] = link
-        return link
 
     async def _follow(self, start: Start) -> list[Ended]:
         """Start every party and follow them to the end; the first failure ends the session."""
@@ -316,9 +310,6 @@ class Attempt:
         return ("Shares of the answer had left: a receiver may have it.",)
 
     async def _leave(self, error: GloveboxError | None) -> None:
-        for dial in self._dials.values():
-            dial.cancel()
-        await asyncio.gather(*self._dials.values(), return_exceptions=True)
         if error:
             envelope = signed(self.node.key, self.me, Cancel(self.session, error.code, error.party, error.step))
             await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)

@@ -20,24 +20,30 @@ from glovebox.errors import BadFrame
 from glovebox.runtime.tls import session_certificate, session_context
 
 SECRET_BYTES = 32
+LINKS_AHEAD = 2  # a context takes 2 ms; of three parties one dials two, one is dialled by two, and one does both
 
 
 class SessionKeys:
     """The keys that a worker makes for one session. `exchange` and `certificate` are public and go into the acceptance.
 
     session: 16 bytes. party: number in the contract. Both may be told later (`of`), for keys that are made ahead.
-    exchange: X25519 public key, 32 bytes. certificate: DER. tls: its TLS, as client (False) and as server (True).
+    exchange: X25519 public key, 32 bytes. certificate: DER.
     """
 
     def __init__(self, session: bytes = b"", party: int = -1) -> None:
         self.session = session
         self.party = party
         self.certificate, self.tls_key = session_certificate()
-        self.tls: dict[bool, ssl.SSLContext] = {
-            server: session_context(self.certificate, self.tls_key, server=server) for server in (False, True)
-        }
+        self._tls = {server: [self._made(server) for _ in range(LINKS_AHEAD)] for server in (False, True)}
         self._exchange_key = X25519PrivateKey.generate()
         self.exchange = self._exchange_key.public_key().public_bytes_raw()
+
+    def _made(self, server: bool) -> ssl.SSLContext:
+        return session_context(self.certificate, self.tls_key, server=server)
+
+    def tls(self, *, server: bool) -> ssl.SSLContext:
+        """TLS for one more link, which trusts nobody yet; that of the first links is made already."""
+        return self._tls[server].pop() if self._tls[server] else self._made(server)
 
     def of(self, session: bytes, party: int) -> SessionKeys:
         """These keys, for this party of this session."""

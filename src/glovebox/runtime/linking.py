@@ -94,8 +94,7 @@ class _Opening:
         self._names = {peer.number: peer.name for peer in peers}
         self._largest, self._silence_s = largest, silence_s
         self._deadline = deadline  # on the loop's clock
-        for peer in peers:
-            self._trust(peer)
+        self._contexts = {peer.number: self._context(peer) for peer in peers}
         self._reason: dict[int, str] = {}  # why the last attempt with a party failed
         self._links: dict[int, SessionLink] = {}
         self._attempts: dict[int, asyncio.Task[SessionLink | None]] = {}
@@ -131,11 +130,13 @@ class _Opening:
             arrival.cancel()
         return self._links
 
-    def _trust(self, peer: Peer) -> None:
+    def _context(self, peer: Peer) -> ssl.SSLContext:
+        context = self._keys.tls(server=not peer.dialled)
         try:
-            trust(self._keys.tls[not peer.dialled], peer.certificate)
+            trust(context, peer.certificate)
         except PeerError as problem:
             raise BadFrame(f"{peer.name} sent no good certificate", party=peer.name, step=LINKED) from problem
+        return context
 
     def _gather(self) -> None:
         """Note the links that were made; raise what ends the session."""
@@ -197,12 +198,11 @@ class _Opening:
 
     async def _shake_hands(self, link: SessionLink, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        dialled = self._peers[link.peer].dialled
-        context = self._keys.tls[not dialled]
+        context = self._contexts[link.peer]
         connection.setblocking(False)
         # asyncio sets it on sockets of its own making only; without it each small frame may wait 40 ms for an ACK
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not dialled:
+        if not self._peers[link.peer].dialled:
             await loop.connect_accepted_socket(
                 lambda: link, connection, ssl=context,
                 ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=SHUTDOWN_S,

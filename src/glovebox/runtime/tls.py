@@ -3,8 +3,8 @@
 Control links trust the identity keys of a contract. Python's `ssl` cannot pin a bare key, and OpenSSL looks a trust
 anchor up by its subject; so each key becomes an anchor certificate `CN=<hex of the key>` (its own signature means
 nothing and is made by a throw-away key), and a peer shows a leaf that its identity key signed for one day. Who it is
-is then read off the issuer, with the leaf's signature checked again here. Session links trust the certificates of the
-session's signed acceptances, and each link exactly its peer's, byte for byte.
+is then read off the issuer, with the leaf's signature checked again here. Session links trust exactly one certificate,
+the one in the peer's signed acceptance, byte for byte.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ def session_certificate() -> tuple[bytes, Ed25519PrivateKey]:
 
 
 def session_context(certificate: bytes, key: Ed25519PrivateKey, *, server: bool) -> ssl.SSLContext:
-    """TLS for a session's links: shows this certificate (DER) and trusts nobody yet."""
+    """TLS for a session's link: shows this certificate (DER) and trusts nobody yet."""
     context = _context(server)
     _load(context, certificate, key)
     return context
 
 
 def trust(context: ssl.SSLContext, certificate: bytes) -> None:
-    """Have a session's TLS trust a peer's certificate (DER). Raises PeerError if it is none."""
+    """Have a link's TLS trust its peer's certificate (DER). Raises PeerError if it is none."""
     try:
         context.load_verify_locations(cadata=certificate)
     except (ssl.SSLError, ValueError) as problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glovebox.algebra import ristretto
+from glovebox.algebra import ristretto, transfer_arrays
 from glovebox.protocols.two_party import base_transfers, correlations
 from glovebox.runtime.context import Role
 from glovebox.runtime.world import World, blames, cut_short, frames_of, from_another_session, sent_twice, too_long
@@ -75,9 +75,13 @@ async def test_a_key_that_is_no_element_ends_the_run():
     assert errors[1].lines() == ["party 0 sent an element that the group has not, or one twice"]
 
 
+@pytest.mark.parametrize("form", ["compiled", "numpy"])
 @pytest.mark.parametrize(("nibbles", "blocks"), [(8, 0), (0, 3), (200, 70), (1024, 512)])
-async def test_both_sides_of_a_transfer_belong_together(monkeypatch, nibbles, blocks):
+async def test_both_sides_of_a_transfer_belong_together(monkeypatch, nibbles, blocks, form):
     monkeypatch.setattr(correlations, "BATCH", 1024)
+    monkeypatch.setattr(correlations, "HASHED", 256)
+    if form == "numpy":
+        monkeypatch.setattr(correlations, "transfer_kernels", lambda: transfer_arrays)
     async with World(2, seed=nibbles) as world:
         got = await world.run(extended, nibbles=nibbles, blocks=blocks)
     assert world.matches_card(extended, **correlations.sizes(nibbles, blocks))
