@@ -138,8 +138,8 @@ async def _beating(channel: Channel, doing: Callable[[], Doing], deadline_s: flo
 
 async def _beat(channel: Channel, doing: Callable[[], Doing], deadline_s: float) -> None:
     while True:
-        await asyncio.sleep(min(BEAT_S, deadline_s / 4))
         await channel.send(Alive(doing()))
+        await asyncio.sleep(min(BEAT_S, deadline_s / 4))
 
 
 def serve(end: socket.socket) -> None:
