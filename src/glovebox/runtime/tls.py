@@ -66,7 +66,7 @@ def control_peer(tls: ssl.SSLObject | ssl.SSLSocket) -> bytes:
 def session_certificate() -> tuple[bytes, Ed25519PrivateKey]:
     """A self-signed certificate (DER) for one party of one session, and its private key."""
     key = Ed25519PrivateKey.generate()
-    name = f"session/{secrets.token_hex(16)}"  # no two share a subject
+    name = secrets.token_hex(16)  # no two share a subject
     return _certificate(name, key.public_key(), name, key, SESSION_LIFE), key
 
 
