@@ -8,21 +8,16 @@ import resource
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from glovebox.data.database import Database, open_database
-from glovebox.data.differing import people_between
-from glovebox.data.facts import LoadedFacts, load_facts
-from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
-from glovebox.data.pairs import load_pairs
-from glovebox.data.room import MEMORY, Room
-from glovebox.data.together import together
-from glovebox.errors import GloveboxError, IntegrityError, OutOfMemory, PeerError
+from glovebox.data.database import Database
+from glovebox.data.loading import LoadedRows
+from glovebox.errors import GloveboxError, OutOfMemory, PeerError
 from glovebox.node import homomorphic, two_owners
-from glovebox.node.channel import BoundTable, Channel, Close, Completed, Doing, Job, Opened, Packet, Reached, Store
+from glovebox.node.channel import Channel, Close, Completed, Doing, Job, Opened, Packet, Reached, Store
+from glovebox.node.local_part import LocalPart
 from glovebox.node.messages import Acceptance, claimed, encode
 from glovebox.node.process import limit_memory
 from glovebox.node.quantiles import sums_and_quantiles
@@ -38,7 +33,7 @@ from glovebox.node.steps import (
     row_roles,
 )
 from glovebox.planner.answer import answer_of
-from glovebox.planner.plan import Joined, Plan, Spines, Stacked, Star, local_queries, members, plan_hash
+from glovebox.planner.plan import Joined, Plan, Spines, Stacked, Star, members, plan_hash
 from glovebox.planner.shape import by_group
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import finish
@@ -58,22 +53,14 @@ from glovebox.runtime.linking import Arrivals, Peer, abort_links, close_links, o
 from glovebox.runtime.links import SessionLink
 from glovebox.runtime.shamir import open_shamir
 from glovebox.schema.answer import canonical_answer
-from glovebox.schema.local import LocalQuery
 
-LOADING_THREADS = 2
 AT_ONCE = 1 << 20
 """Bytes of the largest frame of a session whose local steps take less than it takes to hand them to another thread; not
 so of two owners alone, who make transfers by the hundred thousand for a few rows."""
 
-SMALL = 1 << 16
-"""Rows of a table that one thread reads, and whose database is not closed, which takes 2 ms: what it holds goes with
-this process."""
-
 FAILED = "worker_failed"
 TOGETHER_S = 0.05  # events that come so soon one after the other are told at once
-Loaded = LoadedRows | LoadedGroups | LoadedFacts
 _plans: msgspec.msgpack.Decoder[Plan] = msgspec.msgpack.Decoder(Plan)  # made once, before workers are forked
-_queries: msgspec.msgpack.Decoder[LocalQuery] = msgspec.msgpack.Decoder(LocalQuery)
 
 
 class Run:
@@ -95,8 +82,6 @@ class Run:
         made: Prepared | None = None,
     ) -> None:
         self.job, self.channel = job, channel
-        self._database: Database | None = unused
-        self._left_open: list[Database] = []
         self._keys, self._arrivals, self._stored = keys, arrivals, stored
         self.plan = _plans.decode(job.plan)
         self._executor = kernels
@@ -108,7 +93,7 @@ class Run:
         self._telling: asyncio.Task[None] | None = None
         self.doing = Doing("loading")  # set by the kernels' thread too
         self._starved = False  # whether a link had no memory
-        self._close: tuple[bytes, ...] = ()
+        self._local = LocalPart(job, self.plan, unused, partial(self._does, "loading"))
 
     async def to_the_end(self) -> None:
         """From the first connection to the goodbye. An error ends all links, which tell the others whom it blames."""
@@ -206,61 +191,11 @@ class Run:
         """This party's own part, in its own database, beside the linking; where it may have several, by place."""
         if not self.job.bound:
             return None
-        loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._read_all)
-        if self._close:
-            await self._tell(Close(self._close))
+        loaded = await asyncio.get_running_loop().run_in_executor(self._executor, self._local.read)
+        if self._local.near:
+            await self._tell(Close(self._local.near))
         await self._reached("loaded")
         return loaded if isinstance(self.plan.source, Star | Spines) else next(iter(loaded.values()))
-
-    def _read_all(self) -> dict[int, Any]:
-        queries = enumerate(local_queries(self.plan))
-        return {place: self._read(query) for place, query in queries if query.party == self.job.party}
-
-    def _read(self, query: LocalQuery) -> Loaded:
-        bound = {one.table.name: one for one in self.job.bound}
-        every = [self._read_one(one, bound[one.table]) for one in query.tables]
-        if query.beside:
-            return together(query, [loaded for loaded in every if isinstance(loaded, LoadedRows)])
-        return every[0]
-
-    def _read_one(self, query: LocalQuery, bound: BoundTable) -> Loaded:
-        source = bound.source
-        folder, memory_mib = Path(self.job.temporary), self.job.database_mib
-        unused, self._database = self._database, None  # for the first table
-        threads = 1 if bound.table.rows <= SMALL else LOADING_THREADS
-        database = open_database([source], folder, memory_mib, threads, unused)
-        try:
-            told = partial(self._does, "loading")
-            loaded: Loaded
-            if isinstance(self.plan.source, Stacked):
-                loaded = load_groups(database, query, bound.table, source, bound.salt, told)
-            elif query.facts is not None:
-                loaded = load_facts(database, query, bound.table, source, bound.salt, told)
-            elif query.other:
-                loaded = load_pairs(database, query, bound.table, source, bound.salt, told)
-            else:
-                room = Room(Path(self.job.temporary)) if self.job.on_disk else MEMORY
-                loaded = load_rows(database, query, bound.table, source, bound.salt, told, room)
-            if loaded.snapshot != bound.snapshot:
-                raise IntegrityError(f"the rows of {bound.table.name} are not those that were bound", step="loaded")
-            if not query.other:  # pairs are of the same people as the lines beside them
-                self._close += self._differing(database, query, bound)
-            return loaded
-        finally:
-            if bound.table.rows > SMALL or source.format == "duckdb":  # an attached file is locked
-                database.close()
-            else:
-                self._left_open.append(database)
-
-    def _differing(self, database: Database, query: LocalQuery, bound: BoundTable) -> tuple[bytes, ...]:
-        """Earlier sessions that counted the same people of this table but for fewer than the threshold."""
-        few = range(1, self.plan.threshold)
-        if not few:
-            return ()
-        every = {session: _queries.decode(one) for session, one in self.job.earlier.items()}
-        others = {session: one for session, one in every.items() if one.table == query.table}
-        counts = people_between(database, bound.table, bound.source, query, list(others.values()))
-        return tuple(session for session, count in zip(others, counts, strict=True) if count in few)
 
     async def _link(self) -> dict[int, SessionLink]:
         """Links to the parties that this one talks to."""
