@@ -54,6 +54,12 @@ async def test_when_all_have_spoken_nobody_is_waited_for(monkeypatch):
     await asyncio.wait_for(coordinator._wait_ended([own, right], [own]), PATIENCE_S)
 
 
+def test_that_a_party_never_came_says_more_than_that_it_is_at_fault():
+    """notary's deadline passes first, and it leaves left's worker with only the word that right is to blame."""
+    own, notary = PeerLost("x", party="right", code=BLAMED), Hearsay("x", party="right", code="peer_absent")
+    assert min((own, notary), key=rank) is notary
+
+
 class Attending:
     """right's side of a session that left asked for, whose run ends with an error."""
 

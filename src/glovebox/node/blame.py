@@ -53,12 +53,12 @@ def rank(error: BaseException) -> int:
     """The lower, the more an error says; up to 1 nobody else need be heard.
 
     A node says that its own worker is gone, or is gone itself; a party failed, or was seen to break the protocol; a
-    link was lost, whose cause may lie behind the party lost; one party says that another broke the protocol, or that
-    it lost another, which may only have left for that reason.
+    link was lost, whose cause may lie behind the party lost; one party says that another broke the protocol or never
+    came, or that it lost another, which may only have left for that reason.
     """
     match error:
         case Hearsay(code=code):
-            return 3 if code == BadFrame.code else 4
+            return 3 if code in (BadFrame.code, "peer_absent") else 4
         case GloveboxError(code="peer_lost" | "peer_absent"):
             return 2
         case GloveboxError(code=code):

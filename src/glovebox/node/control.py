@@ -23,7 +23,7 @@ from glovebox.runtime.tls import CERTIFICATE_LIFE, control_context, control_peer
 HANDSHAKE_S = 10.0
 BEAT_S = 1.0
 RENEWED_S = CERTIFICATE_LIFE.total_seconds() / 2
-MOST_PEERS = 64  # whose TLS is kept, some 300 KiB of each
+MOST_KEPT = 64  # TLS contexts, some 300 KiB each
 HEARTBEAT = b"\xc0"  # MessagePack's nil: nothing to say
 
 
@@ -131,7 +131,7 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     try:
         async with asyncio.timeout(deadline_s):
             reader, writer = await asyncio.open_connection(
-                sock=connection, ssl=_as_client(key, peer, int(time.time() / RENEWED_S)), server_hostname=""
+                sock=connection, ssl=tls_with(key, (peer,), server=False), server_hostname=""
             )
     except (OSError, ssl.SSLError, TimeoutError) as problem:
         connection.close()
@@ -144,10 +144,14 @@ async def open_control(key: Ed25519PrivateKey, peer: bytes, name: str, address: 
     return ControlLink(reader, writer, deadline_s, name)
 
 
-@functools.lru_cache(MOST_PEERS)
-def _as_client(key: Ed25519PrivateKey, peer: bytes, period: int) -> ssl.SSLContext:
-    """TLS for the links to one peer in one period, in which the leaf stays good."""
-    return control_context(key, [peer], server=False)
+def tls_with(key: Ed25519PrivateKey, peers: tuple[bytes, ...], *, server: bool) -> ssl.SSLContext:
+    """TLS for the links with these peers' keys, kept while its leaf stays good."""
+    return _kept_tls(key, peers, server, int(time.time() / RENEWED_S))
+
+
+@functools.lru_cache(MOST_KEPT)
+def _kept_tls(key: Ed25519PrivateKey, peers: tuple[bytes, ...], server: bool, period: int) -> ssl.SSLContext:
+    return control_context(key, peers, server=server)
 
 
 async def accept_control(context: ssl.SSLContext, connection: socket.socket, silence_s: float) -> ControlLink:

@@ -136,11 +136,11 @@ class Cancel(Struct, frozen=True, tag="cancel", forbid_unknown_fields=True):
 
 
 class Event(Struct, frozen=True, tag="event", forbid_unknown_fields=True):
-    """A party reached named points of the session."""
+    """A party reached named points of the session, of which there are some ten."""
 
     session: bytes
     party: int
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)]
 
 
 class Ended(Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
