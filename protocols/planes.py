@@ -58,10 +58,9 @@ async def group_planes(
 
 def group_words(groups: NDArray[np.int64], count: int) -> U64:
     """TABLE's words of its rows' groups: (ceil(count / 64), n) uint64 with bit groups[i] of row i set, from (n,)."""
-    words = np.zeros((-(-count // GROUPS_A_WORD), len(groups)), np.uint64)
-    word, bit = np.divmod(groups.astype(np.uint64), np.uint64(GROUPS_A_WORD))
-    words[word.astype(np.int64), np.arange(len(groups))] = np.uint64(1) << bit
-    return words
+    bits = np.uint64(1) << (groups.view(np.uint64) % np.uint64(GROUPS_A_WORD))
+    words = np.arange(-(-count // GROUPS_A_WORD))
+    return np.where(groups // GROUPS_A_WORD == words[:, None], bits, np.uint64(0))
 
 
 def _masked(stream: Stream, bits: U8, words: U64, groups: int) -> tuple[U8, U8]:

@@ -215,7 +215,7 @@ def _laid_out(rows: Rows, sizes: Sizes, key: bytes, random: Stream, step: str) -
         for line, out in zip(lines, values, strict=True):
             kernels().put(line.view(np.uint64)[:, None], places, out.view(np.uint64)[:, None])
         if groups is not None and rows.groups is not None:
-            groups[places] = rows.groups[part]
+            kernels().put(rows.groups[part].view(np.uint64)[:, None], places, groups.view(np.uint64)[:, None])
         room.discard(own, *lines, *([] if rows.groups is None else [rows.groups[part]]))
         room.settle()
     return Rows(ids, values, groups, room), counts

@@ -34,12 +34,18 @@ def peel(x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
     return Peeling(np.concatenate(found_keys), np.concatenate(found_slots), tuple(levels))
 
 
-def assign(x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, peeling: Peeling, table: U64) -> None:
+def without_dense(y: U8, values: U64, sums: U64) -> U64:
+    """See `kernels.Kernels`."""
+    sparse: U64 = values ^ _dense(y, sums)
+    return sparse
+
+
+def assign(x: U64, sparse: U64, lb: int, starts: U16, peeling: Peeling, table: U64) -> None:
     """Level by level, the last first: keys of one level do not touch each other's slots."""
     for begin, end in reversed(list(zip(peeling.levels, peeling.levels[1:], strict=False))):
         keys, own = peeling.keys[begin:end], peeling.slots[begin:end]
         a, b, c = slots_of(x[keys], lb, starts[keys])
-        table[own] ^= values[keys] ^ table[a] ^ table[b] ^ table[c] ^ _dense(y[keys], sums)
+        table[own] ^= sparse[keys] ^ table[a] ^ table[b] ^ table[c]
 
 
 def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:

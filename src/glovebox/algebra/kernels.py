@@ -44,8 +44,11 @@ class Kernels(Protocol):
     def peel(self, x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
         """Peel the graph of keys and slots; what is not in it is the core."""
 
-    def assign(self, x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, peeling: Peeling, table: U64) -> None:
-        """Give each peeled key's slot the word that completes its value, last peeled first."""
+    def without_dense(self, y: U8, values: U64, sums: U64) -> U64:
+        """What the sparse slots of each key must come to, beside the dense rows that it chooses: (n, words)."""
+
+    def assign(self, x: U64, sparse: U64, lb: int, starts: U16, peeling: Peeling, table: U64) -> None:
+        """Give each peeled key's slot the word with which its sparse slots come to theirs, last peeled first."""
 
     def decode(self, x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
         """The values of keys: (words, n)."""

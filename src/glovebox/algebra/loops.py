@@ -24,9 +24,16 @@ def peel(x: U64, lb: int, starts: U16, slots_in_all: int) -> Peeling:
     return Peeling(keys[:peeled], slots[:peeled], ())
 
 
-def assign(x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, peeling: Peeling, table: U64) -> None:
+def without_dense(y: U8, values: U64, sums: U64) -> U64:
     """See `kernels.Kernels`."""
-    _assign(x, y, values, lb, sums, starts, peeling.keys, peeling.slots, table)
+    sparse = np.empty(values.shape, np.uint64)
+    _without_dense(y, values, sums, sparse)
+    return sparse
+
+
+def assign(x: U64, sparse: U64, lb: int, starts: U16, peeling: Peeling, table: U64) -> None:
+    """See `kernels.Kernels`."""
+    _assign(x, sparse, lb, starts, peeling.keys, peeling.slots, table)
 
 
 def decode(x: U64, y: U8, lb: int, sums: U64, starts: U16, table: U64) -> U64:
@@ -100,25 +107,30 @@ def _peel(
     return peeled
 
 
+@numba.njit("void(uint8[:, ::1], uint64[:, ::1], uint64[:, :, ::1], uint64[:, ::1])", nogil=True, cache=True)
+def _without_dense(y: U8, values: U64, sums: U64, sparse: U64) -> None:
+    for key in range(len(values)):
+        for word in range(values.shape[1]):
+            rest = values[key, word]
+            for byte in range(5):
+                rest ^= sums[byte, y[key, byte], word]
+            sparse[key, word] = rest
+
+
 @numba.njit(
-    "void(uint64[::1], uint8[:, ::1], uint64[:, ::1], int64, uint64[:, :, ::1], uint16[::1], uint32[::1], "
-    "uint32[::1], uint64[:, ::1])",
+    "void(uint64[::1], uint64[:, ::1], int64, uint16[::1], uint32[::1], uint32[::1], uint64[:, ::1])",
     nogil=True,
     cache=True,
 )
 def _assign(
-    x: U64, y: U8, values: U64, lb: int, sums: U64, starts: U16, keys: NDArray[np.uint32], slots: NDArray[np.uint32],
-    table: U64,
-) -> None:  # fmt: skip
+    x: U64, sparse: U64, lb: int, starts: U16, keys: NDArray[np.uint32], slots: NDArray[np.uint32], table: U64
+) -> None:
     for turn in range(len(keys) - 1, -1, -1):
         key = keys[turn]
         start = np.uint64(starts[key])
         a, b, c = _slot(x[key], lb, start, 0), _slot(x[key], lb, start, 1), _slot(x[key], lb, start, 2)
         for word in range(table.shape[1]):
-            rest = values[key, word] ^ table[a, word] ^ table[b, word] ^ table[c, word] ^ table[slots[turn], word]
-            for byte in range(5):
-                rest ^= sums[byte, y[key, byte], word]
-            table[slots[turn], word] = rest
+            table[slots[turn], word] ^= sparse[key, word] ^ table[a, word] ^ table[b, word] ^ table[c, word]
 
 
 @numba.njit(

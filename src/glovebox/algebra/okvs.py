@@ -60,14 +60,15 @@ def encode(kernels: Kernels, layout: Layout, x: U64, y: U8, values: U64, table: 
     x: (n,), y: (n, 5), values: (n, words); table: (layout.rows, words) of uniform words, changed in place: words that
     no key needs keep theirs, which is what makes the table uniform. Raises UnsolvableError.
     """
-    # neighbours in the table become neighbours in memory
-    order = np.argsort(starts(layout, x), kind="stable")
-    x, y, values = x.take(order), y.take(order, axis=0), values.take(order, axis=0)
-    peeling = kernels.peel(x, layout.lb, starts(layout, x), layout.slots)
+    first = starts(layout, x)
+    order = np.argsort(first, kind="stable")  # neighbours in the table become neighbours in memory
+    near, segments = x.take(order), first.take(order)
+    peeling = kernels.peel(near, layout.lb, segments, layout.slots)
     if len(peeling.keys) < len(x):
-        core = np.setdiff1d(np.arange(len(x), dtype=np.uint32), peeling.keys, assume_unique=True)
+        core = np.delete(order, peeling.keys)
         solve_core(layout, x[core], y[core], values[core], table)
-    kernels.assign(x, y, values, layout.lb, dense_sums(layout, table), starts(layout, x), peeling, table)
+    missing = kernels.without_dense(y, values, dense_sums(layout, table))
+    kernels.assign(near, missing.take(order, axis=0), layout.lb, segments, peeling, table)
 
 
 def decode(kernels: Kernels, layout: Layout, table: U64, x: U64, y: U8) -> U64:

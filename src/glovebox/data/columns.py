@@ -30,6 +30,7 @@ from glovebox.data.trees import (
     is_null,
     name,
     not_,
+    number,
     string,
     try_cast,
     when,
@@ -79,9 +80,9 @@ Faults = tuple[tuple[FaultKind, Node], ...]
 class Reading(Struct, frozen=True):
     """How one column is read, step by step, each step over the names of the one before.
 
-    raw: over the file's columns, called r0 in column 0; folded: of an id, and of a value that becomes another, over r0,
-    called f0; value: over r0 and f0, called c0. faults: what may be wrong or worth a note, over r0, f0 and c0. wrong:
-    whether any of these that is an error is there.
+    raw: over the file's columns, called r0 in column 0; folded: of an id, of a value that becomes another, and of a
+    label its place among the column's, from 1, over r0, called f0; value: over r0 and f0, called c0. faults: what may
+    be wrong or worth a note, over r0, f0 and c0. wrong: whether any of these that is an error is there.
     """
 
     column: Column
@@ -96,6 +97,12 @@ class Reading(Struct, frozen=True):
     def name(self) -> str:
         """The name of the cleaned column."""
         return f"c{self.index}"
+
+    @property
+    def place(self) -> str | None:
+        """The name of the places of a column's labels; None where that is not how it is read."""
+        folds = self.column.kind == "category" and self.folded is not None and not is_treated(self.column)
+        return f"f{self.index}" if folds else None
 
 
 def reading(column: Column, index: int, field: Node, type: str, parameters: Parameters) -> Reading:
@@ -115,13 +122,15 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
     lost = both(not_(is_null(raw)), is_null(step))
     source = _source(column)
     notes: Faults = ()
+    place: Node | None = None
     match source.kind:
         case "integer" | "decimal":
             read, reasons = _number(source, raw, type)
         case "boolean":
             read, reasons = _boolean(raw, type), ()
         case "category":
-            read, reasons = _category(column, raw, parameters), (("label", lost),)
+            place, read = _category(column, raw, form, parameters)
+            reasons = (("label", lost),)
             notes = _othered(column, raw, value)
         case "date" | "timestamp":
             read, reasons = _moment(column, raw, type), ()
@@ -140,7 +149,7 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
     if treats:
         becomes = treated(column, form, column_type(column), lambda units: _end(source, units, parameters), parameters)
         return Reading(column, index, field, read, becomes, faults, wrong)
-    return Reading(column, index, field, None, read, faults, wrong)
+    return Reading(column, index, field, place, read, faults, wrong)
 
 
 def _source(column: Column) -> Column:
@@ -213,10 +222,14 @@ def _boolean(raw: Node, type: str) -> Node:
     return when(full_match(text, YES), exp.true(), when(full_match(text, NO), exp.false()))
 
 
-def _category(column: Column, raw: Node, parameters: Parameters) -> Node:
-    label = call("nfc_normalize", cast(raw, "VARCHAR"))
-    known = exp.In(this=label, expressions=[parameters.bind(value, "VARCHAR") for value in column.values])
-    return when(known, label, string("other") if "other" in column.values else None)
+def _category(column: Column, raw: Node, place: Node, parameters: Parameters) -> tuple[Node, Node]:
+    """A label's place among the column's, and the label there. Functions of text alone: DuckDB calls them once for each
+    of a column's different texts, where CASE and IN are evaluated row by row."""
+    labels = call("list_value", *(parameters.bind(value, "VARCHAR") for value in column.values))
+    found = call("list_position", labels, call("nfc_normalize", cast(raw, "VARCHAR")))
+    if "other" in column.values:
+        found = exp.Coalesce(this=found, expressions=[number(column.values.index("other") + 1)])
+    return found, call("list_extract", labels, place)
 
 
 def _moment(column: Column, raw: Node, type: str) -> Node:

@@ -156,18 +156,19 @@ def _unique_rows(
             nulls = int(np.count_nonzero(passes & null))
             null_ids, formless = null_ids + nulls, formless + int(np.count_nonzero(passes & ~valid)) - nulls
             passes = passes if query.unmatched else passes & valid
+        taken: NDArray[np.bool_] | slice = slice(None)
         if not passes.all():
-            keys = [one.filter(pa.array(passes)) for one in keys]
+            keys, taken = [one.filter(pa.array(passes)) for one in keys], passes
         span = slice(n, n + len(keys[0]))
         nobody = np.logical_and.reduce(
             [_encoded(one, w, part) for one, part in zip(keys, np.split(ids[span], len(keys), axis=1), strict=True)]
         )
         for index, (measure, alias) in enumerate(zip(query.measures, inputs, strict=True)):
-            values[index, span] = line_units(measure, batch.column(alias))[passes] if alias else 1
+            values[index, span] = line_units(measure, batch.column(alias))[taken] if alias else 1
             if measure.kind == "people":
                 values[index, span][nobody] = 0
         if group and groups is not None:
-            groups[span] = integers(batch.column(group))[0][passes]
+            groups[span] = integers(batch.column(group))[0][taken]
         outside.count(values[:, span])
         n += len(keys[0])
         room.settle()

@@ -71,9 +71,7 @@ def group_number(query: LocalQuery, view: View, parameters: Parameters) -> Node:
                 raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
             within = number(grouping.labels.index(grouping.always))
         else:
-            labels = call("list_value", *(parameters.bind(label, "VARCHAR") for label in grouping.labels))
-            place = call("list_position", labels, name(view.name_of(grouping.column)))
-            within = compare(exp.Sub, place, number(1))
+            within = compare(exp.Sub, view.place_of(grouping.column, grouping.labels, parameters), number(1))
         number_of = compare(exp.Add, compare(exp.Mul, number_of, number(len(grouping.labels))), within)
     return cast(number_of, "BIGINT")
 

@@ -7,6 +7,8 @@ file stands in them, but the quoted names of a database's or a Parquet file's ow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from sqlglot import exp
 
@@ -14,7 +16,7 @@ from glovebox.data.columns import Reading, composition, reading
 from glovebox.data.database import Database, Parameters
 from glovebox.data.fields import field_of, fields_of
 from glovebox.data.sources import Source
-from glovebox.data.trees import any_of, is_null, name, nested
+from glovebox.data.trees import Node, any_of, call, is_null, name, nested
 from glovebox.schema.columns import Table
 
 NOTES = frozenset({"null_id", "no_form", "surplus", "clipped", "other"})
@@ -31,10 +33,21 @@ class View(Struct, frozen=True):
 
     def name_of(self, column: str) -> str:
         """The name of a contract's column in the view."""
-        return next(reading.name for reading in self.readings if reading.column.name == column)
+        return self._reading(column).name
+
+    def place_of(self, column: str, labels: Sequence[str], parameters: Parameters) -> Node:
+        """The place of a column's label among these, from 1; NULL for another."""
+        reading = self._reading(column)
+        if reading.place and tuple(labels) == reading.column.values:
+            return name(reading.place)
+        bound = call("list_value", *(parameters.bind(label, "VARCHAR") for label in labels))
+        return call("list_position", bound, name(reading.name))
+
+    def _reading(self, column: str) -> Reading:
+        return next(reading for reading in self.readings if reading.column.name == column)
 
     def checked(self) -> exp.Select:
-        """A SELECT of the cleaned columns, `faulty`, and for each id column whether it is NULL (null_c0, ...)."""
+        """A SELECT of the cleaned columns, places of labels, `faulty`, and whether each id is NULL (null_c0, ...)."""
         nulls = [
             is_null(name(f"r{each.index}")).as_(f"null_{each.name}", quoted=True)
             for each in self.readings
@@ -42,7 +55,8 @@ class View(Struct, frozen=True):
         ]
         faulty = any_of([each.wrong for each in self.readings]).as_("faulty", quoted=True)
         selected = [name(each.name) for each in self.readings]
-        return nested(self.cleaned.copy(), "cleaned", *selected, *nulls, faulty)
+        places = [name(each.place) for each in self.readings if each.place]
+        return nested(self.cleaned.copy(), "cleaned", *selected, *places, *nulls, faulty)
 
 
 def view_of(database: Database, table: Table, source: Source) -> View:
