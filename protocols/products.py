@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,13 @@ from glovebox.algebra.streams import Stream
 from glovebox.runtime.context import Context, Role
 
 U8 = NDArray[np.uint8]
+Result = TypeVar("Result")
 
 # Both parties send a whole exchange before they read: it must fit what a link lets pile up (16 MiB unsent).
 EXCHANGE_BYTES = 16 << 20
+
+# Vectors of so many bytes are computed in one step: to begin one in another thread takes as long as 100 KiB of them.
+STEP_BYTES = 1 << 20
 
 OTHER = {Role.QUERY: Role.HELPER, Role.HELPER: Role.QUERY}
 
@@ -63,7 +68,7 @@ class Job:
 def traffic(jobs: Sequence[Job], n: int) -> dict[str, float]:
     """The sizes of the card: exchanges E, and bytes of choice bits D, of vectors a row V, of corrections K."""
     return {
-        "E": len(list(_exchanges(jobs, n))),
+        "E": len(list(_runs(jobs, range(len(jobs)), n, EXCHANGE_BYTES))),
         "D": sum(len(_rows(jobs, role)) for role in OTHER) * -(-n // 8),
         "V": sum(job.bits // 8 * len(job.senders) for job in jobs),
         "K": sum(job.bits // 8 * job.blocks for job in jobs),
@@ -90,15 +95,22 @@ async def _deal(ctx: Context, jobs: Sequence[Job], n: int) -> None:
     """TABLE's part: one ring element a job and block, split so that nobody sees a sum of another's vector."""
     choices = {role: await _masks(ctx, jobs, role, role, n) for role in _choosers(jobs)}
     corrections: dict[Role, list[U8]] = {Role.HELPER: [], Role.QUERY: []}
-    for number, job in enumerate(jobs):
-        step = ctx.narrow(f"job{number}")
-        masks = [step.stream(role, "vector") for role in job.senders]
-        split = step.stream(OTHER[job.corrected], "split")
-        chosen = choices[job.chooser][job.row] if job.chooser else None
-        corrections[job.corrected].append(await ctx.compute(_correction, job, chosen, masks, split, n))
-    for receiver, octets in corrections.items():
-        if octets:
-            await ctx.send(receiver, np.concatenate(octets), "corrections")
+    for run in _runs(jobs, range(len(jobs)), n, STEP_BYTES):
+        steps = []
+        for number in run:
+            job, step = jobs[number], ctx.narrow(f"job{number}")
+            masks = [step.stream(role, "vector") for role in job.senders]
+            split = step.stream(OTHER[job.corrected], "split")
+            steps.append(partial(_correction, job, _bits_of(choices, job), masks, split, n))
+        for number, octets in zip(run, await ctx.compute(_every, steps), strict=True):
+            corrections[jobs[number].corrected].append(octets)
+    for receiver, parts in corrections.items():
+        if parts:
+            await ctx.send(receiver, np.concatenate(parts), "corrections")
+
+
+def _every(steps: list[Callable[[], Result]]) -> list[Result]:
+    return [step() for step in steps]
 
 
 def _correction(job: Job, choices: U8 | None, masks: list[Stream], split: Stream, n: int) -> U8:
@@ -109,6 +121,10 @@ def _correction(job: Job, choices: U8 | None, masks: list[Stream], split: Stream
 
 
 Choices = dict[Role, dict[int, U8]]  # of each chooser, by the row of bits: (n,) of 0 and 1
+
+
+def _bits_of(choices: Choices, job: Job) -> U8 | None:
+    return choices[job.chooser][job.row] if job.chooser else None
 
 
 async def _masks(ctx: Context, jobs: Sequence[Job], chooser: Role, shared_with: Role, n: int) -> dict[int, U8]:
@@ -147,24 +163,28 @@ async def _evaluate(
     other = OTHER[me]
     shares: list[Ring] = [np.zeros(job.blocks, job.ring) for job in jobs]
     steps = [ctx.narrow(f"job{number}") for number in range(len(jobs))]
-    for exchange in _exchanges(jobs, n):
+    for exchange in _runs(jobs, range(len(jobs)), n, EXCHANGE_BYTES):
         factors: dict[int, Ring] = {}
-        for number in exchange:
-            job, step = jobs[number], steps[number]
-            if me in job.senders:
+        for run in _runs(jobs, [number for number in exchange if me in jobs[number].senders], n, STEP_BYTES):
+            sending = []
+            for number in run:
+                job, step = jobs[number], steps[number]
                 mask = step.stream(Role.TABLE, "vector")
                 split = None if job.corrected is me else step.stream(Role.TABLE, "split")
-                opened = choices[job.chooser][job.row] if job.chooser else None
-                sent = await ctx.compute(_sent, job, number, vector, me, opened, mask, split)
+                sending.append(partial(_sent, job, number, vector, me, _bits_of(choices, job), mask, split))
+            for number, sent in zip(run, await ctx.compute(_every, sending), strict=True):
                 shares[number] += sent.share
                 factors[number] = sent.factor
-                await step.send(other, sent.masked, "vector")
-        for number in exchange:
-            job = jobs[number]
-            if other in job.senders:
+                await steps[number].send(other, sent.masked, "vector")
+        for run in _runs(jobs, [number for number in exchange if other in jobs[number].senders], n, STEP_BYTES):
+            receiving = []
+            for number in run:
+                job = jobs[number]
                 theirs = await steps[number].receive(other, job.ring, n, "vector")
                 factor = choices[job.chooser][job.row] if job.chooser else factors[number]
-                shares[number] += await ctx.compute(_received, job, theirs, factor)
+                receiving.append(partial(_received, job, theirs, factor))
+            for number, share in zip(run, await ctx.compute(_every, receiving), strict=True):
+                shares[number] += share
     mine = [number for number, job in enumerate(jobs) if job.corrected is me]
     if mine:
         sizes = [jobs[number].bits // 8 * jobs[number].blocks for number in mine]
@@ -212,14 +232,15 @@ def _choosers(jobs: Sequence[Job]) -> list[Role]:
     return [role for role in (Role.QUERY, Role.HELPER) if _rows(jobs, role)]
 
 
-def _exchanges(jobs: Sequence[Job], n: int) -> Iterator[list[int]]:
-    """The numbers of the jobs in runs whose vectors fit one exchange, at least one job each."""
-    exchange: list[int] = []
+def _runs(jobs: Sequence[Job], numbers: Sequence[int], n: int, most: int) -> Iterator[list[int]]:
+    """The numbers of jobs in runs whose vectors are at most so many bytes together, or one job."""
+    run: list[int] = []
     size = 0
-    for number, job in enumerate(jobs):
-        size += job.bits // 8 * n
-        if exchange and size > EXCHANGE_BYTES:
-            yield exchange
-            exchange, size = [], job.bits // 8 * n
-        exchange.append(number)
-    yield exchange
+    for number in numbers:
+        size += (own := jobs[number].bits // 8 * n)
+        if run and size > most:
+            yield run
+            run, size = [], own
+        run.append(number)
+    if run:
+        yield run
