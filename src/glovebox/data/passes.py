@@ -33,7 +33,7 @@ def table_snapshot(database: Database, table: Table, source: Source, salt: bytes
     """The snapshot of a table's file, 32 bytes. Raises DataError for a table that is not as the contract says."""
     view = view_of(database, table, source)
     snapshot = SnapshotHash(salt, table)
-    for _ in hashed(database, view, source, view.checked(), view.parameters, snapshot):
+    for _ in hashed(database, view, source, view.read(), view.parameters, snapshot):
         pass
     return snapshot.digest()
 
@@ -46,14 +46,14 @@ def hashed(
     parameters: Parameters,
     snapshot: SnapshotHash,
 ) -> Iterator[pa.RecordBatch]:
-    """The batches of a SELECT that has all of `view.checked()`'s columns, each taken into the snapshot.
+    """The batches of a SELECT that has all of `view.read()`'s columns, each taken into the snapshot.
 
     Raises DataError at the first row with a fault, and at the first above the contract's bound, with all counts.
     """
     total = 0
     with closing(batches(database, select, parameters)) as stream:
         for batch in stream:
-            snapshot.update([batch.column(reading.name) for reading in view.readings])
+            snapshot.update([batch.column(each) for each in view.hashed])
             total += batch.num_rows
             if total > view.table.rows or booleans(batch.column("faulty")).any():
                 break

@@ -1,9 +1,10 @@
-"""Recipe `glovebox/snapshot/1`: a table's rows as 32 bytes that say nothing of them but whether they changed.
+"""Recipe `glovebox/snapshot/2`: a table's rows as 32 bytes that say nothing of them but whether they changed.
 
 Each column has its own SHA-256, begun with the private salt and fed with its cleaned values in the file's order; the
 snapshot is a SHA-256 over the salt, the number of rows and these. What is fed does not depend on how rows come in
-batches. Of text: the bytes of all values, and in a second hash their lengths (int32, -1 for NULL); of all else: int64
-values (units of a decimal, days, microseconds, 0 and 1; 0 for NULL), and in the second one byte a row, 1 for NULL.
+batches. Of text: the bytes of all values, and in a second hash their lengths (int32, -1 for NULL); of all else:
+int64 values (units of a decimal, days, microseconds, 0 and 1; 0 for NULL), of labels their places among the column's
+(int32, from 1), and in the second one byte a row, 1 for NULL.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow as pa
 from glovebox.data.arrays import integers, text_buffers, validity
 from glovebox.schema.columns import Table
 
-RECIPE = b"glovebox/snapshot/1"
+RECIPE = b"glovebox/snapshot/2"
 
 
 class SnapshotHash:
@@ -47,7 +48,7 @@ class SnapshotHash:
                 nulls.update((lengths if valid is None else np.where(valid, lengths, np.int32(-1))).data)
             else:
                 found, valid = integers(array)
-                values.update(np.ascontiguousarray(found, "<i8").data)
+                values.update(np.ascontiguousarray(found, "<i4" if pa.types.is_int32(array.type) else "<i8").data)
                 nulls.update((np.zeros(len(array), np.uint8) if valid is None else (~valid).view(np.uint8)).data)
         self._rows += len(columns[0])
 

@@ -43,6 +43,15 @@ class View(Struct, frozen=True):
         bound = call("list_value", *(parameters.bind(label, "VARCHAR") for label in labels))
         return call("list_position", bound, name(reading.name))
 
+    @property
+    def hashed(self) -> list[str]:
+        """The names of what a snapshot takes of each column, in the contract's order: of labels their places."""
+        return [each.place or each.name for each in self.readings]
+
+    def read(self, *more: str) -> exp.Select:
+        """A SELECT of what a snapshot takes, `faulty`, and more of what `checked` has."""
+        return nested(self.checked(), "checked", *map(name, dict.fromkeys([*self.hashed, "faulty", *more])))
+
     def _reading(self, column: str) -> Reading:
         return next(reading for reading in self.readings if reading.column.name == column)
 
