@@ -146,6 +146,16 @@ def test_a_person_of_what_two_columns_differ_by(a, b, person, apart, keep):
     check(question, {0: within(a, 3), 1: b}, person)
 
 
+@pytest.mark.parametrize("apart", [*APART, "a.x"])
+def test_an_average_over_no_values_is_missing(apart):
+    plan = planned(f"SELECT a.c, AVG({apart}) FILTER (WHERE a.f) AS m FROM a JOIN b USING (id) GROUP BY 1 ORDER BY 1")
+    mean = plan.outputs[1]
+    count = mean.arguments[1].total if mean.kind == "formula" else mean.over
+    values = [[2, 0, -3] if part.total == count else [7 * part.total] * 3 for part in parts_of(plan)]
+    rows = answer_of(plan, np.ones(3, bool), np.array(values, object)).rows
+    assert [row[1] is None for row in rows] == [False, True, True]
+
+
 @QUICK
 @given(rows(), rows(unique=True), PERSONS, st.sampled_from(CHOSEN), st.sampled_from(["", " FILTER (WHERE a.y < b.y)"]))
 def test_a_person_of_what_two_owners_columns_make(a, b, person, chosen, keep):

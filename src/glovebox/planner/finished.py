@@ -176,7 +176,7 @@ class Having:
             case "formula", "*":
                 (one, below), (other, under) = map(self._fraction, made.arguments)
                 return self._product(one, other), self._product(below, under)
-            case "formula", "/":
+            case "formula", "/" | "mean":
                 (one, below), (other, under) = map(self._fraction, made.arguments)
                 self._check_positive(other)
                 return self._product(one, under), self._product(below, other)

@@ -75,6 +75,8 @@ def _applied(output: Output, values: list[Fraction | None]) -> Fraction | None:
             return one * other
         case "/", [one, other]:
             return one / other if other else None
+        case "mean", [one, count]:
+            return one / count if count > 0 else None
         case "negate", [one]:
             return -one
         case "abs", [one]:

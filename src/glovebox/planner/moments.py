@@ -125,7 +125,7 @@ def difference(totals: Totals, name: str, node: exp.Sum | exp.Avg, filters: Cond
     moment = _moment(totals, node, arguments, filters)
     count, scale = moment(*NONE), max(one.scale for one in arguments)
     if isinstance(node, exp.Avg):
-        return replace(_over(_less(moment(*Y), moment(*X)), count), name=name)
+        return replace(formula("mean", _less(moment(*Y), moment(*X)), count), name=name)
     sums = (replace(moment(*each), over=None if totals.noisy else count.total) for each in (Y, X))
     return replace(_less(*sums), name=name, scale=scale)
 

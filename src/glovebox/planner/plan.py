@@ -22,7 +22,7 @@ INEXACT = -1
 """The scale of a formula whose value is no exact decimal."""
 
 
-FormulaOperator = Literal["+", "-", "*", "/", "negate", "sqrt", "abs", "nullif", "coalesce", "round"]
+FormulaOperator = Literal["+", "-", "*", "/", "mean", "negate", "sqrt", "abs", "nullif", "coalesce", "round"]
 
 
 class Total(Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,7 +171,8 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     between   from total `total` on to total `upper`, the part of the way that (n - 1) low / high has after the point,
               n being total `over`, which is opened too; else as a quantile
     formula   `operator` of `arguments`, which are outputs too; all that they are made of is opened. NULL where an
-              argument is, but for coalesce, and for what has no value: a division by zero, a root of less than zero
+              argument is, but for coalesce, and for what has no value: a division by zero, a root of less than zero, a
+              mean of no values: noise may leave their count, its second argument, below zero
     constant  of a formula: `low` / 10**scale
     low, high: of a quotient, bounds of a value that is averaged, in units of 10**-scale.
     scale: of a formula, its value's decimals, or INEXACT.
