@@ -426,6 +426,7 @@ def test_sums_of_both_owners_columns_are_of_the_matches_of_a_left_join(e, b, key
         ("SELECT COUNT(*) FROM e JOIN b USING (id) WHERE e.w > b.x", "e.w may not be compared"),
         ("SELECT MIN(w) FROM e JOIN b USING (id)", "Several tables have a column w"),
         ("SELECT MIN(e.w) FROM e JOIN b USING (id)", "e.w may not be asked for its least"),
+        ("SELECT MAX(e.hour - b.hour) FROM e JOIN b USING (id)", "has no least and no greatest yet"),
         ("SELECT MAX(e.x + b.z) FROM e JOIN b USING (id)", "b.z may not be asked for its greatest"),
         ("SELECT MAX(e.c) FROM e JOIN b USING (id)", "A category has no least and no greatest"),
         ("SELECT MAX(a.x) FROM a LEFT JOIN d USING (id)", "Rows without a match cannot count in MAX"),

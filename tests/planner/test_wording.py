@@ -61,6 +61,8 @@ WORDS = [
     f"FROM {AB}",
     f"SELECT SUM(GREATEST(e.x, b.y, 1)) AS s, AVG(LEAST(b.x, e.x)) AS m, SUM(GREATEST(e.day, b.day) - b.day) AS d "
     f"FROM {EB}",
+    f"SELECT MIN(GREATEST(e.day, b.day)) AS m, MAX(LEAST(b.hour, e.hour)) FILTER (WHERE e.x <= b.x) AS t, "
+    f"MAX(CASE WHEN e.f THEN b.day WHEN b.x > e.x THEN e.day END) AS c, MIN(e.day + b.x) AS d FROM {EB}",
     f"SELECT COUNT(*) AS n, SUM(CASE WHEN e.y > b.y THEN e.x WHEN b.f THEN b.y END) AS s FROM {EB} "
     "WHERE LEAST(e.day, b.day) >= DATE '2026-01-05'",
     f"SELECT SUM(POWER(a.x, 2)) AS s, SUM(CEIL(a.x / 4)) AS t FROM {AB}",

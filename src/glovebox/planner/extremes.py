@@ -11,16 +11,17 @@ from typing import Literal
 from sqlglot import exp
 
 from glovebox.planner.conditions import Conditions, where
-from glovebox.planner.numbers import SECOND, counted
+from glovebox.planner.numbers import SECOND, Unit, counted
 from glovebox.planner.plan import Output, Total
 from glovebox.planner.totals import Totals
-from glovebox.planner.typed import MOST, NULL, Typed, negated, with_article
+from glovebox.planner.typed import MOST, NULL, Sort, Typed, negated, with_article
 from glovebox.protocols import expression as shared
 from glovebox.schema.local import Measure
 
 UNITS: dict[str, Literal["", "date", "timestamp"]] = {
     "number": "", "date": "date", "timestamp": "timestamp",
 }  # fmt: skip
+SORTS: dict[Unit, Sort] = {"plain": "number", "day": "date", "time": "timestamp"}
 
 
 def extreme(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditions) -> Output:
@@ -59,15 +60,18 @@ def least_of(totals: Totals, name: str, node: exp.Min | exp.Max, one: Typed, fil
 
 
 def _of_several(totals: Totals, name: str, node: exp.Min | exp.Max, filters: Conditions) -> Output:
-    """The same of a number that several owners' columns make, row by row."""
-    column, scale, present = totals.mixing.number(node.this, "max" if isinstance(node, exp.Max) else "min")
+    """The same of a number, a day or a time that several owners' columns make, row by row."""
+    found, column, present = totals.mixing.value(node.this, "max" if isinstance(node, exp.Max) else "min")
+    if found.unit not in SORTS:
+        hint = "a day, a time, or how many days or hours they are apart: DATE_DIFF('hour', a, b)"
+        totals.scope.statement.refuse(node, "sql", "How far times are apart has no least and no greatest yet", hint)
     if filters.own:
         hint = "conditions of both owners' columns, or a WHERE"
         totals.scope.statement.refuse(node, "sql", "A FILTER of one owner cannot stand with this number yet", hint)
     if isinstance(node, exp.Max):
         column = shared.Operation("negate", (column,))
     kind = shared.kind_of(column)
-    number = Typed(NULL, "number", None, scale, kind.low, kind.high)
+    number = Typed(NULL, SORTS[found.unit], None, found.scale, kind.low, kind.high)
     place = totals.column_of(column)
     return _output(totals, name, node, number, (), (*filters.mixed, *present), place)
 

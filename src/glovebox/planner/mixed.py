@@ -81,17 +81,20 @@ class Mixing:
             return self._compared(node, COMPARISON[type(node)], difference, wanted)
         return self._no(node, "Columns of two owners are compared, or joined by AND, OR and NOT")
 
-    def number(self, node: exp.Expr, use: Use = "sum") -> tuple[shared.Expression, int, tuple[shared.Expression, ...]]:
-        """A number of every row, its scale, and the bits that no part of it is NULL, all to hold where it is used.
+    def number(self, node: exp.Expr) -> tuple[shared.Expression, int, tuple[shared.Expression, ...]]:
+        """A number of every row that may be summed, its scale, and the bits that no part of it is NULL, all to hold
+        where it is used."""
+        found, whole, present = self.value(node, "sum")
+        if found.unit != "plain":
+            self._no(node, "Days and times cannot be added up", "a difference of days")
+        return whole, found.scale, present
 
-        use: what the contract must allow for its columns; of an average "sum", for it opens its sum.
-        """
+    def value(self, node: exp.Expr, use: Use) -> tuple[Number, shared.Expression, tuple[shared.Expression, ...]]:
+        """The same of a number, a day or a time. use: what the contract must allow for its columns."""
         self._use = use
         found = self._number(node)
         self._use = "compare"
-        if found.unit != "plain":
-            self._no(node, "Days and times cannot be added up", "a difference of days")
-        return self._whole(found), found.scale, self._present(found)
+        return found, self._whole(found), self._present(found)
 
     def _known(self, node: exp.Expr, wanted: bool) -> shared.Expression:
         """A condition of one owner, who says as 0 or 1 whether it is true, or false."""
