@@ -149,6 +149,8 @@ CHAINS = [
     "SELECT COUNT(*) AS n, AVG(r.t * d.x) AS m FROM r JOIN d ON d.id = r.id",
     "q AS (SELECT id, s FROM p WHERE n > 1) SELECT COUNT(*) AS n, COUNT(d.x) AS m, SUM(q.s) AS s FROM q LEFT JOIN d "
     "USING (id)",
+    "q AS (SELECT id, s AS t, n FROM p) SELECT COUNT(*) AS n, COUNT(q.t) AS m, SUM(q.t) AS s, SUM(d.x) AS x FROM d "
+    "LEFT JOIN q ON q.id = d.id",
     "q AS (SELECT id, n AS s, s AS n FROM p), r AS (SELECT * FROM q WHERE n > 0) SELECT SUM(r.n) AS t, SUM(r.s) AS u "
     "FROM r JOIN d USING (id)",
 ]

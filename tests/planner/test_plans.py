@@ -48,6 +48,9 @@ def noted(plan):
     )  # fmt: skip
     for role, query in queries.items():
         yield f"{role}: party {query.party} reads {query.table} by {query.ids}, {query.lines} lines"
+        if query.derived and query.derived.first:
+            order = [f"{text_of(one.expression)}{' descending' * one.descending}" for one in query.derived.first]
+            yield f"  first of each {query.derived.ids} by {', '.join(order)}"
         if query.where:
             yield f"  where {text_of(query.where)}"
         for grouping in query.groupings:

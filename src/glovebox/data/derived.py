@@ -8,7 +8,7 @@ from glovebox.data.columns import Reading
 from glovebox.data.database import Parameters
 from glovebox.data.expressions import rendered
 from glovebox.data.measures import of_id
-from glovebox.data.trees import cast, compare, epoch, name, not_
+from glovebox.data.trees import Node, cast, compare, epoch, name, not_, number
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -22,7 +22,7 @@ def derived_view(
 
     every: the table's rows. unmatched: those without an id too, as one row.
     """
-    keys = [name(view.name_of(kept.name)) for kept in derived.keys]
+    keys = [name(view.name_of(key.name)) for key in derived.keys]
     made = [key.copy().as_(f"c{index}") for index, key in enumerate(keys, 1)]
     for index, one in enumerate(derived.columns, 1 + len(keys)):
         node = of_id(one.measure, view, parameters)
@@ -32,16 +32,34 @@ def derived_view(
             node = compare(exp.Add, epoch(), cast(node, "INTEGER"))
         made.append(exp.alias_(node, f"c{index}"))
     id_ = name(view.name_of(ids.name))
-    select = exp.select(id_.as_("c0"), *made).from_(every.subquery("every"))
+    kept = exp.select(exp.Star()).from_(every.subquery("every"))
     if derived.where is not None:
         typed = rendered(derived.where, view, parameters)
         if typed.sort not in {"boolean", "null"}:
             raise GloveboxError("the plan filters by what is no condition", code="plan", step="loaded")
-        select = select.where(cast(typed.node, "BOOLEAN"))
+        kept = kept.where(cast(typed.node, "BOOLEAN"))
     if not unmatched:
-        select = select.where(not_(exp.Is(this=id_.copy(), expression=exp.null())))
-    columns = (ids, *(kept.column for kept in derived.keys), *(one.column for one in derived.columns))
-    return _view_of(view, columns, parameters), select.group_by(id_.copy(), *keys)
+        kept = kept.where(not_(exp.Is(this=id_.copy(), expression=exp.null())))
+    if derived.first:
+        kept = kept.qualify(_is_first(derived, view, id_, parameters))
+    select = exp.select(id_.as_("c0"), *made).from_(kept.subquery("kept"))
+    if not derived.first:
+        select = select.group_by(id_.copy(), *keys)
+    columns = (ids, *(key.column for key in derived.keys), *(one.column for one in derived.columns))
+    return _view_of(view, columns, parameters), select
+
+
+def _is_first(derived: Derived, view: View, id_: Node, parameters: Parameters) -> Node:
+    """Whether a row is the first of its id's, in an order that leaves only rows alike in all columns equal."""
+    order = [
+        exp.Ordered(
+            this=rendered(one.expression, view, parameters).node, desc=one.descending, nulls_first=one.nulls_first
+        )
+        for one in derived.first
+    ]
+    order += [exp.Ordered(this=name(reading.name)) for reading in view.readings]
+    place = exp.Window(this=exp.RowNumber(), partition_by=[id_.copy()], order=exp.Order(expressions=order))
+    return compare(exp.EQ, place, number(1))
 
 
 def _view_of(view: View, columns: tuple[Column, ...], parameters: Parameters) -> View:

@@ -80,7 +80,8 @@ def _columns(query: LocalQuery) -> Iterator[str]:
     made |= {kept.column.name: [kept.name] for kept in derived.keys}
     for column in _read(query):
         yield from made.get(column, [column])
-    yield from _named(derived.where)
+    for expression in (derived.where, *(one.expression for one in derived.first)):
+        yield from _named(expression)
 
 
 def _read(query: LocalQuery) -> Iterator[str]:

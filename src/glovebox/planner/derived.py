@@ -2,7 +2,8 @@
 
 The owner puts its rows of an id together in its own database, so the sub-query is a table whose id is unique, or with
 more keys one whose rows of an id are at most as many as these have values. What its columns may be used for, and how
-large they may be, follows from the contract (`summaries.py`).
+large they may be, follows from the contract (`summaries.py`). Or it takes of an id's rows the first by an order, which
+is a row of the table as it stands (`first_rows.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from glovebox.planner.scope import Side, table_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed
 from glovebox.schema.columns import Table
-from glovebox.schema.local import Derived, Kept, Made
+from glovebox.schema.local import Derived, Kept, Made, Ordering
 
 
 def is_own(statement: Statement, contract: Contract, node: exp.Subquery) -> bool:
@@ -81,3 +82,43 @@ def _made(statement: Statement, node: exp.Subquery, one: Gathered) -> Made:
     if one.how == "any" and not one.column.required:
         statement.refuse(node.this, "sql", "BOOL_OR of what may be missing cannot be joined yet", "COUNT(*) FILTER (…)")
     return Made(one.column, measure, one.negative)
+
+
+def first_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:
+    """The side that such a sub-query is. given: typed parameters of the question."""
+    select = node.this
+    if not is_own(statement, contract, node):
+        statement.refuse(node, "sql", "Rows of several owners are in no order together", "one owner's table")
+    keys = select.args["distinct"].args["on"].expressions
+    if len(keys) != 1:
+        statement.refuse(keys[1], "sql", "The first of rows is told within an id, and nothing else", "PARTITION BY id")
+    own = exp.select(keys[0].copy()).from_(select.args["from_"].this, copy=False).group_by(keys[0].copy())
+    own.set("where", select.args.get("where"))
+    gathering = Gathering(statement, contract, own, given, alone=True)
+    base, ids = gathering.side, gathering.ids
+    rest = [one for one in base.table.columns if one.kind != "id" and not one.parts]
+    columns = (replace(ids, unique=True, required=True), *rest)
+    derived = Derived(
+        ids.name,
+        (),
+        gathering.where.expression if gathering.where else None,
+        tuple(Kept(column, column.name) for column in rest),
+        tuple(_order(gathering, select.args["order"])),
+    )
+    called = frozenset({node.alias.lower()} if node.alias else ())
+    return Side(
+        base.index,
+        replace(base.table, columns=columns, rows_per_id=None),
+        base.owners,
+        called,
+        branches=base.branches,
+        derived=derived,
+    )
+
+
+def _order(gathering: Gathering, order: exp.Order) -> Iterator[Ordering]:
+    """What rows are ordered by: which of them is the first tells of it as a condition does."""
+    for one in order.expressions:
+        typed = gathering.typing.typed(one.this)
+        gathering.typing.allow(one, typed, "filter")
+        yield Ordering(typed.expression, bool(one.args.get("desc")), bool(one.args.get("nulls_first")))

@@ -266,6 +266,8 @@ def _local(local: LocalQuery, names: list[str]) -> str:
     if local.ids and local.groupings:
         keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
         what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"
+    if local.derived and local.derived.first:
+        what += ", of the first of its rows"
     for one in local.derived.columns if local.derived else ():
         if one.measure.kind == "mean":
             what += f", {one.column.name} rounded to {one.measure.scale} decimal{'s' * (one.measure.scale != 1)}"

@@ -38,7 +38,10 @@ def selects_of_persons(scope: Scope) -> list[exp.Select]:
 def makes_persons(node: exp.Expr) -> bool:
     """Whether a sub-query makes one row of many."""
     inner = node.this if isinstance(node, exp.Subquery) else None
-    return isinstance(inner, exp.Select) and bool(inner.args.get("group") or inner.args.get("distinct"))
+    if not isinstance(inner, exp.Select):
+        return False
+    distinct = inner.args.get("distinct")
+    return bool(inner.args.get("group") or (distinct and not distinct.args.get("on")))
 
 
 def person_side(statement: Statement, contract: Contract, node: exp.Subquery, given: Mapping[str, Typed]) -> Side:

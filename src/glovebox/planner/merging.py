@@ -1,7 +1,8 @@
 """Sub-queries that only choose, name and filter, merged into the question: `(SELECT id, x AS y FROM t WHERE c) q`.
 
 As a table of a join it is t under that name, with c in WHERE; as all that a question reads it may be a join itself.
-So it is with one more sub-query of one row an id in t's place, but on the right of a LEFT, SEMI or ANTI JOIN.
+So it is with one more sub-query of one row an id in t's place, but on the right of a LEFT, SEMI or ANTI JOIN only where
+it filters by nothing and makes nothing.
 What is selected there stands where the question names it. On the right of a LEFT, SEMI or ANTI JOIN c is of the rows
 before they are joined, and what is made there is NULL without a match: so both stay, in a sub-query of the table's own
 columns and what is made of them.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.first_rows import reworded_first, takes_first
 from glovebox.planner.naming import Refuse
 
 PLAIN = {"expressions", "from_", "joins", "where"}
@@ -22,6 +24,7 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
     for select in reversed(list(tree.find_all(exp.Select))):
         source, joins = select.args.get("from_"), select.args.get("joins") or []
         for holder in (source, *joins) if source else ():
+            reworded_first(select, holder, refuse)
             node = holder.this
             if not isinstance(node, exp.Subquery) or not _is_plain(node.this) or not _fits(select, holder, node):
                 continue
@@ -74,7 +77,8 @@ def _is_plain(inner: exp.Expr) -> bool:
 
 def _puts_together(node: exp.Expr) -> bool:
     """Whether a table is a sub-query of one row an id."""
-    return isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and bool(node.this.args.get("group"))
+    grouped = isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and bool(node.this.args.get("group"))
+    return grouped or takes_first(node)
 
 
 def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
@@ -86,7 +90,8 @@ def _fits(select: exp.Select, holder: exp.Expr, node: exp.Subquery) -> bool:
         return not joins
     if any(join.side in ("RIGHT", "FULL") or join.args.get("method") for join in joins):
         return False
-    if isinstance(inner.args["from_"].this, exp.Subquery) and _is_before(holder):
+    plain = not inner.args.get("where") and not _made(inner)
+    if isinstance(inner.args["from_"].this, exp.Subquery) and _is_before(holder) and not plain:
         return False
     named = _named(inner)
     if _is_before(holder):

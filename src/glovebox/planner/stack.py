@@ -15,6 +15,7 @@ from glovebox.contract.columns import check_label
 from glovebox.contract.lines import Fault
 from glovebox.contract.terms import Contract
 from glovebox.planner.conjuncts import conjuncts
+from glovebox.planner.first_rows import takes_first
 from glovebox.planner.scope import Branch, Scope, Side, table_side
 from glovebox.planner.statement import Statement
 from glovebox.planner.typed import Typed, all_of
@@ -130,6 +131,11 @@ def _selects(statement: Statement, node: exp.Expr) -> Iterator[exp.Select]:
         return
     if not isinstance(node, exp.Select) or not node.args.get("from_"):
         statement.refuse(node, "sql", "This cannot be stacked", WHOLE)
+    if takes_first(node.parent):
+        hint = (
+            "JOIN (…) q ON q.id = id WHERE q.n = 1 AND …, of different owners, in groups by columns of one owner each"
+        )
+        statement.refuse(node, "sql", "The first of an id's rows is not put together with others' rows yet", hint)
     for part in node.args:
         if node.args[part] and part not in ("expressions", "from_", "where"):
             where = "a part of a UNION ALL" if isinstance(node.parent, exp.Union) else "this sub-query"

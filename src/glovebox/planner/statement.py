@@ -71,7 +71,10 @@ WORDS = {
     "catalog": "a database's name", "timetostr": "STRFTIME", "currentdate": "what day it is",
     "rownumber": "this numbering",
 }  # fmt: skip
-FIRST = "of two owners' join, ROW_NUMBER() OVER (PARTITION BY one's row ORDER BY one column of the other's) = 1"
+FIRST = (
+    "ROW_NUMBER() OVER (PARTITION BY id ORDER BY a day) = 1 of one owner's rows; of two owners' join, "
+    "PARTITION BY one's row, ORDER BY one column of the other's"
+)
 INSTEAD = {
     "side": "JOIN … USING (…), which takes the matching rows",
     "window": "an aggregate without OVER",

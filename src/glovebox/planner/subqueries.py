@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from glovebox.contract.terms import Contract
 from glovebox.planner.beside import side_by_side
-from glovebox.planner.derived import is_own, own_side
+from glovebox.planner.derived import first_side, is_own, own_side
 from glovebox.planner.events import event_side, makes_events
+from glovebox.planner.first_rows import takes_first
 from glovebox.planner.gathering import makes_persons, person_side
 from glovebox.planner.joins import scope_of
 from glovebox.planner.scope import Scope, Side, table_side
@@ -29,6 +30,8 @@ def scope_with_persons(statement: Statement, contract: Contract, given: Mapping[
     beside = lines_side(statement, contract, given) or side_by_side(statement, contract, given)
 
     def derived(node: exp.Subquery) -> Side:
+        if takes_first(node):
+            return first_side(statement, contract, node, given)
         if makes_events(node):
             return event_side(statement, contract, node, given)
         if makes_persons(node) and is_own(statement, contract, node):

@@ -116,7 +116,7 @@ def _rows(scope: Scope) -> Rows:
         (
             side.kind,
             [(one.owner, one.index, one.where) for one in side.branches],
-            side.derived and (side.derived.ids, side.derived.where),
+            side.derived and (side.derived.ids, side.derived.where, side.derived.first),
         )
         for side in scope.sides
     ]

@@ -76,16 +76,26 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class Ordering(Struct, frozen=True, forbid_unknown_fields=True):
+    """What rows are ordered by: a value of each, which may be missing."""
+
+    expression: Expression
+    descending: bool = False
+    nulls_first: bool = False
+
+
 class Derived(Struct, frozen=True, forbid_unknown_fields=True):
     """An owner's own sub-query over its table: a row for each value of an id, of the rows that pass `where`.
 
-    keys: a row for each value of the id and of these together.
+    keys: a row for each value of the id and of these together. first: if any, not so, but the first row of an id in
+    this order, and of equals by the values of all columns; keys are then columns of it.
     """
 
     ids: str
     columns: tuple[Made, ...]
     where: Expression | None = None
     keys: tuple[Kept, ...] = ()
+    first: tuple[Ordering, ...] = ()
 
 
 class Beside(Struct, frozen=True, forbid_unknown_fields=True):
