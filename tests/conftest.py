@@ -1,6 +1,10 @@
 """Options of all tests."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("untimed")
 
 PROCESSES_S = 300
 """For a test of real nodes that waits for states (`waiting.py`): more than one patience, on a machine that is busy."""

@@ -37,8 +37,8 @@ RECEIPT = signed_receipt(SAID, {name: endorse(key, SAID) for name, key in KEYS.i
 SIGNATURES = "".join(sign_contract(CONTRACT, key) for key in KEYS.values())
 WITHDRAWAL = withdrawal(CONTRACT, KEYS["left"])
 REVOCATION = revocation(KEYS["left"], PUBLIC["right"])
-MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-SOME = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def edited(text: str):

@@ -43,7 +43,7 @@ def computed(circuit, *inputs):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1, max_size=5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_sums_differences_and_comparisons(pairs):
     a, b = zip(*pairs, strict=True)
 
@@ -86,7 +86,7 @@ def rounded(total: int, count: int) -> int:
 
 
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_averages_are_rounded_half_to_even(data):
     low, high = data.draw(st.sampled_from([(0, 1), (0, 5000), (-7, 9), (-(10**6), -1), (3, 3)]))
     most = data.draw(st.sampled_from([1, 7, 1000, 10**6]))

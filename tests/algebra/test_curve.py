@@ -49,7 +49,7 @@ def test_the_compiled_form_is_there():
 
 @pytest.mark.parametrize("form", FORMS)
 @given(n=SIZES, seed=st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_batch_is_what_libsodium_says_of_each(form, n, seed):
     rng = np.random.default_rng(seed)
     factor, uniform = scalar(rng.bytes(64)), rng.integers(0, 256, (n, 64), np.uint8)
@@ -115,7 +115,6 @@ def test_half_of_a_scalar():
 
 
 @given(st.integers(0, ORDER - 1))
-@settings(deadline=None)
 def test_windows_add_up_to_the_scalar(factor):
     masks = curve.windows(number(factor))
     assert set(np.unique(masks)) <= {0, 2**32 - 1}
@@ -168,7 +167,7 @@ def is_carried(register):
 
 
 @given(OPERANDS, OPERANDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_field_is_that_of_python_integers(a, b):
     pairs = list(zip(values(a), values(b), strict=True))
     expected = {

@@ -39,7 +39,7 @@ def test_sizes_are_those_of_the_specification(n, lb, segments):
 
 
 @given(n=st.integers(1, 3000), words=st.integers(1, 4), seed=st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_both_forms_decode_each_others_tables(n, words, seed):
     x, y, values = some_keys(n, words, seed)
     for encoder in FORMS:

@@ -80,7 +80,7 @@ def test_multiples_are_added(form):
 
 @pytest.mark.parametrize("form", FORMS)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_transfer_of_one_in_sixteen_bits_tells_whether_nibbles_are_equal(form, seed):
     """The chooser's 4 hashes and the sender's 8 make one bit alike; an offer of it shares [x = y]."""
     rng = np.random.default_rng(seed)

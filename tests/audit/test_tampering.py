@@ -15,7 +15,7 @@ from glovebox.node.state import State
 
 from .conftest import SESSIONS
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CHANGE = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 
 

@@ -54,7 +54,7 @@ def test_what_reveals_more_is_marked_in_the_table():
 ids = st.lists(st.uuids().map(str), min_size=1, max_size=60, unique=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ids, st.data())
 def test_ids_meet_in_exactly_one_bin(ids, data):
     shift = data.draw(st.integers(0, len(ids)))

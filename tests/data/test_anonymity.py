@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from glovebox.contract.anonymity import band_labels
 from glovebox.data.database import Parameters, batches, open_database, rows
-from glovebox.data.loading import load_groups
+from glovebox.data.groups import load_groups
 from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import check_table
 from glovebox.data.sources import source_at
@@ -101,7 +101,7 @@ def test_typed_cells_are_treated_alike(opened, parquet_file):
     assert read(opened, parquet_file({"x": [Decimal("500.5")]}), CLIPPED)[0] == [Decimal(100)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     edges=st.lists(st.integers(-1000, 1000), min_size=2, max_size=8, unique=True).map(sorted),
     values=st.lists(st.integers(-2000, 2000), min_size=1, max_size=30),

@@ -8,7 +8,8 @@ import traceback
 import pyarrow as pa
 import pytest
 
-from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.groups import load_groups
+from glovebox.data.loading import load_rows
 from glovebox.data.passes import table_snapshot
 from glovebox.data.quality import check_table
 from glovebox.errors import DataError, GloveboxError

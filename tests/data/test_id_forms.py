@@ -130,7 +130,7 @@ def test_an_id_over_max_bytes_is_left_out_and_counted(opened, parquet_file, form
 addresses = st.text(st.sampled_from("aB.@+- \u00e9\u200b\u00a0\u0301\u00df"), max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(addresses | st.text(max_size=8), min_size=1, max_size=40))
 def test_forms_do_not_depend_on_the_short_way(ids):
     """The short way for plain ASCII gives what the long way gives, and a form is its own form."""

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from glovebox.data.loading import load_groups
+from glovebox.data.groups import load_groups
 from glovebox.data.passes import table_snapshot
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table

@@ -263,7 +263,7 @@ amounts = st.none() | st.integers(-500_000, 500_000).map(lambda units: Decimal(u
 rows = st.lists(st.tuples(ids, amounts, st.none() | st.integers(-99, 99)), max_size=20)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, most=st.integers(-99, 99))
 def test_lines_are_what_duckdb_says_of_the_same_rows(opened, parquet_file, rows, most):
     columns = {

@@ -172,7 +172,7 @@ def conditions(depth):
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(expression=numbers(2))
 def test_numbers_are_exact(table, expression):
     found = table(lambda view, parameters: measured(expression, 12, view, parameters))
@@ -181,14 +181,14 @@ def test_numbers_are_exact(table, expression):
     ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(expression=conditions(3))
 def test_conditions_have_three_values(table, expression):
     found = table(lambda view, parameters: rendered(expression, view, parameters).node)
     assert found == [computed(expression, row) for row in ROWS]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text())
 def test_any_text_is_a_constant_and_no_statement(table, text):
     """threats.md L1."""

@@ -41,7 +41,7 @@ def test_what_is_spent_survives_and_is_kept_apart_by_contract_and_owner(ledger, 
     assert ledger.head(ONE)[0] == 2
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 10**10), max_size=20))
 def test_any_order_adds_up_to_the_same_total(tmp_path_factory, amounts):
     with closing(Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")) as ledger:

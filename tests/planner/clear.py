@@ -10,7 +10,8 @@ from math import prod
 import numpy as np
 
 from glovebox.data.database import open_database
-from glovebox.data.loading import load_groups, load_rows
+from glovebox.data.groups import load_groups
+from glovebox.data.loading import load_rows
 from glovebox.data.pairs import PAIR_BYTES, load_pairs
 from glovebox.data.sources import source_at
 from glovebox.data.together import together

@@ -294,7 +294,7 @@ def check(question, tables, clear, contract=CONTRACT):
 
 
 THREE = "e JOIN b ON e.id = b.id JOIN g ON g.id = b.id"
-QUICK = settings(max_examples=EXAMPLES_A_TEST, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=EXAMPLES_A_TEST, suppress_health_check=list(HealthCheck))
 
 
 @QUICK
@@ -324,7 +324,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=25).map(" ".join)))
 def test_any_text_is_planned_or_refused(text):
     try:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -247,7 +247,6 @@ def test_an_answer_with_noise_has_an_error_bar_for_every_number():
     assert read_answer(canonical_answer(answer)) == answer
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**6), 10**6), st.integers(1, 10**4), st.integers(-200, 200), st.integers(-20, 20))
 def test_an_averages_bar_holds_whatever_the_noise_within_its_parts(total, count, a, b):
     plan = planned("SELECT AVG(y) AS m FROM s")

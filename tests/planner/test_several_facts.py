@@ -51,7 +51,7 @@ def contract_of(joins=JOINS):
 
 
 CONTRACT = contract_of()
-IDS, FEW = st.one_of(st.none(), st.integers(0, 4)), settings(max_examples=8, deadline=None)
+IDS, FEW = st.one_of(st.none(), st.integers(0, 4)), settings(max_examples=8)
 SALES = st.lists(
     st.tuples(IDS, IDS, st.one_of(st.none(), st.integers(-2, 9)), st.integers(0, 9), st.sampled_from("uvw")),
     max_size=14,

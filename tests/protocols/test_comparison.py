@@ -50,7 +50,7 @@ async def test_carries_of_all_pairs_of_numbers(bits):
 
 
 @given(data=st.data(), bits=BITS, seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 async def test_windows_of_any_width(data, bits, seed):
     least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     low = data.draw(st.integers(least, most))
@@ -99,7 +99,7 @@ def test_a_window_that_is_empty_or_holds_all_is_no_window(bits, low, high):
 
 @given(bits=st.integers(2, 64), seed=st.integers(0, 999))
 @example(bits=2, seed=0)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 async def test_signs_and_zeros(bits, seed):
     x = numbers(bits, seed)
     signs = await result(lambda me, one: negative(me, one, bits), N, x.view(np.uint64))

@@ -44,7 +44,7 @@ sums = st.lists(
 masks = st.lists(st.sampled_from([0, 1, 2**31, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1), min_size=3, max_size=3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(counts, sums, st.tuples(masks, masks))
 async def test_totals_are_what_the_shares_add_to(count, total, mask):
     u, v = ring_shares([count, total], list(mask))

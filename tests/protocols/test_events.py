@@ -55,7 +55,7 @@ PICKS = {
 @pytest.mark.parametrize("most", [None, 0, MOST])
 @pytest.mark.parametrize("choose", PICKS)
 @given(count=st.integers(1, 4), seed=st.integers(0, 99))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 async def test_the_event_next_to_a_moment(choose, most, count, seed):
     times, amounts = slots_of(count)
     bits = choose(times, MOMENT, most)
@@ -81,7 +81,7 @@ def test_a_slot_costs_a_comparison_an_and_and_a_choice():
 
 
 @given(seed=st.integers(0, 99), keys=st.integers(1, 4))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 async def test_the_first_key_that_matches_wins(seed, keys):
     rng = np.random.default_rng(seed)
     matches = rng.integers(0, 2, (keys, N), dtype=np.uint8)

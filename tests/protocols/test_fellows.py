@@ -46,7 +46,7 @@ async def run(world: World, columns: int, matches: int, seed: int):
 
 
 @given(st.integers(0, 5), st.sampled_from([0, 1, 60, N]), st.integers(0, 99))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 async def test_columns_stand_at_rows_with_the_id(columns, matches, seed):
     async with World(seed=seed) as world:
         shares, (query, table, whole) = await run(world, columns, matches, seed)

@@ -50,7 +50,7 @@ async def run(totals, finishing, m=3):
 groups = st.tuples(st.sampled_from([0, 1, 9, 10, 11, 1000]), st.integers(-(10**9), 10**9), st.sampled_from([0, 1, 999]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(groups, min_size=1, max_size=6), st.booleans())
 async def test_shown_groups_open_as_they_are_and_hidden_ones_as_zeros(groups, zero_shown):
     finishing = Finishing(len(groups), MOST, 0, 10, zero_shown, PARTS)

@@ -49,7 +49,7 @@ def flags(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize("ring", RINGS)
 @given(seed=SEEDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 async def test_products_of_numbers(ring, known, seed):
     x, y = numbers(ring, seed), numbers(ring, seed + 1)[::-1].copy()
     np.testing.assert_array_equal(await result(of(multiplied, known=known), N, x, y, known=known), x * y)
@@ -77,7 +77,7 @@ async def test_squares_open_their_wire_once():
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize("ring", RINGS)
 @given(seed=SEEDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 async def test_choices(ring, known, seed):
     b, p = flags(seed), numbers(ring, seed)
     got = await result(of(chosen, known=known), N, bits_of(b), p, known=known)
@@ -103,7 +103,7 @@ async def test_signs(bits, known):
 
 @pytest.mark.parametrize("known", KNOWN)
 @given(seed=SEEDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 async def test_minima(known, seed):
     x, y = np.random.default_rng(seed).integers(-(1 << 30), 1 << 30, (2, N))
     got = await result(of(minimum, 32, known=known), N, x.view(np.uint64), y.view(np.uint64), known=known)

@@ -44,7 +44,7 @@ async def test_totals_are_those_of_a_join(n_query, n_table, matches):
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 async def test_any_totals_of_any_tables(data):
     n_query, n_table = data.draw(st.integers(0, 150)), data.draw(st.integers(0, 150))
     matches = data.draw(st.integers(0, min(n_query, n_table)))

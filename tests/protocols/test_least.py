@@ -97,7 +97,7 @@ async def numbered(ctx: Context, mine, **arguments):
 
 
 @given(data=st.data(), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 async def test_ranges_that_differ_do_not_mix(data, seed):
     """Columns of different ranges run side by side, and blocks that no group has lie between them."""
     sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))

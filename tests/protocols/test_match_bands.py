@@ -19,7 +19,7 @@ EDGES = (10, 20, 50, 1000)
 BAND = Part("band", 0, edges=EDGES)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from([0, 1, 4, 5, 9, 10, 19, 20, 49, 50, 999, 1000]), min_size=1, max_size=5))
 async def test_a_band_is_the_number_of_edges_reached_and_zero_where_hidden(counts):
     lines, _ = await run([counts], Finishing(len(counts), (1000,), 0, 5, False, (BAND,)))

@@ -35,7 +35,7 @@ async def result(world: World, columns: np.ndarray, ends: np.ndarray, seed: int 
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 async def test_any_distinct_blocks_are_picked_in_any_order(data):
     blocks, count = data.draw(st.integers(1, 200)), data.draw(st.integers(1, 4))
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))

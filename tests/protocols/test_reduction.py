@@ -50,7 +50,7 @@ def laid_out(sizes: list[int], n: int, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(sizes=SIZES, seed=st.integers(0, 99), ring=st.sampled_from([np.uint16, np.uint32, np.uint64]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 async def test_sums_by_key(sizes, seed, ring):
     rng = np.random.default_rng(seed)
     n, rows = 256, 21
@@ -65,7 +65,7 @@ async def test_sums_by_key(sizes, seed, ring):
 
 @pytest.mark.parametrize("most", [1, 9, 70_000])
 @given(sizes=SIZES, seed=st.integers(0, 99))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 async def test_any_by_key(sizes, seed, most):
     rng = np.random.default_rng(seed)
     sizes = [min(size, most) for size in sizes]
@@ -79,7 +79,7 @@ async def test_any_by_key(sizes, seed, most):
 
 
 @given(data=st.data(), seed=st.integers(0, 99), ring=st.sampled_from([np.uint32, np.uint64]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 async def test_minima_of_groups_in_blocks(data, seed, ring):
     """Whole blocks a group, rows that count for nothing above all others."""
     sizes = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
@@ -100,7 +100,7 @@ async def test_minima_of_groups_in_blocks(data, seed, ring):
 
 
 @given(sizes=SIZES.filter(len), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 async def test_greatest_by_key_is_minus_the_least(sizes, seed):
     rng = np.random.default_rng(seed)
     n, rows = 256, 21

@@ -65,7 +65,7 @@ async def test_shares_of_a_looked_up_row_are_tag_and_payload(rows, payloads):
 
 
 @given(rows=st.sampled_from([64, 128, 4096]), seed=st.integers(0, 10**6), share=st.sampled_from([0, 0.5, 1]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 async def test_all_ones(rows, seed, share):
     rng = np.random.default_rng(seed)
     query = rng.integers(0, 1 << 64, rows, dtype=np.uint64)

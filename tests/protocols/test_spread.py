@@ -26,7 +26,7 @@ def shares(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=20), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @pytest.mark.parametrize("ring", [np.uint16, np.uint64])
 async def test_rows_get_the_columns_of_their_source(sizes, seed, ring):
     m, sources = 24, np.repeat(np.arange(len(sizes)), sizes)

@@ -145,7 +145,7 @@ OWNERS = [((1, 3), 2), ((1, 1), 2), ((1, 2), 2), ((2, 1), 2)]
 
 
 @given(rows=st.integers(0, 40), seed=st.integers(0, 999), owners=st.sampled_from(OWNERS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 async def test_totals_are_exact(rows, seed, owners):
     shape = shape_of(max(1, rows), 12, 9, *owners)
     lines, tables = drawn(rows, 12, 9, seed)

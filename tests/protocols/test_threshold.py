@@ -40,7 +40,7 @@ async def run(m, people, **arguments):
         return opened(outs), world.meter
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 2 * HIGH), st.lists(st.integers(0, HIGH), min_size=1, max_size=5))
 async def test_a_group_is_large_enough_from_the_threshold_on(k, people):
     people = [*people, 0, max(0, min(k, HIGH) - 1), min(k, HIGH), HIGH]

@@ -1,9 +1,8 @@
-"""An owner's local part of a plan: from its file to the arrays that enter the protocols, and the file's snapshot.
+"""An owner's local part of a joined question: one line an id, from its file to the arrays that enter the protocols.
 
-A joined question wants one line an id. Where the id is unique that is one pass over the file, batch by batch:
-DuckDB cleans, filters and computes, Python hashes and encodes. Where ids repeat, and for a stacked question, the
-cleaned rows are kept in a temporary table, hashed from there and grouped there: one pass over the file again, and
-what is hashed is what is counted. No floating point anywhere.
+Where the id is unique that is one pass over the file, batch by batch: DuckDB cleans, filters and computes, Python
+hashes and encodes. Where ids repeat the cleaned rows are kept in a temporary table, hashed from there and grouped
+there: one pass over the file again, and what is hashed is what is counted. No floating point anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from glovebox.data.arrays import booleans, integers, validity
-from glovebox.data.counts import value_counts
 from glovebox.data.database import Database, Parameters, batches, rows
 from glovebox.data.derived import derived_view
 from glovebox.data.encoding import encode_ids, encoded_bytes, repeated_ids
@@ -30,10 +28,8 @@ from glovebox.data.measures import (
     group_number,
     in_group,
     line_units,
-    of_group,
     of_id,
     of_row,
-    total_units,
 )
 from glovebox.data.passes import PASSES, Told, hashed, kept_rows, untold, without_surplus
 from glovebox.data.quality import ids_above, most_rows
@@ -69,20 +65,6 @@ class LoadedRows(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<LoadedRows: {len(self.values)} measures, ids of {self.ids.shape[1]} bytes>"
-
-
-class LoadedGroups(Struct, frozen=True):
-    """One line a group. values: (measures, groups) int64, groups in row-major order of the groupings' domains, zero
-    where a group has no rows; snapshot: 32 bytes. counts: of each measure of kind counts, in their order, how often
-    each value is there, (groups, values) int64; their lines of `values` are zero.
-    """
-
-    values: NDArray[np.int64]
-    snapshot: bytes
-    counts: tuple[NDArray[np.int64], ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<LoadedGroups: {self.values.shape[0]} measures of {self.values.shape[1]} groups>"
 
 
 def load_rows(
@@ -333,38 +315,6 @@ def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Sele
     select = exp.select(call("count_if", null), call("count_if", formless)).from_(every.subquery("every"))
     nulls, without = rows(database, select.where(condition(query, view, parameters)), parameters)[0]
     return int(nulls or 0), int(without or 0)  # over no rows, count_if is NULL
-
-
-def load_groups(
-    database: Database, query: LocalQuery, table: Table, source: Source, salt: bytes, told: Told = untold
-) -> LoadedGroups:
-    """The totals of one owner. Raises DataError for a table that is not as the contract says."""
-    view = view_of(database, table, source)
-    every, snapshot = kept_rows(database, view, source, salt, told)
-    if table.person == "id":
-        every = without_surplus(view, every, next(column for column in table.columns if column.kind == "id"))
-    for column in table.columns:
-        most = None if table.surplus_dropped and not column.unique else most_rows(table, column)
-        if most and (above := ids_above(database, every, Parameters(), view.name_of(column.name), most)):
-            raise DataError(f"{table.name}.{column.name}: {above} ids in more than {most} rows", step="loaded")
-    parameters = Parameters()
-    group = group_number(query, view, parameters)
-    places = [place for place, measure in enumerate(query.measures) if measure.kind != "counts"]
-    totals = [of_group(query.measures[place], view, parameters) for place in places]
-    select = exp.select(group.as_("number"), *totals).from_(every.subquery("every"))
-    select = select.where(condition(query, view, parameters))
-    if query.groupings:
-        select = select.group_by(exp.Literal.number(1))
-    values = np.zeros((len(query.measures), query.groups), np.int64)
-    for group_of, *line in rows(database, select, parameters):
-        if group_of is None or not 0 <= group_of < query.groups:
-            raise GloveboxError("a group's label is not in its domain", code="plan", step="loaded")
-        for index, total in zip(places, line, strict=True):
-            values[index, group_of] = total_units(query.measures[index], total)
-    counted = (measure for measure in query.measures if measure.kind == "counts")
-    return LoadedGroups(
-        values, snapshot, tuple(value_counts(database, view, query, measure, every) for measure in counted)
-    )
 
 
 def _computed(extra: dict[str, Node], node: Node) -> str:

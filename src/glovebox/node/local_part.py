@@ -9,7 +9,8 @@ import msgspec
 from glovebox.data.database import Database, open_database
 from glovebox.data.differing import people_between
 from glovebox.data.facts import LoadedFacts, load_facts
-from glovebox.data.loading import LoadedGroups, LoadedRows, load_groups, load_rows
+from glovebox.data.groups import LoadedGroups, load_groups
+from glovebox.data.loading import LoadedRows, load_rows
 from glovebox.data.pairs import load_pairs
 from glovebox.data.passes import Told
 from glovebox.data.room import MEMORY, Room

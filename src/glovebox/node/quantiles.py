@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glovebox.data.loading import LoadedGroups
+from glovebox.data.groups import LoadedGroups
 from glovebox.errors import GloveboxError
 from glovebox.node.steps import finishing_of, row_roles
 from glovebox.planner.plan import Plan, Stacked

@@ -30,7 +30,7 @@ def unpacked(octets):
 
 
 @given(rows=st.sampled_from([64, 192]), seed=st.integers(0, 10**6), share=st.sampled_from([0, 0.5, 1]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 async def test_equal_tags(rows, seed, share):
     rng = np.random.default_rng(seed)
     query = rng.integers(0, 1 << 64, rows, dtype=np.uint64)
