@@ -8,7 +8,7 @@ from glovebox.data.columns import Reading
 from glovebox.data.database import Parameters
 from glovebox.data.expressions import rendered
 from glovebox.data.measures import of_id
-from glovebox.data.trees import Node, cast, compare, epoch, name, not_, number
+from glovebox.data.trees import Node, call, cast, compare, epoch, name, not_, number
 from glovebox.data.view import View
 from glovebox.errors import GloveboxError
 from glovebox.schema.columns import Column
@@ -50,14 +50,14 @@ def derived_view(
 
 
 def _is_first(derived: Derived, view: View, id_: Node, parameters: Parameters) -> Node:
-    """Whether a row is the first of its id's, in an order that leaves only rows alike in all columns equal."""
+    """Whether a row is the first of its id's. Of equals one counts that nothing in it, but all of it, points out."""
     order = [
         exp.Ordered(
             this=rendered(one.expression, view, parameters).node, desc=one.descending, nulls_first=one.nulls_first
         )
         for one in derived.first
     ]
-    order += [exp.Ordered(this=name(reading.name)) for reading in view.readings]
+    order.append(exp.Ordered(this=call("hash", *(name(reading.name) for reading in view.readings))))
     place = exp.Window(this=exp.RowNumber(), partition_by=[id_.copy()], order=exp.Order(expressions=order))
     return compare(exp.EQ, place, number(1))
 

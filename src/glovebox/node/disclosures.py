@@ -13,7 +13,7 @@ from glovebox.node.messages import Proposal
 from glovebox.node.state import Disclosure, State
 from glovebox.planner.plan import Plan, local_query, own_queries
 from glovebox.schema.columns import Table
-from glovebox.schema.expressions import Call, ColumnRef, Expression
+from glovebox.schema.expressions import columns_of
 from glovebox.schema.local import LocalQuery
 
 MOST_COMPARED = 64
@@ -56,7 +56,7 @@ def compared_with(
         if len(found) == MOST_COMPARED or earlier.derived is not None:
             continue
         other = told(digest, named) if _rows(state, digest, named) == rows else None
-        alike = other and all(other.column(name) == table.column(name) for name in _named(earlier.where))
+        alike = other and all(other.column(name) == table.column(name) for name in columns_of(earlier.where))
         if alike and earlier.where not in seen:
             seen.append(earlier.where)
             found[session] = msgspec.msgpack.encode(replace(earlier, table=query.table))
@@ -76,12 +76,12 @@ def _columns(query: LocalQuery) -> Iterator[str]:
     if derived is None:
         yield from _read(query)
         return
-    made = {one.column.name: list(_named(one.measure.expression)) for one in derived.columns}
+    made = {one.column.name: list(columns_of(one.measure.expression)) for one in derived.columns}
     made |= {kept.column.name: [kept.name] for kept in derived.keys}
     for column in _read(query):
         yield from made.get(column, [column])
     for expression in (derived.where, *(one.expression for one in derived.first)):
-        yield from _named(expression)
+        yield from columns_of(expression)
 
 
 def _read(query: LocalQuery) -> Iterator[str]:
@@ -92,13 +92,4 @@ def _read(query: LocalQuery) -> Iterator[str]:
     yield from (grouping.column for grouping in query.groupings if grouping.column)
     indexes = [grouping.index for grouping in query.groupings]
     for expression in (*(measure.expression for measure in query.measures), *indexes, query.where):
-        yield from _named(expression)
-
-
-def _named(expression: Expression | None) -> Iterator[str]:
-    match expression:
-        case ColumnRef(column):
-            yield column
-        case Call(_, arguments):
-            for argument in arguments:
-                yield from _named(argument)
+        yield from columns_of(expression)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from glovebox.contract.terms import Contract
+from glovebox.planner.first_rows import TOLD
 from glovebox.planner.gathered import Gathered
 from glovebox.planner.gathering import Gathering
 from glovebox.planner.scope import Side, table_side
@@ -96,8 +97,9 @@ def first_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
     own.set("where", select.args.get("where"))
     gathering = Gathering(statement, contract, own, given, alone=True)
     base, ids = gathering.side, gathering.ids
+    _check_number(statement, contract, node, base.table)
     rest = [one for one in base.table.columns if one.kind != "id" and not one.parts]
-    columns = (replace(ids, unique=True, required=True), *rest)
+    columns = (replace(ids, unique=True), *rest)
     derived = Derived(
         ids.name,
         (),
@@ -116,9 +118,23 @@ def first_side(statement: Statement, contract: Contract, node: exp.Subquery, giv
     )
 
 
+def _check_number(statement: Statement, contract: Contract, node: exp.Subquery, table: Table) -> None:
+    """The name of the numbering must be no column's: SQL would take the column, or not know which is meant."""
+    for told in (one for one in node.this.meta[TOLD] if one.name):
+        taken = {column.name.lower() for column in table.columns}
+        if told.alone:
+            said = {one.name for one in statement.tree.find_all(exp.Table)}
+            taken |= {column.name.lower() for one in contract.tables if one.name in said for column in one.columns}
+        if told.name in taken:
+            hint = "AS another name, and q.name = 1"
+            statement.refuse(told.window, "sql", f"{told.name[:63]} is the name of another column, too", hint)
+
+
 def _order(gathering: Gathering, order: exp.Order) -> Iterator[Ordering]:
     """What rows are ordered by: which of them is the first tells of it as a condition does."""
     for one in order.expressions:
         typed = gathering.typing.typed(one.this)
         gathering.typing.allow(one, typed, "filter")
+        if not one.find(exp.Column):
+            gathering.scope.statement.refuse(one, "sql", "Rows are in no order by what is the same of all", "a column")
         yield Ordering(typed.expression, bool(one.args.get("desc")), bool(one.args.get("nulls_first")))

@@ -17,7 +17,7 @@ from glovebox.planner.star_in_words import pairs_of_star, star_in_words, told_of
 from glovebox.planner.two_owners import cost_in_words as cost_of_two
 from glovebox.planner.two_owners import matching_in_words as matching_of_two
 from glovebox.planner.two_owners import told_of as told_of_two
-from glovebox.schema.expressions import Call
+from glovebox.schema.expressions import Call, columns_of
 from glovebox.schema.local import LocalQuery
 
 
@@ -267,7 +267,8 @@ def _local(local: LocalQuery, names: list[str]) -> str:
         keys = " and ".join(grouping.column or "its label" for grouping in local.groupings)
         what += f", by {keys}" if local.pivoted else f" and {keys}" if local.by_group else f" with its group of {keys}"
     if local.derived and local.derived.first:
-        what += ", of the first of its rows"
+        named = dict.fromkeys(column for one in local.derived.first for column in columns_of(one.expression))
+        what += f", of the first of its rows by {', '.join(named)}"
     for one in local.derived.columns if local.derived else ():
         if one.measure.kind == "mean":
             what += f", {one.column.name} rounded to {one.measure.scale} decimal{'s' * (one.measure.scale != 1)}"

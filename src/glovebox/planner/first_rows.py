@@ -11,6 +11,7 @@ own database, and what their columns may be used for is what the contract says o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, TypeGuard
 
 from sqlglot import exp
 
@@ -19,6 +20,16 @@ from glovebox.planner.naming import Refuse
 
 ONE = exp.Literal.number(1)
 HINT = "(SELECT …, ROW_NUMBER() OVER (PARTITION BY id ORDER BY a day) AS n FROM t) q, and q.n = 1"
+TOLD = "told"
+"""Says of first rows how that is told, in `Told`s: their names must be no column's, which this does not know."""
+
+
+class Told(NamedTuple):
+    """That a numbering is 1. name: by which it is called; alone: among other tables, without its sub-query's name."""
+
+    window: exp.Expr
+    name: str = ""
+    alone: bool = False
 
 
 def takes_first(node: exp.Expr | None) -> bool:
@@ -38,21 +49,16 @@ def reworded_first(select: exp.Select, holder: exp.Expr, refuse: Refuse) -> None
     made = {item.alias_or_name.lower(): item.unalias() for item in inner.expressions}
     numbers = {name: one for name, one in made.items() if _is_number(one)}
     qualify = inner.args.get("qualify")
-    parts = list(conjuncts(qualify.this if qualify else None))
     if any(inner.args.get(part) for part in ("joins", "group", "having", "order", "limit", "distinct")):
         return
-    windows = [one for part in parts if (one := _first(part, numbers, ""))]
-    if windows:
-        rest = [part for part in parts if _first(part, numbers, "") is None]
-    elif numbers and not qualify:
-        windows, rest = _taken(select, holder, numbers, node.alias.lower()), []
-    if not windows:
+    told, rest = _qualified(qualify.this, numbers) if qualify else (_taken(select, holder, numbers), [])
+    if not told:
         if numbers:
             hint = f"{HINT}; or COUNT(*) and SUM(x), GROUP BY id"
             refuse(next(iter(numbers.values())), "sql", "Of numbered rows the first of each id is taken", hint)
         return
-    window = windows[0]
-    if not window.args.get("partition_by") or not window.args.get("order") or any(one != window for one in windows):
+    window = told[0].window
+    if not window.args.get("partition_by") or not window.args.get("order") or any(one.window != window for one in told):
         refuse(window, "sql", "The first of rows is told by one id, and by an order", HINT)
     rows = exp.Select(
         expressions=[exp.Star()],
@@ -61,6 +67,7 @@ def reworded_first(select: exp.Select, holder: exp.Expr, refuse: Refuse) -> None
         distinct=exp.Distinct(on=exp.Tuple(expressions=window.args["partition_by"])),
         order=window.args["order"],
     )
+    rows.meta[TOLD] = told
     inner.set("expressions", [item for item in inner.expressions if not _is_number(item.unalias())])
     inner.set("from_", exp.From(this=exp.Subquery(this=rows, alias=_alias(table))))
     inner.set("qualify", None)
@@ -75,21 +82,35 @@ def _is_number(node: exp.Expr) -> bool:
     return isinstance(node, exp.Window) and isinstance(node.this, exp.RowNumber)
 
 
-def _first(part: exp.Expr, numbers: Mapping[str, exp.Expr], alias: str) -> exp.Expr | None:
-    """The numbering of which a condition says that it is 1."""
+def _is_one(part: exp.Expr) -> exp.Expr | None:
+    """What a condition says is 1."""
     ends: list[exp.Expr] = [part.this, part.expression] if isinstance(part, exp.EQ) else []
-    if ONE not in ends:
-        return None
-    for end in ends:
-        if isinstance(end, exp.Column) and end.table.lower() in ("", alias) and end.name.lower() in numbers:
-            return numbers[end.name.lower()]
-        if _is_number(end):
-            return end
-    return None
+    return next((end for end in ends if ONE in ends and end != ONE), None)
 
 
-def _taken(select: exp.Select, holder: exp.Expr, numbers: Mapping[str, exp.Expr], alias: str) -> list[exp.Expr]:
-    """The numberings of which a condition beside the sub-query says that it is 1; that condition is left out.
+def _qualified(condition: exp.Expr, numbers: Mapping[str, exp.Expr]) -> tuple[list[Told], list[exp.Expr]]:
+    """What QUALIFY says of numberings, and what else."""
+    told, rest = [], []
+    for part in conjuncts(condition):
+        one = _is_one(part)
+        if one is not None and _is_number(one):
+            told.append(Told(one))
+        elif isinstance(one, exp.Column) and not one.table and one.name.lower() in numbers:
+            told.append(Told(numbers[one.name.lower()], one.name.lower()))
+        else:
+            rest.append(part)
+    return told, rest
+
+
+def _is_of(node: exp.Expr | None, alias: str, others: set[str]) -> TypeGuard[exp.Column]:
+    """Whether a column may be a sub-query's: by its name, or without one, if other sub-queries make none so named."""
+    if not isinstance(node, exp.Column):
+        return False
+    return node.table.lower() == alias if node.table else node.name.lower() not in others
+
+
+def _taken(select: exp.Select, holder: exp.Expr, numbers: Mapping[str, exp.Expr]) -> list[Told]:
+    """What a condition beside the sub-query says of its numberings; that condition is left out.
 
     Of a table that is joined LEFT, SEMI or ANTI such a condition is one of ON.
     """
@@ -98,13 +119,19 @@ def _taken(select: exp.Select, holder: exp.Expr, numbers: Mapping[str, exp.Expr]
         return []
     before = isinstance(holder, exp.Join) and bool(holder.side or holder.kind not in ("", "INNER"))
     where = holder if before else select.args.get("where")
-    clause = "on" if before else "this"
-    parts = list(conjuncts(where.args.get(clause) if where else None))
-    found = [one for part in parts if (one := _first(part, numbers, alias))]
-    if found and where is not None:
-        kept = [part for part in parts if _first(part, numbers, alias) is None]
+    clause, alias = "on" if before else "this", holder.this.alias.lower()
+    tables = [one.this.this for one in (select.args["from_"], *joins) if isinstance(one.this, exp.Subquery)]
+    others = {item.alias_or_name.lower() for one in tables if one is not holder.this.this for item in one.expressions}
+    told, kept = [], []
+    for part in conjuncts(where.args.get(clause) if where else None):
+        one = _is_one(part)
+        if _is_of(one, alias, others) and one.name.lower() in numbers:
+            told.append(Told(numbers[one.name.lower()], one.name.lower(), bool(joins) and not one.table))
+        else:
+            kept.append(part)
+    if told and where is not None:
         if kept:
             where.set(clause, exp.and_(*kept, copy=False))
         elif not before:
             select.set("where", None)
-    return found
+    return told

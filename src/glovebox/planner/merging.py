@@ -23,8 +23,12 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
     """The statement without such sub-queries, changed in place. Refused where it becomes too long."""
     for select in reversed(list(tree.find_all(exp.Select))):
         source, joins = select.args.get("from_"), select.args.get("joins") or []
-        for holder in (source, *joins) if source else ():
+        holders = [source, *joins] if source else []
+        for holder in holders:
+            _check_names(holder.this, refuse)
+        for holder in holders:
             reworded_first(select, holder, refuse)
+        for holder in holders:
             node = holder.this
             if not isinstance(node, exp.Subquery) or not _is_plain(node.this) or not _fits(select, holder, node):
                 continue
@@ -36,6 +40,15 @@ def merged(tree: exp.Select, most_nodes: int, refuse: Refuse) -> exp.Select:
                     refuse(select, "sql", "The question is too long with what it names", "ask for less at once")
                 _merge(select, holder, node)
     return tree
+
+
+def _check_names(node: exp.Expr, refuse: Refuse) -> None:
+    """Of two columns of one name SQL takes the first, where it does not refuse."""
+    inner = node.this if isinstance(node, exp.Subquery) else None
+    items = inner.expressions if isinstance(inner, exp.Select) else []
+    names = [item.alias_or_name.lower() for item in items if isinstance(item, exp.Alias | exp.Column)]
+    if len(set(names)) < len(names):
+        refuse(node, "sql", "Two columns of a sub-query have one name", "AS another name")
 
 
 def _spell_star(select: exp.Select, inner: exp.Select) -> None:

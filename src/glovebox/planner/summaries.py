@@ -48,8 +48,8 @@ class Summaries:
         """What a person has by an aggregate, or as its id."""
         column = self.scope.find(node)[1] if isinstance(node, exp.Column) else None
         if column == self.ids:
-            unique = self.ids.unique or not self.keys
-            return Gathered(replace(self.ids, name=name, unique=unique, required=True), "id")
+            unique, required = self.ids.unique or not self.keys, self.ids.required or not self.alone
+            return Gathered(replace(self.ids, name=name, unique=unique, required=required), "id")
         if column in self.keys:
             return Gathered(replace(column, name=name), "key")
         condition, inner = None, node

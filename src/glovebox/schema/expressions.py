@@ -6,7 +6,7 @@ plan's hash. The set is closed: what is not here cannot be asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeVar
 
 from msgspec import Struct
@@ -58,3 +58,13 @@ def substituted(expression: Optional, columns: Mapping[str, Expression]) -> Opti
         case Call(operator, arguments):
             return Call(operator, tuple(substituted(argument, columns) for argument in arguments))
     return expression
+
+
+def columns_of(expression: Expression | None) -> Iterator[str]:
+    """The names of all columns in an expression, each as often as it stands there."""
+    match expression:
+        case ColumnRef(name):
+            yield name
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from columns_of(argument)

@@ -88,7 +88,7 @@ class Derived(Struct, frozen=True, forbid_unknown_fields=True):
     """An owner's own sub-query over its table: a row for each value of an id, of the rows that pass `where`.
 
     keys: a row for each value of the id and of these together. first: if any, not so, but the first row of an id in
-    this order, and of equals by the values of all columns; keys are then columns of it.
+    this order, and of equals by a hash of all columns; keys are then columns of it.
     """
 
     ids: str
