@@ -7,7 +7,7 @@ import os
 import resource
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -202,7 +202,6 @@ class Run:
         computing, me = self.plan.computing, self.job.party
         accepted = {envelope.party: claimed(envelope, Acceptance) for envelope in self.job.acceptances}
         talks_to = members(self.plan) if me in computing else computing
-        transcript = self._transcript()
         peers = [
             Peer(
                 party,
@@ -210,7 +209,7 @@ class Run:
                 self.job.addresses[party],
                 party in self.job.dialled,
                 accepted[party].certificate,
-                self._keys.pair_secret(party, accepted[party].exchange, transcript, self.job.names[party]),
+                self._keys.pair_secret(party, accepted[party].exchange, self._transcript, self.job.names[party]),
             )
             for party in talks_to
             if party != me
@@ -221,6 +220,7 @@ class Run:
             self._keys, peers, self._arrivals, largest=self._largest, silence_s=self.job.deadline_s
         )
 
+    @cached_property
     def _transcript(self) -> bytes:
         job = self.job
         return session_transcript(
@@ -239,7 +239,7 @@ class Run:
         if me in plan.computing and self.job.opening is None and not self._alone:
             links = {index: self._links[party] for index, party in enumerate(plan.computing) if party != me}
             names = {index: self.job.names[party] for index, party in enumerate(plan.computing)}
-            shamir = await open_shamir(plan.computing.index(me), links, self._transcript(), names)
+            shamir = await open_shamir(plan.computing.index(me), links, self._transcript, names)
         return Context(
             Ground(
                 party=me,

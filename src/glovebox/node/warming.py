@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import secrets
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
 from glovebox.data.database import open_database
@@ -54,6 +53,7 @@ TABLE = Table(
 )
 AMOUNTS = LocalQuery(0, TABLE.name, (Measure("sum", ColumnRef("amount"), 2, 0, 100 * ROWS),), ROWS, "id")
 TOTALS = (Total(None, None, 32), Total(0, None, 64))
+FAILURES = (OSError, duckdb.Error, GloveboxError)  # of a full disk, a session tells for itself
 SHOWN = Finishing(1, (ROWS, 100 * ROWS * ROWS), 0, 2, True, (Part("total", 0), Part("total", 1)))
 
 
@@ -65,29 +65,28 @@ def warm() -> None:
     transfer_kernels()
     curve_kernels()
     modulus(64)
-    with contextlib.suppress(OSError, duckdb.Error, GloveboxError):  # of a full disk, a session tells for itself
-        with tempfile.TemporaryDirectory() as folder:
-            rows = _loaded(Path(folder))
-        asyncio.run(_answered(rows))
+    with contextlib.suppress(*FAILURES):
+        asyncio.run(_answered(_loaded()))
 
 
-async def warm_again() -> None:
-    """Answer it over a few rows, in a worker that nobody has asked anything yet."""
-    with contextlib.suppress(OSError, GloveboxError):
-        ids = np.frombuffer(secrets.token_bytes(32 * FEW), np.uint8).reshape(FEW, 32)
-        await _answered(Rows(ids, np.arange(FEW)[None]))
+async def warm_again(thread: ThreadPoolExecutor) -> None:
+    """Answer it over a few rows, in a worker that nobody has asked anything yet. thread: what will load its tables."""
+    with contextlib.suppress(*FAILURES):
+        rows = await asyncio.get_running_loop().run_in_executor(thread, _loaded)
+        await _answered(Rows(rows.ids[:FEW], rows.values[:, :FEW]))
 
 
-def _loaded(folder: Path) -> Rows:
-    path = folder / "made_up.parquet"
-    with duckdb.connect(":memory:") as maker:
-        made = "SELECT sha256(range::text)[:24] AS id, range::decimal(10, 2) AS amount FROM range(?)"
-        maker.sql(made, params=[ROWS]).to_parquet(str(path))
-    source = source_at(path)
-    database = open_database([source], folder, 64, 2)
-    loaded = load_rows(database, AMOUNTS, TABLE, source, b"")
-    database.close()
-    return Rows(loaded.ids, loaded.values)
+def _loaded() -> Rows:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "made_up.parquet"
+        with duckdb.connect(":memory:") as maker:
+            made = "SELECT sha256(range::text)[:24] AS id, range::decimal(10, 2) AS amount FROM range(?)"
+            maker.sql(made, params=[ROWS]).to_parquet(str(path))
+        source = source_at(path)
+        database = open_database([source], Path(folder), 64, 2)
+        loaded = load_rows(database, AMOUNTS, TABLE, source, b"")
+        database.close()
+        return Rows(loaded.ids, loaded.values)
 
 
 async def _answered(rows: Rows) -> None:
