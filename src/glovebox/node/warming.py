@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,9 @@ from typing import Any
 import duckdb
 
 from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
-from glovebox.data.database import open_database
+from glovebox.data.database import unused
 from glovebox.data.loading import load_rows
-from glovebox.data.sources import source_at
+from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import Finishing, Part, finish
@@ -77,16 +78,21 @@ async def warm_again(thread: ThreadPoolExecutor) -> None:
 
 
 def _loaded() -> Rows:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "made_up.parquet"
-        with duckdb.connect(":memory:") as maker:
-            made = "SELECT sha256(range::text)[:24] AS id, range::decimal(10, 2) AS amount FROM range(?)"
-            maker.sql(made, params=[ROWS]).to_parquet(str(path))
-        source = source_at(path)
-        database = open_database([source], Path(folder), 64, 2)
-        loaded = load_rows(database, AMOUNTS, TABLE, source, b"")
-        database.close()
+    with tempfile.TemporaryFile() as file, unused() as database:  # which has no name: a kill leaves nothing
+        file.write(_made_up())
+        file.flush()
+        loaded = load_rows(database, AMOUNTS, TABLE, Source(f"/dev/fd/{file.fileno()}", "parquet"), b"")
         return Rows(loaded.ids, loaded.values)
+
+
+@functools.cache
+def _made_up() -> bytes:
+    """A Parquet file, made before workers are forked."""
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(":memory:") as maker:
+        path = Path(folder) / "made_up.parquet"
+        made = "SELECT sha256(range::text)[:24] AS id, range::decimal(10, 2) AS amount FROM range(?)"
+        maker.sql(made, params=[ROWS]).to_parquet(str(path))
+        return path.read_bytes()
 
 
 async def _answered(rows: Rows) -> None:
