@@ -34,7 +34,7 @@ FORMS = [
     f"(SELECT {MADE}, {NUMBER} AS n FROM {{table}}{{where}}) {{name}}",
     f"(SELECT *, {NUMBER} AS n FROM {{table}}{{where}}) {{name}}",
     f"(SELECT {MADE} FROM {{table}}{{where}} QUALIFY {NUMBER} = 1) {{name}}",
-    f"(SELECT {MADE}, {NUMBER} AS k FROM {{table}}{{where}} QUALIFY k = 1) {{name}}",
+    f"(SELECT {MADE}, {NUMBER} AS k{{name}} FROM {{table}}{{where}} QUALIFY k{{name}} = 1) {{name}}",
     f"(SELECT * FROM (SELECT {MADE}, {NUMBER} AS k FROM {{table}} t{{where}}) p WHERE 1 = p.k) {{name}}",
 ]
 
@@ -192,6 +192,15 @@ def test_explain_says_that_first_rows_are_read():
     assert "one line an id, of the first of its rows by day, x" in in_words(plan, CONTRACT)
 
 
+def test_numberings_of_one_name_are_told_apart_where_sql_does():
+    """In a query of WITH, and in the first one of FROM, nothing else stands before."""
+    own = f"(SELECT id, x, {N} AS k FROM {{}} QUALIFY k = 1)"
+    stated = f"WITH r AS {own.format('d')} SELECT SUM(q.x) AS s FROM {own.format('a')} q JOIN r USING (id)"
+    named = stated.replace("k", "j", 2)
+    plans = [plan_question(CONTRACT, question, {}, 0) for question in (stated, named)]
+    assert plans[0].source == plans[1].source
+
+
 N = "ROW_NUMBER() OVER (PARTITION BY id ORDER BY day)"
 
 
@@ -213,6 +222,21 @@ N = "ROW_NUMBER() OVER (PARTITION BY id ORDER BY day)"
         ("(SELECT id, x, y AS x FROM a) q JOIN b USING (id)", "Two columns of a sub-query"),
         (f"(SELECT *, {N} AS y FROM a) q JOIN b USING (id) WHERE q.y = 1", "y is the name of another column"),
         (f"(SELECT id, x, {N} AS y FROM a QUALIFY y = 1) q JOIN b USING (id)", "y is the name of another column"),
+        (
+            f"(SELECT id, x, {N} AS k FROM a QUALIFY k = 1) q "
+            f"JOIN (SELECT id, {N} AS k FROM d QUALIFY k = 1) r USING (id)",
+            "k is the name of another column",
+        ),
+        (
+            f"(SELECT *, x AS k FROM (SELECT * FROM a) t) q JOIN "
+            f"(SELECT * FROM (SELECT id, {N} AS k FROM d QUALIFY k = 1) p) r USING (id)",
+            "k is the name of another column",
+        ),
+        (f"a q JOIN (SELECT id, {N} AS w FROM d QUALIFY w = 1) r USING (id)", "w is the name of another column"),
+        (
+            f"a q JOIN (SELECT id, x * 2 AS w, {N} AS k FROM d QUALIFY k = 1 AND w > 3) r USING (id)",
+            "w is the name of another column",
+        ),
         (
             f"(SELECT id, x, {N} AS n FROM a) q JOIN (SELECT id, x AS n FROM b) r USING (id) WHERE n = 1",
             "the first of each id is taken",

@@ -10,7 +10,7 @@ own database, and what their columns may be used for is what the contract says o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeGuard
 
 from sqlglot import exp
@@ -23,6 +23,9 @@ HINT = "(SELECT …, ROW_NUMBER() OVER (PARTITION BY id ORDER BY a day) AS n FRO
 TOLD = "told"
 """Says of first rows how that is told, in `Told`s: their names must be no column's, which this does not know."""
 
+BESIDE = "beside"
+"""Says of a query what QUALIFY calls by names of the query's own making, where other tables stand before it."""
+
 
 class Told(NamedTuple):
     """That a numbering is 1. name: by which it is called; alone: among other tables, without its sub-query's name."""
@@ -30,6 +33,48 @@ class Told(NamedTuple):
     window: exp.Expr
     name: str = ""
     alone: bool = False
+
+
+def check_names(tree: exp.Expr, refuse: Refuse) -> None:
+    """What QUALIFY calls by a name that also a query before it makes is that query's: SQL finds its own names last."""
+    queries = {cte.alias.lower(): cte.this for cte in tree.find_all(exp.CTE)}
+    for select in tree.find_all(exp.Select):
+        qualify = select.args.get("qualify")
+        made = {
+            one.alias.lower() for one in select.expressions if one.alias and one.this.name.lower() != one.alias.lower()
+        }
+        said = [one for one in qualify.find_all(exp.Column) if not one.table] if qualify else []
+        said = [one for one in said if one.name.lower() in made]
+        before = list(_before(select))
+        taken = set().union(*(_columns(node, queries) for node in before))
+        for column in said:
+            if column.name.lower() in taken:
+                refuse(column, "sql", f"{column.name[:63]} is the name of another column, too", "AS another name")
+        select.meta[BESIDE] = sorted({column.name.lower() for column in said} if before else ())
+
+
+def _before(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The tables whose columns a query may name: those before it in FROM, and all around it where it is no table."""
+    while node.parent is not None and not isinstance(node, exp.CTE):
+        if isinstance(node.parent, exp.Select):
+            holders = [one for one in (node.parent.args.get("from_"), *(node.parent.args.get("joins") or [])) if one]
+            at = next((place for place, one in enumerate(holders) if one is node), len(holders))
+            yield from (one.this for one in holders[:at])
+        node = node.parent
+
+
+def _columns(node: exp.Expr, queries: Mapping[str, exp.Expr]) -> set[str]:
+    """The names that a query in FROM makes, also one of WITH; a table of the contract makes none."""
+    query = node.this if isinstance(node, exp.Subquery) else queries.get(node.name.lower())
+    select = query.find(exp.Select) if isinstance(query, exp.Expr) else None
+    if select is None:
+        return set()
+    names = {item.alias_or_name.lower() for item in select.expressions}
+    if "*" in names:
+        others = {name: one for name, one in queries.items() if name != node.name.lower()}  # what it reads is not it
+        tables = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        names = names.union(*(_columns(one.this, others) for one in tables if one))
+    return names
 
 
 def takes_first(node: exp.Expr | None) -> bool:
@@ -67,7 +112,7 @@ def reworded_first(select: exp.Select, holder: exp.Expr, refuse: Refuse) -> None
         distinct=exp.Distinct(on=exp.Tuple(expressions=window.args["partition_by"])),
         order=window.args["order"],
     )
-    rows.meta[TOLD] = told
+    rows.meta[TOLD] = [*told, *(Told(window, name, True) for name in inner.meta.get(BESIDE, ()))]
     inner.set("expressions", [item for item in inner.expressions if not _is_number(item.unalias())])
     inner.set("from_", exp.From(this=exp.Subquery(this=rows, alias=_alias(table))))
     inner.set("qualify", None)
