@@ -1,5 +1,7 @@
 """Several spines' totals in one process: exact, at the price that the plan states, in traffic that no data changes."""
 
+from datetime import date
+from decimal import Decimal
 from functools import partial
 
 import numpy as np
@@ -17,8 +19,11 @@ from ..planner.clear import spine_totals as of_spines
 from ..planner.spines import lines_by_key, measured
 from ..planner.spines import spine_totals as in_the_clear
 from ..planner.test_counted_once import CONTRACT, OWNERS
+from ..planner.test_derived import write
 from ..planner.test_distinct import CONTRACT as DISTINCT
 from ..planner.test_distinct import STACK, written
+from ..planner.test_stack_joins import ALL as EVERY
+from ..planner.test_stack_joins import PAIRS
 from ..protocols.joins import encoded
 from ..protocols.opening import opened
 
@@ -102,6 +107,38 @@ async def test_what_is_counted_once_is_exact_at_the_stated_price(tmp_path):
         assert sum(frame.size for frame in matched) == plan_cost(plan).size
         meters.append(frames_of(meter))
     assert meters[0] == meters[1] == meters[2]
+
+
+BESIDE = [
+    f"SELECT COUNT(*) AS n, SUM(u.y) AS s FROM {EVERY} u JOIN d ON u.id = d.id WHERE u.day <= d.day",
+    f"SELECT u.c, d.c AS e, COUNT(*) AS n, SUM(u.y - d.y) AS s FROM {EVERY} u JOIN d ON u.id = d.id "
+    "WHERE u.x > d.x OR u.f GROUP BY u.c, d.c ORDER BY 1, 2",
+]
+
+
+@pytest.mark.parametrize("question", BESIDE)
+async def test_rows_of_a_stack_meet_anothers_pair_by_pair(tmp_path, question):
+    """Each from its owner's file, two of an id at most."""
+    plan, p, held = plan_question(PAIRS, question, {}, 0), modulus(64), [days_of(seed) for seed in range(3)]
+    files = {(f"p{party}", "d" if party == 2 else "s"): tmp_path / f"{party}.csv" for party in range(3)}
+    for path, rows in zip(files.values(), held, strict=True):
+        write(path, rows)
+    load = partial(loaded_by, contract=PAIRS, files=files, directory=tmp_path, by_id=True)
+    totals, meter = await run(plan, [None] * 3, lambda query, _: load(query))
+    expected = np.array(in_the_clear(plan, dict(enumerate(held))), object)
+    assert [total - p if total > p // 2 else total for total in totals] == expected.reshape(-1).tolist()
+    assert sum(frame.size for frame in meter.frames if "/join/" in frame.step) == plan_cost(plan).size
+
+
+def days_of(party):
+    """Nobody is at both owners of the stack."""
+    draw = np.random.default_rng(party)
+    places = range(20) if party == 2 else range(10 * party, 10 * party + 10)
+    return [
+        {"id": place, "x": int(draw.integers(-9, 10)), "y": Decimal(int(draw.integers(-99, 100))) / 10,
+         "f": bool(draw.integers(2)), "c": "uvw"[draw.integers(3)], "day": date(2026, 1, int(draw.integers(1, 16))),
+         "hour": None} for place in places for _ in range(draw.integers(3))
+    ]  # fmt: skip
 
 
 def table_of_pairs(seed, n=30):

@@ -232,6 +232,12 @@ N = "ROW_NUMBER() OVER (PARTITION BY id ORDER BY day)"
             f"(SELECT * FROM (SELECT id, {N} AS k FROM d QUALIFY k = 1) p) r USING (id)",
             "k is the name of another column",
         ),
+        (f"(SELECT id, x, {N} AS y FROM a QUALIFY {N} = 1) q JOIN b USING (id)", "y is the name of another column"),
+        (
+            f"(SELECT id, x, {N} AS n, {N.replace('day', 'x')} AS y FROM a) q JOIN b USING (id) WHERE q.n = 1",
+            "y is the name of another column",
+        ),
+        (f"(SELECT id, x, {N} AS w FROM a) q JOIN B USING (id) WHERE w = 1", "w is the name of another column"),
         (f"a q JOIN (SELECT id, {N} AS w FROM d QUALIFY w = 1) r USING (id)", "w is the name of another column"),
         (
             f"a q JOIN (SELECT id, x * 2 AS w, {N} AS k FROM d QUALIFY k = 1 AND w > 3) r USING (id)",

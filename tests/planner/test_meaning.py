@@ -420,6 +420,7 @@ def test_sums_of_both_owners_columns_are_of_the_matches_of_a_left_join(e, b, key
         ("SELECT COUNT(CASE WHEN d.x > 3 THEN 1 ELSE 0 END) FROM a LEFT JOIN d USING (id)", "have a value here"),
         ("SELECT SUM(CAST(d.x IS NULL AS INTEGER)) FROM a LEFT JOIN d USING (id)", "have a value here"),
         ("SELECT d.c, COUNT(*) FROM a LEFT JOIN d USING (id) GROUP BY d.c", "several rows of a person"),
+        ("SELECT COUNT(NULL) FROM a JOIN d USING (id)", "A null cannot be counted"),
         ("SELECT SUM(e.x + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
         ("SELECT AVG(e.x * 0 + b.z) FROM e JOIN b USING (id)", "b.z may not be summed"),
         ("SELECT SUM(e.hour - b.hour) FROM e JOIN b USING (id)", "may not be summed"),

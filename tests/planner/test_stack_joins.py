@@ -10,7 +10,7 @@ from glovebox.planner.plan import Spines
 from glovebox.planner.question import plan_question
 
 from .spines import computed
-from .test_meaning import COLUMNS, HEAD, RULES, conditions, in_the_clear, numbers, rows, same
+from .test_meaning import COLUMNS, HEAD, RULES, conditions, few_rows, in_the_clear, numbers, questions, rows, same
 from .test_stacks import FEW
 
 STACK = "[[table]]\nowner = ['p0', 'p1']\nname = 's'\nrows = 99\nrows_per_id = 99\nsame_person_at_several = 'no'\n"
@@ -21,6 +21,7 @@ TABLES += LABS + COLUMNS.replace("UNIQUE", "")
 JOINS = '[["s.id", "b.id"], ["d.id", "s.id"]]'
 LAWS = RULES.replace(RULES.partition("join = ")[2].partition("\n")[0], JOINS)
 CONTRACT = parse_contract((HEAD + TABLES + LAWS).encode())
+PAIRS = parse_contract((HEAD + TABLES.replace("rows_per_id = 99", "rows_per_id = 2") + LAWS).encode())
 OWN = "id, x, y, f, c, day, hour"
 ALL = f"(SELECT 'x' AS h, {OWN} FROM p0.s UNION ALL SELECT 'y' AS h, {OWN} FROM p1.s WHERE y > -5)"
 
@@ -50,16 +51,32 @@ def test_totals_of_every_owner_beside_another(one, other, lab, data):
         f"SELECT {', '.join([*keys, *columns])} FROM {ALL} u {kind} {name} ON u.id = {name}.id"
         f"{f' WHERE {where}' if where else ''}{f' GROUP BY {key} ORDER BY {order}' if key else ''}"
     )
-    plan = plan_question(CONTRACT, asked, {}, 0)
+    check(CONTRACT, asked, {"p0_s": one, "p1_s": other, name: lab})
+
+
+def check(contract, asked, held):
+    """The question beside DuckDB. held: the rows of p0's, of p1's, and of p2's table."""
+    plan = plan_question(contract, asked, {}, 0)
     assert isinstance(plan.source, Spines)
-    found = computed(plan, {0: one, 1: other, 2: lab})
-    clear = asked.replace("p0.s", "p0_s").replace("p1.s", "p1_s")
-    wanted = in_the_clear(clear, {"p0_s": one, "p1_s": other, name: lab})
-    there = {row[: len(keys)] for row in wanted}
-    found = [row for row in found if not keys or row[: len(keys)] in there]
+    found, keys = computed(plan, dict(enumerate(held.values()))), len(plan.order)
+    wanted = in_the_clear(asked.replace("p0.s", "p0_s").replace("p1.s", "p1_s"), held)
+    there = {row[:keys] for row in wanted}
+    found = [row for row in found if not keys or row[:keys] in there]
     assert len(found) == len(wanted)
     for row, each in zip(found, wanted, strict=True):
         assert all(map(same, row, each)), (row, each)
+
+
+@FEW
+@given(few_rows(), few_rows(), few_rows(), st.data())
+def test_rows_of_every_owner_meet_anothers_pair_by_pair(one, other, lab, data):
+    one, other = apart(one, other)
+    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    name = data.draw(st.sampled_from("bd"))
+    if name == "b":
+        lab = list({row["id"]: row for row in lab}.values())
+    asked = data.draw(questions(("u", name), f"{ALL} u JOIN {name} ON u.id = {name}.id", True, True, noisy=True))
+    check(PAIRS, asked, {"p0_s": one, "p1_s": other, name: lab})
 
 
 @pytest.mark.parametrize(
@@ -67,6 +84,9 @@ def test_totals_of_every_owner_beside_another(one, other, lab, data):
     [
         (f"SELECT COUNT(*) FROM {ALL} u JOIN b ON u.id = b.id JOIN d ON d.id = b.id", "several rows of a person"),
         (f"SELECT COUNT(*) FROM b LEFT JOIN {ALL} u ON u.id = b.id", "one table of another owner"),
+        (f"SELECT MAX(u.x) FROM {ALL} u JOIN b ON u.id = b.id", "MIN and MAX of a stacked table that is joined"),
+        (f"SELECT u.c, MIN(b.day) FROM {ALL} u JOIN b ON u.id = b.id GROUP BY u.c", "MIN and MAX of a stacked table"),
+        (f"SELECT MAX(u.x) FROM {ALL} u SEMI JOIN d ON u.id = d.id", "MIN and MAX of a stacked table"),
         (f"SELECT COUNT(*) FROM {ALL} u JOIN {ALL} v ON u.id = v.id", "several rows of a person"),
     ],
 )

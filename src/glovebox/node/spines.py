@@ -14,7 +14,7 @@ from glovebox.errors import GloveboxError
 from glovebox.node.star import rows_of_pairs, secure_star_totals
 from glovebox.node.steps import finishing_of, roles_of
 from glovebox.planner.plan import Joined, Plan, Spine, Spines, Star
-from glovebox.planner.shape import by_bucket, join_shape, pivots
+from glovebox.planner.shape import by_bucket, join_shape
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.entry import MOST_ADDED
 from glovebox.protocols.intersection import joined_totals
@@ -32,6 +32,8 @@ async def spine_totals(ctx: Context, plan: Plan, own: Own) -> Any:
         raise TypeError("these are the totals of spines")
     if len(plan.source.spines) > MOST_ADDED:
         raise GloveboxError("more spines than a total has room for", code="plan", step="spines")
+    if any(total.least or total.ranks for total in plan.totals):
+        raise GloveboxError("what spines have is added, which makes no least number", code="plan", step="spines")
     shape = (len(plan.totals), finishing_of(plan).groups)
     alone = [spine for spine in plan.source.spines if spine.join is None]
     added = await _alone(ctx.narrow("stacking"), plan, alone, shape, own) if alone else 0
@@ -96,7 +98,7 @@ async def _of_pairs(ctx: Context, plan: Plan, spine: Spine, star: Star, own: Own
 def _rows(plan: Plan, own: Own, local: LocalQuery) -> Rows:
     """This party's lines with those measures that one spine takes."""
     loaded, rows = _loaded(plan, own, local)
-    width, places = pivots(loaded), [loaded.measures.index(measure) for measure in local.measures]
+    width, places = loaded.width, [loaded.measures.index(measure) for measure in local.measures]
     taken = rows.values[[place * width + group for place in places for group in range(width)]]
     return Rows(rows.ids, taken, rows.groups if local.groupings and not local.pivoted else None)
 

@@ -50,7 +50,7 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
     session = _Session(channel, kernels, unused)
     try:
-        async for packet, connection in _packets(channel, kernels):
+        async for packet, connection in _packets(channel):
             match packet:
                 case Prepare():
                     await session.prepare(packet)
@@ -71,11 +71,11 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
             session.working.cancel()
 
 
-async def _packets(channel: Channel, kernels: ThreadPoolExecutor) -> AsyncIterator[tuple[Packet, socket.socket | None]]:
+async def _packets(channel: Channel) -> AsyncIterator[tuple[Packet, socket.socket | None]]:
     """What the node says; before it, if that is not at once, a question in small."""
     first = asyncio.ensure_future(channel.receive())
     if not (await asyncio.wait([first], timeout=QUIET_S))[0]:
-        await warm_again(kernels)
+        await warm_again()
     yield await first
     while True:
         yield await channel.receive()

@@ -64,6 +64,8 @@ def _count(totals: Totals, name: str, node: exp.Count, filters: Conditions) -> O
             people[1] = people[1] or Measure("people", None, 0, 0, 1)
         return Output(name, "count", total=totals.total(people, node, filters))
     one = totals.typing.typed(inside)
+    if one.sort == "null":
+        totals.scope.statement.refuse(node, "sql", "A null cannot be counted", "COUNT(*), or COUNT of a column")
     totals.typing.allow_conditions(inside, one)
     return Output(name, "count", total=totals.total(totals.present(one, filters), node, filters))
 

@@ -123,8 +123,9 @@ def _check_number(statement: Statement, contract: Contract, node: exp.Subquery, 
     for told in (one for one in node.this.meta[TOLD] if one.name):
         taken = {column.name.lower() for column in table.columns}
         if told.alone:
-            said = {one.name for one in statement.tree.find_all(exp.Table)}
-            taken |= {column.name.lower() for one in contract.tables if one.name in said for column in one.columns}
+            said = {one.name.lower() for one in statement.tree.find_all(exp.Table)}
+            tables = [one for one in contract.tables if one.name.lower() in said]
+            taken |= {column.name.lower() for one in tables for column in one.columns}
         if told.name in taken:
             hint = "AS another name, and q.name = 1"
             statement.refuse(told.window, "sql", f"{told.name[:63]} is the name of another column, too", hint)

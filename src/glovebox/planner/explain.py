@@ -95,6 +95,8 @@ def in_words(plan: Plan, contract: Contract) -> str:
         lines += [_local(local, names) for local in plan.source.owners]
         for spine in plan.source.spines:
             lines += _of_spine(spine, names)
+        if not any(spine.query.unmatched for spine in plan.source.spines):
+            lines.append("rows without an id are left out")
         lines.append(f"all that they add up to is added and finished by {', '.join(told['computing'])} together")
     elif isinstance(plan.source, Star):
         lines += [*(_local(local, names) for local in plan.source.owners), *star_in_words(plan.source, names)]

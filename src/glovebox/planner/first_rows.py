@@ -112,7 +112,11 @@ def reworded_first(select: exp.Select, holder: exp.Expr, refuse: Refuse) -> None
         distinct=exp.Distinct(on=exp.Tuple(expressions=window.args["partition_by"])),
         order=window.args["order"],
     )
-    rows.meta[TOLD] = [*told, *(Told(window, name, True) for name in inner.meta.get(BESIDE, ()))]
+    rows.meta[TOLD] = [
+        *told,
+        *(Told(window, name, True) for name in inner.meta.get(BESIDE, ())),
+        *(Told(numbers[name], name) for name in numbers),  # also of one that nothing asks for
+    ]
     inner.set("expressions", [item for item in inner.expressions if not _is_number(item.unalias())])
     inner.set("from_", exp.From(this=exp.Subquery(this=rows, alias=_alias(table))))
     inner.set("qualify", None)

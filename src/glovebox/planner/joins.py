@@ -169,6 +169,8 @@ def _kind(scope: Scope, join: exp.Join, number: int, joins: int) -> Literal["inn
     if found == "inner" or (found in ("left", "semi", "anti") and joins == 1):
         return found  # type: ignore[return-value]
     hint = "of two tables JOIN, LEFT JOIN, SEMI JOIN or ANTI JOIN, of three JOIN"
+    if found == "full":
+        hint = "FULL JOIN of two sub-queries that GROUP BY the id"
     return scope.statement.refuse(join, "sql", "This join cannot be asked", hint)
 
 

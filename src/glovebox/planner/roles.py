@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 from msgspec.structs import replace
+from sqlglot import exp
 
 from glovebox.algebra.lpn import VERSION
 from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC
@@ -114,17 +115,13 @@ def _stack_joined(
         sentence = "People who may be at several owners, or get noise, cannot be joined with another owner's yet"
         scope.statement.refuse(tree, "table", sentence, "totals of rows, of a table whose people are at one owner each")
     refuse_quantiles(totals)
+    if any(total.least for total in totals.totals):
+        sentence = "MIN and MAX of a stacked table that is joined cannot be asked yet"
+        hint = "COUNT(*) FILTER (WHERE it is beyond some value); or one owner's table"
+        scope.statement.refuse(tree.find(exp.Min, exp.Max) or tree, "sql", sentence, hint)
     other, spines = _local(totals, keys, 1), []
-    stack = scope.sides[0]
-    for number, branch in enumerate(stack.branches):
-        groupings = tuple(key.groupings[number] for key in keys if key.side == 0)
-        own = branch_query(
-            scope.contract, branch, tuple(totals.measures[0]), stack.table.rows, totals.where(0), groupings
-        )
-        name = stack.ids.name if stack.ids else ""
-        made = branch.columns.get(name, ColumnRef(name))
-        ids = made.name if isinstance(made, ColumnRef) else None
-        own = replace(own, ids=ids, pivoted=0 in totals.pivoted, unmatched=bool(totals.outer))
+    for number in range(len(scope.sides[0].branches)):
+        own = _local(totals, keys, 0, number)
         joined, found = _way(totals, [own, other], (0, 1), computing)
         size = totals_of_run(joined, found)
         if size > MOST_TOTALS:
@@ -154,13 +151,15 @@ def _way(
     return Joined(query, table, helper, choices, columns, more, first=first), tuple(reordered)
 
 
-def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
+def _local(totals: Totals, keys: list[Key], number: int, place: int = 0) -> LocalQuery:
+    """What an owner of a side reads. place: of the owner, among those of a stacked table."""
     side = totals.scope.sides[number]
-    first = totals.pairs.first
-    own, slots = [key.groupings[0] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
+    first, branch = totals.pairs.first, side.branches[place]
+    own, slots = [key.groupings[place] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
+    made = branch.columns.get(side.ids.name, ColumnRef(side.ids.name)) if side.ids else None
     rows = branch_query(
         totals.scope.contract,
-        side.branches[0],
+        branch,
         (*totals.measures[number], *(_in_groups(own) if slots and own else ())),
         side.table.rows,
         totals.where(number),
@@ -168,7 +167,7 @@ def _local(totals: Totals, keys: list[Key], number: int) -> LocalQuery:
     )
     return replace(
         rows,
-        ids=side.ids.name if side.ids else None,
+        ids=made.name if isinstance(made, ColumnRef) else None,
         pivoted=number in totals.pivoted if not slots else bool(own),
         unmatched=bool(totals.outer) and number == 0,
         slots=slots,

@@ -70,13 +70,15 @@ WORDS = {
     "window": "a window", "with": "WITH", "side": "an outer join", "method": "this kind of join",
     "offset": "OFFSET", "except": "EXCLUDE", "replace": "REPLACE", "symmetric": "SYMMETRIC", "query": "a sub-query",
     "catalog": "a database's name", "timetostr": "STRFTIME", "currentdate": "what day it is",
-    "rownumber": "this numbering",
+    "rownumber": "this numbering", "nullsafeneq": "IS DISTINCT FROM", "nullsafeeq": "IS NOT DISTINCT FROM",
 }  # fmt: skip
 FIRST = (
     "ROW_NUMBER() OVER (PARTITION BY id ORDER BY a day) = 1 of one owner's rows; of two owners' join, "
     "PARTITION BY one's row, ORDER BY one column of the other's"
 )
 INSTEAD = {
+    "nullsafeneq": "<>, and IS NULL; of a truth IS NOT TRUE or IS NOT FALSE",
+    "nullsafeeq": "=, and IS NULL; of a truth IS TRUE or IS FALSE",
     "side": "JOIN … USING (…), which takes the matching rows",
     "window": "an aggregate without OVER",
     "query": "IN ('a', 'b')",

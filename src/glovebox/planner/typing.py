@@ -33,6 +33,12 @@ USES: dict[Use, tuple[str, str]] = {
 DIFFERENCES = {"sum": "SUM(DATE_DIFF('day', x, another))", "avg": "AVG(DATE_DIFF('day', x, another))"}
 """What may be asked of days and times that may be summed, or averaged."""
 
+NO_CONDITION: dict[type[exp.Expr], tuple[str, str]] = {
+    exp.Nullif: ("NULLIF is of aggregates, and not of a row's values", "CASE WHEN x <> y THEN x END"),
+    exp.Round: ("ROUND is of aggregates, and not of a row's values", "FLOOR(x)"),
+}
+"""What a row's values are not asked for by."""
+
 
 class Typing:
     """Types the expressions of one statement. parameters: typed constants, by name."""
@@ -99,7 +105,8 @@ class Typing:
             found = self.typed(node)
             if found.sort == "boolean":
                 return replace(found, values=frozenset(), conditions=found.conditions | found.values)
-        return self.refuse(node, "sql", "This is no condition", "a comparison, or a boolean column")
+        sentence, hint = NO_CONDITION.get(type(node), ("This is no condition", "a comparison, or a boolean column"))
+        return self.refuse(node, "sql", sentence, hint)
 
     def _column(self, node: exp.Column) -> Typed:
         side, column = self.scope.find(node)
