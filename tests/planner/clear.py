@@ -8,6 +8,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
+from msgspec.structs import replace
 
 from glovebox.data.database import open_database
 from glovebox.data.groups import load_groups
@@ -85,6 +86,8 @@ def places_at(rank, counts):
 
 def spine_totals(plan, loaded):
     """Every total in every group, of owners' lines that meet those of others with the same ids."""
+    if all(isinstance(spine.join, Joined) and paired(spine.join) for spine in plan.source.spines):
+        return sum(np.array(pairs_of_spine(plan, spine, loaded)) for spine in plan.source.spines)
     buckets = prod(len(grouping.labels) for grouping in plan.source.buckets)
     groups = prod(len(grouping.labels) for grouping in groupings_of(plan))
     sums = np.zeros((len(plan.totals), groups // buckets, buckets), np.int64)
@@ -97,6 +100,11 @@ def spine_totals(plan, loaded):
             added = of_spine(spine, total, *meeting)
             np.add.at(sums[number // buckets, :, number % buckets], places, added)
     return sums.reshape(len(plan.totals), -1)
+
+
+def pairs_of_spine(plan, spine, loaded):
+    own = [loaded[plan.source.owners.index(query)] for query in spine.join.owners]
+    return joined_totals(replace(plan, source=spine.join, totals=spine.totals), own)
 
 
 def owners_of(spine):

@@ -1,5 +1,8 @@
 """A stacked table joined with another owner's: planned and computed here, and in DuckDB in the clear."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,9 @@ from glovebox.errors import GloveboxError
 from glovebox.planner.plan import Spines
 from glovebox.planner.question import plan_question
 
+from .clear import answered
 from .spines import computed
+from .test_derived import write
 from .test_meaning import COLUMNS, HEAD, RULES, conditions, few_rows, in_the_clear, numbers, questions, rows, same
 from .test_stacks import FEW
 
@@ -79,6 +84,38 @@ def test_rows_of_every_owner_meet_anothers_pair_by_pair(one, other, lab, data):
     check(PAIRS, asked, {"p0_s": one, "p1_s": other, name: lab})
 
 
+SEEN = "(SELECT id, x, c, day AS seen FROM p0.s UNION ALL SELECT id, x, c, day AS seen FROM p1.s)"
+NUMBER = "ROW_NUMBER() OVER (PARTITION BY {}.id, {} ORDER BY {} DESC) AS rn"
+LAST = [
+    f"SELECT c, COUNT(*) AS n, SUM(x) AS s FROM (SELECT d.c, u.x, {NUMBER.format('u', 'u.seen', 'd.day')} "
+    f"FROM {SEEN} u JOIN d ON u.id = d.id AND d.day <= u.seen) t WHERE rn = 1 GROUP BY c ORDER BY c",
+    f"SELECT c, COUNT(*) AS n, SUM(x) AS s FROM (SELECT u.c, d.x, {NUMBER.format('d', 'd.day', 'u.seen')} "
+    f"FROM {SEEN} u JOIN d ON u.id = d.id AND u.seen <= d.day) t WHERE rn = 1 GROUP BY c ORDER BY c",
+]
+
+
+@FEW
+@given(few_rows(), few_rows(), few_rows(), st.sampled_from(LAST), st.data())
+def test_the_last_event_at_one_of_several_owners(one, other, lab, asked, data):
+    """An id's rows are of different days, by which they are told apart; they are read from files."""
+    held = {}
+    lab = [{**row, "id": row["id"] and row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    for name, table in zip(("p0_s", "p1_s", "d"), (*apart(one, other), lab), strict=True):
+        held[name] = list({(row["id"], row["day"]): row for row in table if row["day"] is not None}.values())
+    plan = plan_question(PAIRS, asked, {}, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        places = [("p0", "s"), ("p1", "s"), ("p2", "d")]
+        files = {place: Path(folder) / f"{place[0]}.csv" for place in places}
+        for file, table in zip(files.values(), held.values(), strict=True):
+            write(file, table)
+        found = answered(plan, PAIRS, files, Path(folder)).rows
+    wanted = in_the_clear(asked.replace("p0.s", "p0_s").replace("p1.s", "p1_s"), held)
+    found = [row for row in found if row[0] in {row[0] for row in wanted}]
+    assert len(found) == len(wanted)
+    for row, each in zip(found, wanted, strict=True):
+        assert all(map(same, row, each)), (row, each)
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
@@ -87,12 +124,18 @@ def test_rows_of_every_owner_meet_anothers_pair_by_pair(one, other, lab, data):
         (f"SELECT MAX(u.x) FROM {ALL} u JOIN b ON u.id = b.id", "MIN and MAX of a stacked table that is joined"),
         (f"SELECT u.c, MIN(b.day) FROM {ALL} u JOIN b ON u.id = b.id GROUP BY u.c", "MIN and MAX of a stacked table"),
         (f"SELECT MAX(u.x) FROM {ALL} u SEMI JOIN d ON u.id = d.id", "MIN and MAX of a stacked table"),
+        (
+            f"SELECT c, COUNT(*) FROM (SELECT u.c, {NUMBER.format('d', 'd.day', 'u.v')} FROM (SELECT id, c, x AS v "
+            "FROM p0.s UNION ALL SELECT id, c, x * 2 AS v FROM p1.s) u JOIN d ON u.id = d.id AND u.v < d.x) t "
+            "WHERE rn = 1 GROUP BY c",
+            "put in order by columns",
+        ),
         (f"SELECT COUNT(*) FROM {ALL} u JOIN {ALL} v ON u.id = v.id", "several rows of a person"),
     ],
 )
 def test_what_a_stack_is_not_joined_with(question, sentence):
     with pytest.raises(GloveboxError) as refused:
-        plan_question(CONTRACT, question, {}, 0)
+        plan_question(PAIRS, question, {}, 0)
     assert sentence in refused.value.detail[-1]
 
 

@@ -17,6 +17,7 @@ from glovebox.planner.grouping import Key
 from glovebox.planner.meetings import met
 from glovebox.planner.plan import Joined, Output, Spine, Spines, Stacked, Star, Total
 from glovebox.planner.quantiles import check_counts, refuse_quantiles, refuse_unordered
+from glovebox.planner.scope import Branch
 from glovebox.planner.shape import MOST_TOTALS, join_shape, joint_shape, placed, totals_of_run
 from glovebox.planner.spines import counted_once, met_at_several
 from glovebox.planner.stack import branch_query
@@ -156,7 +157,9 @@ def _local(totals: Totals, keys: list[Key], number: int, place: int = 0) -> Loca
     side = totals.scope.sides[number]
     first, branch = totals.pairs.first, side.branches[place]
     own, slots = [key.groupings[place] for key in keys if key.side == number], totals.pairs.slots.get(number, 0)
-    made = branch.columns.get(side.ids.name, ColumnRef(side.ids.name)) if side.ids else None
+    told_apart = None
+    if first and first.side != number and slots:
+        told_apart = tuple(_own_name(totals, branch, column) for column in first.row)
     rows = branch_query(
         totals.scope.contract,
         branch,
@@ -167,16 +170,25 @@ def _local(totals: Totals, keys: list[Key], number: int, place: int = 0) -> Loca
     )
     return replace(
         rows,
-        ids=made.name if isinstance(made, ColumnRef) else None,
+        ids=_own_name(totals, branch, side.ids.name) if side.ids else None,
         pivoted=number in totals.pivoted if not slots else bool(own),
         unmatched=bool(totals.outer) and number == 0,
         slots=slots,
-        slots_by=first.column if first and first.side == number and slots else "",
+        slots_by=_own_name(totals, branch, first.column) if first and first.side == number and slots else "",
         falling=bool(first and first.side == number and slots and first.descending),
-        told_apart=first.row if first and first.side != number and slots else None,
+        told_apart=told_apart,
         derived=side.derived,
         keys=tuple(column.name for column in side.keys),
     )
+
+
+def _own_name(totals: Totals, branch: Branch, name: str) -> str:
+    """What an owner's table calls a column. Refused where the owner's part makes it of others."""
+    made = branch.columns.get(name, ColumnRef(name))
+    if not isinstance(made, ColumnRef):
+        sentence = "Rows are joined, told apart and put in order by columns, and not by what is made of them"
+        totals.scope.statement.refuse(totals.scope.statement.tree, "sql", sentence, f"{name} as it is in the table")
+    return made.name
 
 
 def _in_groups(groupings: list[Grouping]) -> Iterator[Measure]:
