@@ -58,6 +58,7 @@ def test_what_is_taken_of_the_pairs_is_part_of_the_question():
     ("question", "sentence"),
     [
         (LAST.replace("rn = 1", "rn = 2"), "This numbering cannot be asked here"),
+        (LAST.replace("DESC", "DESC NULLS FIRST"), "This numbering cannot be asked here"),
         (LAST.replace("rn = 1", "rn = 1 AND x > 0"), "This numbering cannot be asked here"),
         (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.id, d.x"), "for each row of one table"),
         (LAST.replace("PARTITION BY a.id, a.day", "PARTITION BY a.day"), "for each row of one table"),

@@ -53,6 +53,8 @@ def _latest(window: exp.Window) -> Latest | None:
     keys, row = (order.expressions if order else []), window.args.get("partition_by") or []
     if not isinstance(window.this, exp.RowNumber) or len(keys) != 1 or not isinstance(keys[0].this, exp.Column):
         return None
+    if keys[0].args.get("nulls_first"):
+        return None
     if not row or not all(isinstance(one, exp.Column) for one in row):
         return None
     return Latest(tuple(row), keys[0].this, bool(keys[0].args.get("desc")))

@@ -84,6 +84,9 @@ def _first(scope: Scope) -> First | None:
     if not ids or len(others) + len(ids) < len(row) or (repeats and not others):
         hint = "PARTITION BY the id and columns of one table, ORDER BY a column of the other"
         refuse(latest.row[0], "sql", "The pairs are numbered for each row of one table", hint)
+    if any(len(one.owners) > 1 and not one.table.apart for one in scope.sides):
+        hint = 'same_person_at_several = "no" in the contract; or one owner\'s table'
+        refuse(latest.order, "sql", "The first of rows of a person who may be at several owners is not found", hint)
     if scope.contract.protocol:
         hint = "a contract with a neutral party"
         refuse(latest.order, "protocol", "Two owners alone compare no events", hint)

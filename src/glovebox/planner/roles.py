@@ -163,13 +163,14 @@ def _local(totals: Totals, keys: list[Key], number: int, place: int = 0) -> Loca
     rows = branch_query(
         totals.scope.contract,
         branch,
-        (*totals.measures[number], *(_in_groups(own) if slots and own else ())),
+        tuple(totals.measures[number]),
         side.table.rows,
         totals.where(number),
         tuple(own),
     )
     return replace(
         rows,
+        measures=(*rows.measures, *(_in_groups(own) if slots and own else ())),
         ids=_own_name(totals, branch, side.ids.name) if side.ids else None,
         pivoted=number in totals.pivoted if not slots else bool(own),
         unmatched=bool(totals.outer) and number == 0,
@@ -203,4 +204,6 @@ def _has(grouping: Grouping, label: str) -> Call:
     """Whether a row has a label."""
     if grouping.index is not None:
         return Call("=", (grouping.index, Constant("integer", str(grouping.labels.index(label)))))
-    return Call("=", (ColumnRef(grouping.column or ""), Constant("category", label)))
+    if grouping.column is None:
+        return Call("=", (Constant("category", grouping.always or ""), Constant("category", label)))
+    return Call("=", (ColumnRef(grouping.column), Constant("category", label)))
