@@ -4,8 +4,8 @@
 (SELECT id, x FROM t WHERE c QUALIFY ROW_NUMBER() OVER (…) = 1) q
 (SELECT id, x FROM (SELECT DISTINCT ON (id) * FROM t WHERE c ORDER BY day) t) q
 
-The first two are read as the last. Its rows are those of the table, and an id has one: so the owner takes them in its
-own database, and what their columns may be used for is what the contract says of the table's.
+The first two are read as the last, which nobody asks. Its rows are those of the table, and an id has one: so the owner
+takes them in its own database, and what their columns may be used for is what the contract says of the table's.
 """
 
 from __future__ import annotations
