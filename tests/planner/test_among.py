@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from glovebox.contract.model import parse_contract
 from glovebox.errors import GloveboxError
+from glovebox.planner.explain import in_words
 from glovebox.planner.plan import Spines
 from glovebox.planner.question import plan_question
 
@@ -81,6 +82,11 @@ def test_what_a_match_has_makes_groups_and_no_match_is_one(one, other):
     assert len(found) == len(wanted)
     for row, each in zip(found, wanted, strict=True):
         assert all(map(same, row, each)), (row, each)
+
+
+def test_explain_says_that_rows_without_an_id_are_left_out():
+    question = "SELECT b.c, COUNT(*) AS n FROM e LEFT JOIN b ON b.id = e.id GROUP BY b.c"
+    assert "rows without an id are left out" in in_words(plan_question(JOINED, question, {}, 0), JOINED)
 
 
 PLACES = {"a": 0, "b": 1, "d": 1, "e": 0, "g": 2, "h": 2}
