@@ -19,13 +19,14 @@ Ints = NDArray[np.int64]
 
 HASHES = 3
 SPACE = 1.27  # bins an id, for three hashes and no stash [PSTY19, section 5]
+LEAST = 1_000  # ids that there are bins for at least: a handful in as few bins do not fit now and then
 EMPTY, FILLER = 1 << 60, (1 << 60) + 1  # of the first and the second owner: no fingerprint, and not equal
 OVERFLOW = 2.0**-40
 
 
 def bins_for(n: int) -> int:
     """How many bins, a multiple of three."""
-    return HASHES * math.ceil(SPACE * n / HASHES)
+    return HASHES * math.ceil(SPACE * max(n, LEAST) / HASHES)
 
 
 def depth_for(n: int, bins: int) -> int:
