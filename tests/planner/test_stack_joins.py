@@ -36,11 +36,18 @@ def apart(one, other):
     return one, [{**row, "id": None if row["id"] is None else row["id"] + 10} for row in other]
 
 
+def beside(lab, data):
+    """The rows of another owner, of whom some are at the one and some at the other."""
+    return [
+        {**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab
+    ]
+
+
 @FEW
 @given(rows(), rows(), rows(), st.data())
 def test_totals_of_every_owner_beside_another(one, other, lab, data):
     one, other = apart(one, other)
-    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    lab = beside(lab, data)
     name, kind = data.draw(st.sampled_from("bd")), data.draw(st.sampled_from(["JOIN", "LEFT JOIN", "SEMI JOIN"]))
     if name == "b":
         lab = list({row["id"]: row for row in lab}.values())
@@ -76,7 +83,7 @@ def check(contract, asked, held):
 @given(few_rows(), few_rows(), few_rows(), st.data())
 def test_rows_of_every_owner_meet_anothers_pair_by_pair(one, other, lab, data):
     one, other = apart(one, other)
-    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    lab = beside(lab, data)
     name = data.draw(st.sampled_from("bd"))
     if name == "b":
         lab = list({row["id"]: row for row in lab}.values())
@@ -101,7 +108,7 @@ MADE = [
 @FEW
 @given(few_rows(), few_rows(), few_rows(), st.sampled_from(MADE), st.data())
 def test_groups_of_what_each_owners_part_makes(one, other, lab, asked, data):
-    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    lab = beside(lab, data)
     check_read(asked, (*apart(one, other), lab))
 
 
@@ -144,7 +151,7 @@ LAST = [
 @given(few_rows(), few_rows(), few_rows(), st.sampled_from(LAST), st.data())
 def test_the_last_event_at_one_of_several_owners(one, other, lab, asked, data):
     """An id's rows are of different days, by which they are told apart; they are read from files."""
-    lab = [{**row, "id": None if row["id"] is None else row["id"] + data.draw(st.sampled_from([0, 10]))} for row in lab]
+    lab = beside(lab, data)
     of_days = [{(row["id"], row["day"]): row for row in table if row["day"]} for table in (*apart(one, other), lab)]
     check_read(asked, [list(rows.values()) for rows in of_days])
 

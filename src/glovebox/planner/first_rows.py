@@ -35,22 +35,23 @@ class Told(NamedTuple):
     alone: bool = False
 
 
-def check_names(tree: exp.Expr, refuse: Refuse) -> None:
+def check_qualify(tree: exp.Expr, refuse: Refuse) -> None:
     """What QUALIFY calls by a name that also a query before it makes is that query's: SQL finds its own names last."""
     queries = {cte.alias.lower(): cte.this for cte in tree.find_all(exp.CTE)}
     for select in tree.find_all(exp.Select):
-        qualify = select.args.get("qualify")
-        made = {
-            one.alias.lower() for one in select.expressions if one.alias and one.this.name.lower() != one.alias.lower()
-        }
-        said = [one for one in qualify.find_all(exp.Column) if not one.table] if qualify else []
-        said = [one for one in said if one.name.lower() in made]
-        before = list(_before(select))
+        before = list(_before(select)) if select.args.get("qualify") else []
+        if not before:
+            continue
+        aliases = [one for one in select.expressions if one.alias]
+        made = {one.alias.lower() for one in aliases if one.this.name.lower() != one.alias.lower()}
         taken = set().union(*(_columns(node, queries) for node in before))
+        said = [
+            one for one in select.args["qualify"].find_all(exp.Column) if not one.table and one.name.lower() in made
+        ]
         for column in said:
             if column.name.lower() in taken:
                 refuse(column, "sql", f"{column.name[:63]} is the name of another column, too", "AS another name")
-        select.meta[BESIDE] = sorted({column.name.lower() for column in said} if before else ())
+        select.meta[BESIDE] = sorted({column.name.lower() for column in said})
 
 
 def _before(node: exp.Expr) -> Iterator[exp.Expr]:

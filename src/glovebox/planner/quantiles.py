@@ -175,14 +175,18 @@ def check_counts(totals: Totals, node: exp.Expr, groups: int, measures: Sequence
 
 
 def refuse_quantiles(totals: Totals) -> None:
-    """Refuse quantiles where people of several owners meet, and where owners' tables meet another's in turn."""
-    ends = () if totals.joined else (exp.Min, exp.Max)
-    for node in totals.scope.statement.tree.find_all(*QUANTILES, *ends):
+    """Refuse quantiles, MIN and MAX where people of several owners meet, and where owners' tables meet another's in
+    turn: what each of these has is added."""
+    for node in totals.scope.statement.tree.find_all(*QUANTILES, exp.Min, exp.Max):
         if node.find_ancestor(exp.Subquery):
             continue
+        rule = "table"
         hint = 'MEDIAN over the stacked table alone, with same_person_at_several = "no", or over one owner\'s table'
         sentence = "Quantiles of people who may be at several owners, or of a stack that is joined, cannot be asked yet"
-        totals.scope.statement.refuse(node, "table", sentence, hint)
+        if totals.joined and isinstance(node, exp.Min | exp.Max):
+            rule, hint = "sql", "COUNT(*) FILTER (WHERE it is beyond some value); or one owner's table"
+            sentence = "MIN and MAX of a stacked table that is joined cannot be asked yet"
+        totals.scope.statement.refuse(node, rule, sentence, hint)
 
 
 def refuse_unordered(totals: Totals, groups: int) -> None:

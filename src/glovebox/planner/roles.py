@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 from msgspec.structs import replace
-from sqlglot import exp
 
 from glovebox.algebra.lpn import VERSION
 from glovebox.contract.terms import HOMOMORPHIC, LOW_TRAFFIC
@@ -116,10 +115,6 @@ def _stack_joined(
         sentence = "People who may be at several owners, or get noise, cannot be joined with another owner's yet"
         scope.statement.refuse(tree, "table", sentence, "totals of rows, of a table whose people are at one owner each")
     refuse_quantiles(totals)
-    if any(total.least for total in totals.totals):
-        sentence = "MIN and MAX of a stacked table that is joined cannot be asked yet"
-        hint = "COUNT(*) FILTER (WHERE it is beyond some value); or one owner's table"
-        scope.statement.refuse(tree.find(exp.Min, exp.Max) or tree, "sql", sentence, hint)
     other, spines = _local(totals, keys, 1), []
     for number in range(len(scope.sides[0].branches)):
         own = _local(totals, keys, 0, number)

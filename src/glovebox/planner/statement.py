@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from glovebox.errors import Refused
 from glovebox.planner.among import joined
-from glovebox.planner.first_rows import check_names
+from glovebox.planner.first_rows import check_qualify
 from glovebox.planner.latest import nexts_of, number_of, without_numbers
 from glovebox.planner.merging import merged
 from glovebox.planner.naming import inlined
@@ -143,7 +143,7 @@ class Statement:
                 self.refuse(node, "sql", "This cannot be a name", hint)
             nodes.extend((child, depth + 1) for child in node.iter_expressions())
 
-        check_names(self.tree, self.refuse)
+        check_qualify(self.tree, self.refuse)
         self.tree = inlined(self.tree, MOST_NODES, self.refuse)
         self._check_depth()
         self.tree = merged(reworded(self.tree), MOST_NODES, self.refuse)
