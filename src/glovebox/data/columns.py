@@ -26,6 +26,7 @@ from glovebox.data.trees import (
     call,
     cast,
     compare,
+    either,
     full_match,
     is_null,
     name,
@@ -258,7 +259,7 @@ def _beyond(column: Column, value: Node, parameters: Parameters) -> Faults:
     if column.low is None or column.high is None or column.kind == "boolean":
         return ()
     low, high = (_end(column, end, parameters) for end in (column.low, column.high))
-    return (("range", exp.or_(compare(exp.LT, value, low), compare(exp.GT, value, high))),)
+    return (("range", either(compare(exp.LT, value, low), compare(exp.GT, value, high))),)
 
 
 def _end(column: Column, units: int, parameters: Parameters) -> Node:

@@ -36,7 +36,7 @@ from glovebox.data.quality import ids_above, most_rows
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, call, compare, is_null, name, not_, number
+from glovebox.data.trees import Node, aliased, call, compare, is_null, name, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
@@ -122,7 +122,7 @@ def _unique_rows(
     inputs = [None if node is None else _computed(extra, node) for node in read]
     group = _computed(extra, group_number(query, view, view.parameters)) if query.groupings else None
     named = [*(f"null_{one}" for one in id_names), *key_names, passing, *inputs, group]
-    computed = (node.as_(alias, quoted=True) for alias, node in extra.items())
+    computed = (aliased(node, alias) for alias, node in extra.items())
     select = view.read(*(one for one in named if one and one not in extra)).select(*computed, copy=False)
     snapshot = SnapshotHash(salt, table)
     ids = room.array((table.rows, len(id_names) * encoded_bytes(w)), np.uint8)  # pages without rows are never touched
@@ -321,5 +321,5 @@ def _computed(extra: dict[str, Node], node: Node) -> str:
     """The name under which a node is selected: a plain column of the view has one already."""
     if isinstance(node, exp.Column):
         return node.name
-    extra[alias := f"x{len(extra)}"] = node.copy()
+    extra[alias := f"x{len(extra)}"] = node
     return alias

@@ -16,7 +16,7 @@ from glovebox.data.columns import Reading, composition, reading
 from glovebox.data.database import Database, Parameters
 from glovebox.data.fields import field_of, fields_of
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, any_of, call, is_null, name, nested
+from glovebox.data.trees import Node, aliased, any_of, call, is_null, name, nested
 from glovebox.schema.columns import Table
 
 NOTES = frozenset({"null_id", "no_form", "surplus", "clipped", "other"})
@@ -58,14 +58,14 @@ class View(Struct, frozen=True):
     def checked(self) -> exp.Select:
         """A SELECT of the cleaned columns, places of labels, `faulty`, and whether each id is NULL (null_c0, ...)."""
         nulls = [
-            is_null(name(f"r{each.index}")).as_(f"null_{each.name}", quoted=True)
+            aliased(is_null(name(f"r{each.index}")), f"null_{each.name}")
             for each in self.readings
             if each.column.kind == "id"
         ]
-        faulty = any_of([each.wrong for each in self.readings]).as_("faulty", quoted=True)
+        faulty = aliased(any_of([each.wrong for each in self.readings]), "faulty")
         selected = [name(each.name) for each in self.readings]
         places = [name(each.place) for each in self.readings if each.place]
-        return nested(self.cleaned.copy(), "cleaned", *selected, *places, *nulls, faulty)
+        return nested(self.cleaned, "cleaned", *selected, *places, *nulls, faulty)
 
 
 def view_of(database: Database, table: Table, source: Source) -> View:
@@ -81,15 +81,15 @@ def view_of(database: Database, table: Table, source: Source) -> View:
             readings[column.name] = reading(column, index, name(field.reference), field.type, parameters)
     every = list(readings.values())
     read, made = ([each for each in every if bool(each.column.parts) is last] for last in (False, True))
-    raw = exp.select(*(each.raw.as_(f"r{each.index}", quoted=True) for each in every), copy=False)
+    raw = exp.select(*(aliased(each.raw, f"r{each.index}") for each in every), copy=False)
     raw.from_(relation, copy=False)
     raws = [f"r{each.index}" for each in every]
-    forms = [each.folded.as_(f"f{each.index}", quoted=True) for each in every if each.folded is not None]
+    forms = [aliased(each.folded, f"f{each.index}") for each in every if each.folded is not None]
     folded = nested(raw, "raw", *map(name, raws), *forms)
-    values = [each.value.as_(each.name, quoted=True) for each in read]
+    values = [aliased(each.value, each.name) for each in read]
     steps = [f"f{each.index}" for each in every if each.folded is not None]
     cleaned = nested(folded, "folded", *map(name, [*raws, *steps]), *values)
     if made:
-        values = [each.value.as_(each.name, quoted=True) for each in made]
+        values = [aliased(each.value, each.name) for each in made]
         cleaned = nested(cleaned, "parts", exp.Star(), *values)
     return View(table, tuple(every), cleaned, parameters)

@@ -14,6 +14,7 @@ from glovebox.errors import BadFrame, Cancelled, GloveboxError, IntegrityError, 
 from glovebox.node.considering import consider
 from glovebox.node.control import ControlLink
 from glovebox.node.greeting import greeting
+from glovebox.node.kept_links import KEPT_S
 from glovebox.node.messages import (
     SESSION_BYTES,
     Ahead,
@@ -50,7 +51,10 @@ report = structlog.get_logger()
 
 
 async def attend(node: Node, link: ControlLink) -> None:
-    """Serve one control link. Errors go to the asker, signed, and into the log; the node goes on."""
+    """Serve one control link. Errors go to the asker, signed, and into the log; the node goes on.
+
+    Where a session ended well, the link stays open for the asker's next question.
+    """
     try:
         envelope = await link.receive(PROPOSAL_S)
         first: Struct = claimed(envelope, Proposal, Ahead, Greeting, Records)
@@ -66,14 +70,18 @@ async def attend(node: Node, link: ControlLink) -> None:
                 await give_records(node, link, envelope, wanted)
         case Ahead() as offer:
             await _attend_ahead(node, link, envelope, offer)
-        case Proposal() as proposal:
-            await _attend_question(node, link, envelope, proposal)
+        case Proposal():
+            with contextlib.suppress(GloveboxError):  # it ends when no further question comes
+                while await _attend_question(node, link, envelope):
+                    envelope = await link.receive(KEPT_S + PROPOSAL_S)
 
 
-async def _attend_question(node: Node, link: ControlLink, envelope: Signed, proposal: Proposal) -> None:
+async def _attend_question(node: Node, link: ControlLink, envelope: Signed) -> bool:
+    """From the proposal to the kept receipt; False where it did not come to that."""
+    proposal = claimed(envelope, Proposal)
     participant = await _answer_proposal(node, link, envelope, proposal)
     if participant is None:
-        return
+        return False
     error: GloveboxError | None = None
     try:
         await _run(node, link, participant, proposal.expires_s)
@@ -85,6 +93,7 @@ async def _attend_question(node: Node, link: ControlLink, envelope: Signed, prop
         raise
     finally:
         await node.end_session(participant, error)
+    return error is None
 
 
 async def _attend_ahead(node: Node, link: ControlLink, envelope: Signed, offer: Ahead) -> None:

@@ -42,6 +42,11 @@ class ControlLink:
         self.peer = control_peer(writer.get_extra_info("ssl_object"))
         self._beating: asyncio.Task[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has ended the link, as far as is known here."""
+        return not (self._reader.at_eof() or self._writer.is_closing())
+
     async def send(self, envelope: Signed) -> None:
         """Send one message."""
         self._begin_beating()

@@ -16,7 +16,7 @@ from glovebox.contract.model import Contract, Party
 from glovebox.errors import BadFrame, Busy, Cancelled, GloveboxError, IntegrityError, PeerLost
 from glovebox.node.blame import NODE_LOST, failed_at, rank, refused_by
 from glovebox.node.considering import consider
-from glovebox.node.control import ControlLink, open_control
+from glovebox.node.control import ControlLink
 from glovebox.node.messages import (
     SESSION_BYTES,
     Acceptance,
@@ -136,6 +136,8 @@ class Attempt:
                 await self.emit("accepted", self.node.name)
                 outcome.ended = await self._follow(start)
                 outcome.receipt = await self._have_signed(outcome.ended, clock)
+                kept, parties = self.node.kept_links, self.contract.parties
+                self.links = {party: link for party, link in self.links.items() if not kept.keep(parties[party], link)}
             outcome.seconds = time.monotonic() - began
             return outcome
         except Exception as problem:
@@ -206,10 +208,15 @@ class Attempt:
 
     async def _propose_to(self, party: int, envelope: Signed) -> Signed:
         stated = self.contract.parties[party]
-        link = await open_control(self.node.key, stated.key, stated.name, stated.address, self.node.settings.deadline_s)
+        link, was_kept = await self.node.kept_links.to(stated)
         self.links[party] = link
-        await link.send(envelope)
-        reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
+        try:
+            await link.send(envelope)
+            reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
+        except PeerLost:
+            if was_kept and not link.is_open:  # it may have ended before this question, and the party be there
+                raise Busy(f"{stated.name} has just ended its link", party=stated.name, hint="ask again") from None
+            raise
         match message:
             case Refusal() as refusal:
                 raise refused_by(stated.name, refusal)

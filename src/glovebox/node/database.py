@@ -36,8 +36,13 @@ def open_sqlite(path: Path, schema: str, version: int) -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All writes of a block, on disk when it ends, or none; whatever fails, the next one can begin."""
+def transaction(database: sqlite3.Connection, *, on_disk: bool = True) -> Iterator[None]:
+    """All writes of a block, on disk when it ends, or none; whatever fails, the next one can begin.
+
+    on_disk: if not, the system may write them out later, but before those of the next transaction: the disk need not be
+    waited for.
+    """
+    database.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

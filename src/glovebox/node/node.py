@@ -30,6 +30,7 @@ from glovebox.node.attendance import attend
 from glovebox.node.contracts import load_contract, number_of
 from glovebox.node.control import ControlLink, accept_control
 from glovebox.node.home import Home, locked
+from glovebox.node.kept_links import KeptLinks
 from glovebox.node.ledger import Ledger
 from glovebox.node.line import Line, Turns
 from glovebox.node.messages import told
@@ -73,6 +74,7 @@ class Node:
         self.ledger = Ledger(home.ledger_file)
         self.log = Log(home.log_file, self.key)
         self.workers = Workers()
+        self.kept_links = KeptLinks(self)
         self.lacks_receipt = asyncio.Event()  # a session ended here without one
         self.line, self.turns = Line(), Turns(self.settings.sessions)
         self.stocks = Stocks(self)
@@ -192,6 +194,7 @@ class Node:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await self.kept_links.end()
                 await self.workers.end()
                 await self.stocks.end()
                 self.log.write("stopped")

@@ -3,8 +3,8 @@
 What libraries do for the first time takes them long: code to read in, functions to resolve, memory to get. That was
 0.1 s of each party's session of 10^6 rows. It is done before workers are forked; a fork then has a page of its own of
 all memory that it writes to, and gets it as it first does, which was 8 of the 45 ms of a worker's session: so a worker
-that waits answers a question, too. The rows are made up, and nothing of them stays; no thread does either, for a fork
-has none but the one that forked.
+that waits loads rows and answers a question, too. The rows are made up; no thread stays, for a fork has none but the
+one that forked.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import secrets
+import os
 import tempfile
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
-from glovebox.data.database import open_database
+from glovebox.data.database import Database, unused
 from glovebox.data.loading import load_rows
-from glovebox.data.sources import source_at
+from glovebox.data.sources import Source
 from glovebox.errors import GloveboxError
 from glovebox.protocols.conversion import secure_totals
 from glovebox.protocols.finishing import Finishing, Part, finish
@@ -54,6 +54,7 @@ TABLE = Table(
 )
 AMOUNTS = LocalQuery(0, TABLE.name, (Measure("sum", ColumnRef("amount"), 2, 0, 100 * ROWS),), ROWS, "id")
 TOTALS = (Total(None, None, 32), Total(0, None, 64))
+_files: list[int] = []  # of the made-up rows, inherited by every fork
 SHOWN = Finishing(1, (ROWS, 100 * ROWS * ROWS), 0, 2, True, (Part("total", 0), Part("total", 1)))
 
 
@@ -66,27 +67,30 @@ def warm() -> None:
     curve_kernels()
     modulus(64)
     with contextlib.suppress(OSError, duckdb.Error, GloveboxError):  # of a full disk, a session tells for itself
-        with tempfile.TemporaryDirectory() as folder:
-            rows = _loaded(Path(folder))
+        _files.append(_made_up())
+        with unused() as database:
+            rows = _loaded(database)
         asyncio.run(_answered(rows))
 
 
-async def warm_again() -> None:
-    """Answer it over a few rows, in a worker that nobody has asked anything yet."""
+async def warm_again(kernels: Executor, database: Database) -> None:
+    """Load them in the session's database, and answer it over a few, in a worker that nobody has asked anything yet."""
     with contextlib.suppress(Exception):  # whatever is lacking, a session tells for itself, if it still is then
-        ids = np.frombuffer(secrets.token_bytes(32 * FEW), np.uint8).reshape(FEW, 32)
-        await _answered(Rows(ids, np.arange(FEW)[None]))
+        rows = await asyncio.get_running_loop().run_in_executor(kernels, _loaded, database)
+        await _answered(Rows(rows.ids[:FEW], rows.values[:, :FEW]))
 
 
-def _loaded(folder: Path) -> Rows:
-    path = folder / "made_up.parquet"
-    with duckdb.connect(":memory:") as maker:
+def _made_up() -> int:
+    """A Parquet file of rows, open and without a name: it goes with the last process that has it."""
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(":memory:") as maker:
+        path = Path(folder) / "made_up.parquet"
         made = "SELECT sha256(range::text)[:24] AS id, range::decimal(10, 2) AS amount FROM range(?)"
         maker.sql(made, params=[ROWS]).to_parquet(str(path))
-    source = source_at(path)
-    database = open_database([source], folder, 64, 2)
-    loaded = load_rows(database, AMOUNTS, TABLE, source, b"")
-    database.close()
+        return os.open(path, os.O_RDONLY)
+
+
+def _loaded(database: Database) -> Rows:
+    loaded = load_rows(database, AMOUNTS, TABLE, Source(f"/dev/fd/{_files[0]}", "parquet"), b"")
     return Rows(loaded.ids, loaded.values)
 
 

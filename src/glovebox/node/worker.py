@@ -41,7 +41,7 @@ from glovebox.runtime.links import BEAT_S
 WAITING = 16
 """Connections that wait for their handshake; a session has at most eight peers."""
 
-QUIET_S = 0.1
+QUIET_S = 0.3
 """How long nobody asks anything of a worker that is not needed yet: where questions come one upon the other, none has
 time for more than them."""
 
@@ -50,7 +50,7 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
     """Make the keys, run the job, tell how it went; before it, make transfers if there is time for that."""
     session = _Session(channel, kernels, unused)
     try:
-        async for packet, connection in _packets(channel):
+        async for packet, connection in _packets(channel, kernels, unused):
             match packet:
                 case Prepare():
                     await session.prepare(packet)
@@ -71,11 +71,13 @@ async def work(channel: Channel, kernels: ThreadPoolExecutor, unused: Database) 
             session.working.cancel()
 
 
-async def _packets(channel: Channel) -> AsyncIterator[tuple[Packet, socket.socket | None]]:
+async def _packets(
+    channel: Channel, kernels: ThreadPoolExecutor, unused: Database
+) -> AsyncIterator[tuple[Packet, socket.socket | None]]:
     """What the node says; before it, if that is not at once, a question in small."""
     first = asyncio.ensure_future(channel.receive())
     if not (await asyncio.wait([first], timeout=QUIET_S))[0]:
-        await warm_again()
+        await warm_again(kernels, unused)
     yield await first
     while True:
         yield await channel.receive()
