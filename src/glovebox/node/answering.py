@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -74,8 +74,8 @@ async def _serve(node: Node, reader: asyncio.StreamReader, writer: asyncio.Strea
 
 
 async def _answer(node: Node, request: Request, writer: asyncio.StreamWriter) -> None:
-    async def reply(message: Reply) -> None:
-        writer.write(msgspec.json.encode(message) + b"\n")
+    async def reply(*messages: Reply) -> None:
+        writer.write(b"".join(msgspec.json.encode(message) + b"\n" for message in messages))
         await writer.drain()
 
     try:
@@ -110,14 +110,14 @@ async def _cancel(node: Node, begins: str) -> CancelDone:
 
 
 async def _ask(
-    node: Node, request: Ask, reply: Callable[[Reply], Awaitable[None]], writer: asyncio.StreamWriter
+    node: Node, request: Ask, reply: Callable[..., Awaitable[None]], writer: asyncio.StreamWriter
 ) -> Answered:
     contract = find_contract(node.home, request.contract)
     question = Question(request.statement, request.parameters, request.wait_s, request.dry_run)
 
-    async def emit(event: str, party: str) -> None:
+    async def emit(events: Sequence[str], party: str) -> None:
         with contextlib.suppress(ConnectionError):
-            await reply(Progress(event, party))
+            await reply(*(Progress(event, party) for event in events))
 
     def watch(participant: Participant) -> None:
         if writer.transport.get_write_buffer_size() == 0:  # a command line that stands still holds up nothing

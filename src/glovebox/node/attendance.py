@@ -205,6 +205,7 @@ async def _until_ended(
     Of a lost peer this party says what it saw at once, and then hears the asker: who left is often not who was lost
     first, and the asker hears everybody. It waits for the asker for as long as for any party that is silent.
     """
+    participant.see_start(start)
     running = asyncio.ensure_future(participant.run(start, reached))
     both: list[asyncio.Future[Any]] = [running, following]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

@@ -7,7 +7,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ EVENTS = (
     "signed",
 )  # fmt: skip
 
-Emit = Callable[[str, str], Awaitable[None]]
+Emit = Callable[[Sequence[str], str], Awaitable[None]]
 Watch = Callable[[Participant], None]
 
 
@@ -76,12 +76,12 @@ class Outcome:
 async def ask(node: Node, contract: Contract, question: Question, emit: Emit, watch: Watch) -> Outcome:
     """Ask, and again while a party is busy and there is time.
 
-    emit: called with (event, party name) of every party; watch: each second with this party's own part of the session.
+    emit: called with (events, party name) of every party; watch: each second with this party's own part of the session.
     """
     began = time.monotonic()
     if question.dry_run:  # takes no place
         return await _ask_in_turn(node, contract, question, began, emit, watch)
-    async with node.turns.turn(question.wait_s, lambda: emit("waiting", node.name)):
+    async with node.turns.turn(question.wait_s, lambda: emit(("waiting",), node.name)):
         return await _ask_in_turn(node, contract, question, began, emit, watch)
 
 
@@ -133,7 +133,7 @@ class Attempt:
             outcome = Outcome(self.session, self.own.plan.receivers if self.own else ())
             if not self.question.dry_run:
                 clock = _now()
-                await self.emit("accepted", self.node.name)
+                await self.emit(("accepted",), self.node.name)
                 outcome.ended = await self._follow(start)
                 outcome.receipt = await self._have_signed(outcome.ended, clock)
                 kept, parties = self.node.kept_links, self.contract.parties
@@ -169,7 +169,7 @@ class Attempt:
         envelope = signed(self.node.key, self.me, proposal)
         self.own = await consider(self.node, envelope)
         plan = self.own.plan
-        await self.emit("proposed", self.node.name)
+        await self.emit(("proposed",), self.node.name)
         every = session_parties(plan)
         acceptances = []
         if self.own.is_first:
@@ -198,25 +198,23 @@ class Attempt:
     def _acceptance(self, party: int, envelope: Signed) -> asyncio.Future[Signed]:
         return asyncio.ensure_future(self._accept_own() if party == self.me else self._propose_to(party, envelope))
 
-    async def _accept_own(self) -> Signed:
+    def _own_participant(self) -> Participant:
         if self.own is None:
             raise GloveboxError("no session was proposed")
-        if not self.own.is_first:
-            self.node.take_slot(self.own)
-        acceptance = self.own.would_accept() if self.question.dry_run else await self.own.accept()
+        return self.own
+
+    async def _accept_own(self) -> Signed:
+        own = self._own_participant()
+        if not own.is_first:
+            self.node.take_slot(own)
+        acceptance = own.would_accept() if self.question.dry_run else await own.accept()
         return signed(self.node.key, self.me, acceptance)
 
     async def _propose_to(self, party: int, envelope: Signed) -> Signed:
         stated = self.contract.parties[party]
-        link, was_kept = await self.node.kept_links.to(stated)
-        self.links[party] = link
-        try:
-            await link.send(envelope)
-            reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
-        except PeerLost:
-            if was_kept and not link.is_open:  # it may have ended before this question, and the party be there
-                raise Busy(f"{stated.name} has just ended its link", party=stated.name, hint="ask again") from None
-            raise
+        link = self.links[party] = await self.node.kept_links.to(stated)
+        await link.send(envelope)
+        reply, message = await _hear(link, stated, "proposed", REPLY_S, Acceptance, Refusal)
         match message:
             case Refusal() as refusal:
                 raise refused_by(stated.name, refusal)
@@ -225,15 +223,22 @@ class Attempt:
         return reply
 
     async def _follow(self, start: Start) -> list[Ended]:
-        """Start every party and follow them to the end; the first failure ends the session."""
+        """Start every party and follow them to the end; the first failure ends the session.
+
+        This one first: if it must not start, the others have spent nothing; and it has the others to follow, too.
+        """
+        own = self._own_participant()
+        own.see_start(start)
         envelope = signed(self.node.key, self.me, start)
         self.started = True
         names = {party: self.contract.parties[party].name for party in self.links}
         others = {names[party]: asyncio.ensure_future(self._follow_one(party, envelope)) for party in self.links}
-        own = asyncio.ensure_future(self._run_own(start))  # they have begun when this one does
-        tasks = {self.node.name: own, **others}
+        running = asyncio.ensure_future(
+            own.run(start, lambda names: self.emit(names, self.node.name), lambda: self.watch(own))
+        )
+        tasks = {self.node.name: running, **others}
         try:
-            await _wait_ended(tasks.values(), [own] if self.own and self.own.worker else [*others.values()])
+            await _wait_ended(tasks.values(), [running] if own.worker else [*others.values()])
         finally:
             for task in tasks.values():
                 task.cancel()
@@ -244,16 +249,6 @@ class Attempt:
                 raise PeerLost(f"{name} did not end its run, as the others did", party=name, step="answered")
         return [task.result() for task in tasks.values()]
 
-    async def _run_own(self, start: Start) -> Ended:
-        async def tell(names: tuple[str, ...]) -> None:
-            for name in names:
-                await self.emit(name, self.node.name)
-
-        own = self.own
-        if own is None:
-            raise GloveboxError("no session was proposed")
-        return await own.run(start, tell, lambda: self.watch(own))
-
     async def _follow_one(self, party: int, start: Signed) -> Ended:
         link, stated = self.links[party], self.contract.parties[party]
         last = "accepted"
@@ -263,9 +258,9 @@ class Attempt:
             reply, message = await _hear(link, stated, last, None, Event, Ended, Failed)
             match message:
                 case Event(_, _, names):
-                    for name in filter(EVENTS.__contains__, names):
-                        last = name
-                        await self.emit(name, stated.name)
+                    if known := [name for name in names if name in EVENTS]:
+                        last = known[-1]
+                        await self.emit(known, stated.name)
                 case Ended() as ended:
                     if (ended.session, ended.party, len(ended.log)) != (self.session, party, len(self.node.log.head)):
                         raise IntegrityError(f"{stated.name} ended another session", party=stated.name, step=last)
@@ -276,25 +271,24 @@ class Attempt:
 
     async def _have_signed(self, ended: list[Ended], began: str) -> str:
         """Build the receipt, collect every signature, and give all of them to all."""
-        if self.own is None:
-            raise GloveboxError("no session was proposed")
+        own = self._own_participant()
         told = {end.commitment for end in ended if end.commitment}
         if len(told) != 1:
             raise IntegrityError("the receivers did not get one and the same answer", step="answered")
         text = receipt_for(
-            self.contract, self.own.plan, self.own.proposal, self.own.acceptances,
+            self.contract, own.plan, own.proposal, own.acceptances,
             began=began, ended=_now(), commitment=told.pop().hex(), logs={end.party: end.log.hex() for end in ended},
         )  # fmt: skip
         draft = Receipt(self.session, text, {})
         endorsed = await asyncio.gather(*(self._endorsed_by(party, draft) for party in self.links))
-        endorsed.append(self.own.endorse(draft))
+        endorsed.append(own.endorse(draft))
         signatures = {self.contract.parties[one.party].name: one.signature for one in endorsed}
         heads = tuple(one.head for one in endorsed if one.head)
         whole = Receipt(self.session, text, {name: signatures[name] for name in sorted(signatures)}, heads)
-        kept = self.own.keep_receipt(whole)
+        kept = own.keep_receipt(whole)
         envelope = signed(self.node.key, self.me, whole)
         await asyncio.gather(*(link.send(envelope) for link in self.links.values()), return_exceptions=True)
-        await self.emit("signed", self.node.name)
+        await self.emit(("signed",), self.node.name)
         return kept
 
     async def _endorsed_by(self, party: int, draft: Receipt) -> Endorsement:

@@ -24,13 +24,13 @@ class KeptLinks:
         self._node = node
         self._kept: dict[tuple[bytes, str], tuple[ControlLink, float]] = {}  # by key and address; since when
 
-    async def to(self, party: Party) -> tuple[ControlLink, bool]:
-        """A link to a party, which is the caller's, and whether it was kept. Raises PeerLost."""
+    async def to(self, party: Party) -> ControlLink:
+        """A link to a party, which is the caller's. Raises PeerLost."""
         link, since = self._kept.pop((party.key, party.address), (None, 0.0))
         if link and link.is_open and time.monotonic() < since + KEPT_S:
-            return link, True
+            return link
         node = self._node
-        return await open_control(node.key, party.key, party.name, party.address, node.settings.deadline_s), False
+        return await open_control(node.key, party.key, party.name, party.address, node.settings.deadline_s)
 
     def keep(self, party: Party, link: ControlLink) -> bool:
         """Keep a link, over which a session ended well; False where there is one already."""

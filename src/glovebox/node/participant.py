@@ -214,13 +214,15 @@ class Participant:
         self.node.log.write("repeating", session=self.session.hex(), run=self._run.hex(), earlier=earlier.hex())
 
     async def run(self, start: Start, tell: Tell, beat: Callable[[], None] = lambda: None) -> Ended:
-        """Run the session to its end. tell: called with the events that this party reaches; beat: each second."""
+        """Run a session whose start was seen to its end.
+
+        tell: called with the events that this party reaches; beat: each second.
+        """
 
         async def reached(events: tuple[str, ...]) -> None:
             self.step = events[-1]
             await tell(events)
 
-        self.see_start(start)
         self.began = time.monotonic()
         await reached(("started",))
         if self.worker is None:
