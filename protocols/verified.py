@@ -5,8 +5,8 @@ Parties        all m computing parties hold shares, send and receive
 Security       active: t = (m - 1) // 2 parties that lie are found out by every other, but with 2^-44; nothing is known
                of what is checked, statistically 2^-56; coins in the random-oracle model
 Leakage        nothing but how many products and openings there are, and that all are right
-Rounds         4 + 2 l; l, how often claims fall into parts, 2 up to 620 products of numbers and 14,336 of bits; one
-               round less before something opens under a mask
+Rounds         4 + 2 l; l, how often claims fall into parts: 1 up to 31 products of numbers, dealt bits among them, and
+               127 of bits; 2 up to 620 and 14,336; one round less before something opens under a mask
 Bytes          p m C + r E + p D + p m F; p = m - 1, r = (2 t + 1) p, C bytes of coins and words, E of inner products,
                D of what proves dealt bits, F of what opens, which `traffic` counts
 Source         Boneh et al., CRYPTO 2019, 4.2; Goyal and Song, ePrint 2020/134, 4 (products as one claim, halved again
@@ -20,7 +20,8 @@ Each party tells its next part when it has all that was sent before, so that who
 what is checked with it. `claims.py` makes one claim in each field of all products, which falls into parts l times:
 inner products are shared again, then a coin tells the point. At last a random product is put in, so that what is left
 is random, and opens: two numbers, their product, and a sum that is 0 if all openings were right. All m shares of these
-must be of degree t, of which the m - t of honest parties are enough to tell; so nobody can lie about them.
+must be of degree t, of which the m - t of honest parties are enough to tell; so nobody can lie about them. Claims that
+are to fall once fall in this last way: each product is then a part, and a dealt bit is a product, b (b - 1) = 0.
 
 A wrong product, or opening, passes with 2^-56 by its weight in the claim, and with 2^8 / 2^56 each time that falls.
 
@@ -79,10 +80,11 @@ async def checked(ctx: Context) -> None:
             raise IntegrityError("bits without numbers cannot be checked", step=ctx.path)
         return  # nothing was computed
     plan = falls(*noted.products, [len(one.share) for one in noted.dealt_bits])
+    once = len(plan) == 1
     coins = await _committed(ctx.narrow("seen"), noted.digest, 1 + len(plan))
     coin = await coins.tell(ctx.narrow("weights"))
-    numbers = NumbersClaim(noted, Stream(derive(coin, "numbers")))
-    bits = BitsClaim(noted.bits, Stream(derive(coin, "bits"))) if noted.products[1] else None
+    numbers = NumbersClaim(noted, Stream(derive(coin, "numbers")), once=once)
+    bits = BitsClaim(noted.bits, Stream(derive(coin, "bits")), once=once) if noted.products[1] else None
     claims: list[Claim] = [numbers] if bits is None else [numbers, bits]
     proofs = _Proofs(ctx.narrow("proofs"), noted, numbers)
     for step, parts in enumerate(plan):
@@ -105,11 +107,13 @@ def falls(numbers: int, bits: int, dealt: Sequence[int] = ()) -> list[tuple[int,
 
     Without bits there is one claim, and 0 in the place of the other.
     """
-    numbers, columns = max(1, numbers), sum(-(-count // PROOF_PARTS) for count in dealt)
-    times = 2 if bits or dealt else 1
+    of_numbers, of_bits = 1 + max(1, numbers + sum(dealt)), _parts_of_bits(bits, 1)[0]
+    if of_numbers <= LAST_PARTS and of_bits <= MOST_PARTS:
+        return [(of_numbers, of_bits)]
+    numbers, columns, times = max(1, numbers), sum(-(-count // PROOF_PARTS) for count in dealt), 2
     while True:
         ones, others = _parts_of_numbers(numbers, columns, times), _parts_of_bits(bits, times)
-        if ones[0] <= FIRST_PARTS + LAST_PARTS * (times == 1) and max(ones) <= LAST_PARTS and max(others) <= MOST_PARTS:
+        if ones[0] <= FIRST_PARTS and max(ones) <= LAST_PARTS and max(others) <= MOST_PARTS:
             return list(zip(ones, others, strict=True))
         times += 1
 
@@ -123,12 +127,13 @@ def traffic(numbers: int, bits: int, s: int, dealt: Sequence[int] = ()) -> dict[
     """The sizes of the card; s: bytes of a number."""
     plan = falls(numbers, bits, dealt)
     products = [(2 * one - 2) * s + max(0, 2 * other - 1) * LANES for one, other in plan]
-    products[0] -= max(0, plan[0][1] - 1) * LANES  # at first a claim is one of each part
+    if len(plan) > 1:
+        products[0] -= max(0, plan[0][1] - 1) * LANES  # at first a claim is one of each part
     return {
         "l": len(plan),
         "C": 2 * HASH * (len(plan) + 2) + 1,
         "E": sum(products),
-        "D": len(dealt) * (PROOF_PARTS - 1) * s,
+        "D": len(dealt) * (PROOF_PARTS - 1) * s * (len(plan) > 1),
         "F": ENDS * (s + LANES * (bits > 0)),
     }
 
@@ -200,7 +205,7 @@ class _Proofs:
 
     def __init__(self, ctx: Context, noted: Noted, claim: NumbersClaim) -> None:
         self._exchange, self._label, self._p = ctx.shamir.exchange, ctx.label("dealt"), noted.modulus
-        self._claim, self._of = claim, [one.dealer for one in noted.dealt_bits]
+        self._claim, self._of = claim, claim.dealers
         dealers = set(self._of)
         self._shares: dict[int, Any] = dict.fromkeys(sorted(dealers))
         if ctx.shamir.index in dealers:

@@ -452,19 +452,28 @@ async def test_the_card_holds(stage, m, monkeypatch):
     assert max(frame.size for frame in frames) <= largest_frame(sizes(m)["s"])
 
 
-@pytest.mark.parametrize("dealt", [[], [35] * 3, [10**4] * 6])
+@pytest.mark.parametrize("dealt", [[], [1, 2], [35] * 3, [10**4] * 6])
 @pytest.mark.parametrize("numbers", [1, 2, 31, 32, 1000, 12345, 10**6])
 @pytest.mark.parametrize("bits", [1, 127, 128, 10**4, 10**7])
 def test_claims_fall_to_one_product(numbers, bits, dealt):
     columns, inner = sum(-(-count // PROOF_PARTS) for count in dealt), inner_of(bits)
     plan = falls(numbers, bits, dealt)
+    if len(plan) == 1:
+        numbers += sum(dealt)
     for place, (one, other) in enumerate(plan[:-1]):
         numbers, columns = -(-numbers // one) + columns, 0
         bits = -(-bits // (other * inner)) * inner if place == 0 else -(-bits // other)
     one, other = plan[-1]
     assert numbers + 1 == one <= LAST_PARTS
     assert bits + 1 <= other <= MOST_PARTS
-    assert plan[0][0] <= FIRST_PARTS
+    assert plan[0][0] <= (FIRST_PARTS if len(plan) > 1 else LAST_PARTS)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "times"), [((31, 127), 1), ((28, 127, [1, 2]), 1), ((32, 0), 2), ((1, 128), 2), ((30, 0, [2]), 2)]
+)
+def test_few_claims_fall_once(sizes, times):
+    assert len(falls(*sizes)) == times
 
 
 def test_what_proves_bits_does_not_overflow():
