@@ -10,7 +10,7 @@ for a failed cast prints the cell.
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import secrets
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,12 @@ def open_database(
     attached after it, read-only. What is spilled is not encrypted, for DuckDB cannot do so without an extension; only
     this user can read the folder. Raises DataError for a database file that cannot be opened.
     """
-    folder = tempfile.mkdtemp(prefix="rows-", dir=temporary)  # 0700; one a process, for DuckDB's file names repeat
+    folder = temporary / f"rows-{secrets.token_hex(8)}"  # one a database, for DuckDB's file names repeat
+    folder.mkdir(mode=0o700)
     database = database or unused()
     _set(
         database,
-        temp_directory=folder,
+        temp_directory=str(folder),
         memory_limit=f"{memory_mib}MiB",
         threads=threads,
         allowed_paths=[path for source in sources for path in _files(source)],
