@@ -86,27 +86,19 @@ def mask_of_bits(shamir: Shamir, label: str) -> tuple[U8, U8]:
 
 
 class NumbersClaim:
-    """A claim modulo p. An error stays unseen with a chance of 2^-64, and 2 parts / p each time it falls.
+    """A claim modulo p. An error stays unseen with a chance of 2^-64, and 2 parts / p each time it falls."""
 
-    once: whether it is to fall only once, so that what was dealt as bits is one with the products.
-    """
-
-    def __init__(self, noted: Noted, coin: Stream, *, once: bool) -> None:
+    def __init__(self, noted: Noted, coin: Stream) -> None:
         products, openings = noted.numbers.every(object)
         self.p = p = noted.modulus
         self.element = width(p)
         weights = coin.read(len(products.x), np.uint64).astype(object)
-        self._u = (weights * products.x % p).tolist()
-        self._v = (products.y % p).tolist()
+        self._u = (weights * products.x % p).tolist() or [0]
+        self._v = (products.y % p).tolist() or [0]
         self._product = int((weights * products.z).sum()) % p
         weights = coin.read(len(openings.share), np.uint64).astype(object)
         self._linear = int((weights * (openings.share - openings.value)).sum()) % p
-        for one in noted.dealt_bits if once else ():  # b (b - 1) = 0
-            weights = coin.read(len(one.share), np.uint64).astype(object)
-            self._u += (weights * one.share % p).tolist()
-            self._v += ((one.share - 1) % p).tolist()
-        self._u, self._v = self._u or [0], self._v or [0]
-        self._dealt = [] if once else [_DealtBits(one, p, coin) for one in noted.dealt_bits]
+        self._dealt = [_DealtBits(one, p, coin) for one in noted.dealt_bits]
         self._hidden = False
 
     def __repr__(self) -> str:
@@ -116,11 +108,6 @@ class NumbersClaim:
         self._u.insert(0, mask[0])
         self._v.insert(0, mask[1])
         self._hidden = True
-
-    @property
-    def dealers(self) -> list[int]:
-        """Who dealt what is to be proved, in the order of its labels."""
-        return [one.dealer for one in self._dealt]
 
     def proofs(self) -> Numbers:
         """What this party deals of the bits that it dealt, before the first point is drawn."""
@@ -177,7 +164,7 @@ class _DealtBits:
     """
 
     def __init__(self, dealt: Dealt, p: int, coin: Stream) -> None:
-        self.dealer, self._p, self._own = dealt.dealer, p, dealt.own
+        self._p, self._own = p, dealt.own
         self._rows = Rows(dealt.share.tolist(), PROOF_PARTS, p)
         self._weights = coin.read(self._rows.width, np.uint64).astype(object)
         self.proved: list[int] = []
@@ -212,19 +199,19 @@ class BitsClaim:
     element = LANES
 
     def __init__(self, noted: Kind, coin: Stream, *, once: bool) -> None:
-        self._products, openings = noted.every(np.uint8)
+        products, openings = noted.every(np.uint8)
         self._linear = summed(
             scaled(openings.share ^ openings.value, coin.read((len(openings.share), LANES), np.uint8))
         )
-        self._coin, self._product = coin, np.zeros(LANES, np.uint8)
         self._first, self._hidden = not once, False
-        self._u = self._v = np.zeros((0, LANES), np.uint8)
+        self._v = np.zeros((len(products.y) * once, LANES), np.uint8)
         if once:
-            x, y, z = self._products
-            weights = coin.read((len(x), LANES), np.uint8)
-            self._u, self._product = scaled(x, weights), summed(scaled(z, weights))
-            self._v = np.zeros((len(y), LANES), np.uint8)
-            self._v[:, 0] = y
+            weights = coin.read((len(products.x), LANES), np.uint8)
+            self._u, self._product = scaled(products.x, weights), summed(scaled(products.z, weights))
+            self._v[:, 0] = products.y
+        else:
+            self._products, self._coin = products, coin
+            self._u, self._product = self._v, np.zeros(LANES, np.uint8)
 
     def __repr__(self) -> str:
         return f"<BitsClaim of {len(self._products.x) if self._first else len(self._u)}>"

@@ -75,15 +75,16 @@ async def checked(ctx: Context) -> None:
     noted = await ctx.shamir.settled()
     if noted.unchecked:
         raise IntegrityError(f"{noted.unchecked} cannot be checked", step=ctx.path)
-    if not noted.modulus:
-        if noted.bits.products or noted.bits.openings:
-            raise IntegrityError("bits without numbers cannot be checked", step=ctx.path)
+    if not noted.modulus and not noted.bits.products and not noted.bits.openings:
         return  # nothing was computed
+    if not noted.modulus or (noted.bits.openings and not noted.products[1]):
+        raise IntegrityError("bits without numbers, or without products, cannot be checked", step=ctx.path)
     plan = falls(*noted.products, [len(one.share) for one in noted.dealt_bits])
-    once = len(plan) == 1
+    if once := len(plan) == 1:
+        noted.multiply_dealt()
     coins = await _committed(ctx.narrow("seen"), noted.digest, 1 + len(plan))
     coin = await coins.tell(ctx.narrow("weights"))
-    numbers = NumbersClaim(noted, Stream(derive(coin, "numbers")), once=once)
+    numbers = NumbersClaim(noted, Stream(derive(coin, "numbers")))
     bits = BitsClaim(noted.bits, Stream(derive(coin, "bits")), once=once) if noted.products[1] else None
     claims: list[Claim] = [numbers] if bits is None else [numbers, bits]
     proofs = _Proofs(ctx.narrow("proofs"), noted, numbers)
@@ -107,9 +108,8 @@ def falls(numbers: int, bits: int, dealt: Sequence[int] = ()) -> list[tuple[int,
 
     Without bits there is one claim, and 0 in the place of the other.
     """
-    of_numbers, of_bits = 1 + max(1, numbers + sum(dealt)), _parts_of_bits(bits, 1)[0]
-    if of_numbers <= LAST_PARTS and of_bits <= MOST_PARTS:
-        return [(of_numbers, of_bits)]
+    if numbers + sum(dealt) < LAST_PARTS and bits < MOST_PARTS:  # each a part, and one is random
+        return [(1 + max(1, numbers + sum(dealt)), _parts_of_bits(bits, 1)[0])]
     numbers, columns, times = max(1, numbers), sum(-(-count // PROOF_PARTS) for count in dealt), 2
     while True:
         ones, others = _parts_of_numbers(numbers, columns, times), _parts_of_bits(bits, times)
@@ -205,7 +205,7 @@ class _Proofs:
 
     def __init__(self, ctx: Context, noted: Noted, claim: NumbersClaim) -> None:
         self._exchange, self._label, self._p = ctx.shamir.exchange, ctx.label("dealt"), noted.modulus
-        self._claim, self._of = claim, claim.dealers
+        self._claim, self._of = claim, [one.dealer for one in noted.dealt_bits]
         dealers = set(self._of)
         self._shares: dict[int, Any] = dict.fromkeys(sorted(dealers))
         if ctx.shamir.index in dealers:

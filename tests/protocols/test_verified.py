@@ -193,7 +193,7 @@ async def test_what_hangs_on_products_of_products_opens_when_these_are_checked(s
 
 
 def deals_out_of_range(monkeypatch, holder, plus, place=0):
-    """A holder of ring shares adds to one of the bits that it deals, the first or last, and proves it as if of bits."""
+    """A holder of ring shares adds to one of the bits that it deals, the first or last."""
     deal = Exchange.deal
 
     def dealt(self, label, values, p):
@@ -430,7 +430,7 @@ async def test_bits_without_numbers_do_not_pass_unchecked():
         assert set(await world.fails(alone, inputs=[None] * 3)) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("m", [3, 5])
+@pytest.mark.parametrize("m", [3, 4, 5])
 @pytest.mark.parametrize("stage", ["threshold", "noise"])
 async def test_the_card_holds(stage, m, monkeypatch):
     found = []
@@ -443,13 +443,15 @@ async def test_the_card_holds(stage, m, monkeypatch):
     monkeypatch.setattr(module, "falls", noted)
     _, errors, meter = await run(stage, m)
     assert not errors
-    frames = [frame for frame in meter.frames if frame.step.startswith("verified/")]
-    numbers, bits, dealt = found[-1]
-    card, counted = terms(module.__doc__), traffic(numbers, bits, sizes(m)["s"], dealt)
-    assert sum(frame.size for frame in frames) == value_of(card["Bytes"], {**sizes(m), "m": m, **counted})
-    rounds = {frame.round for frame in frames}
-    assert max(rounds) - min(rounds) + 1 == value_of(card["Rounds"], counted)
-    assert max(frame.size for frame in frames) <= largest_frame(sizes(m)["s"])
+    for path, (numbers, bits, dealt), last in (("verified/", found[-1], 1), ("finish/checked/", found[0], 0)):
+        frames = [frame for frame in meter.frames if frame.step.startswith(path)]
+        card, counted = terms(module.__doc__), traffic(numbers, bits, sizes(m)["s"], dealt)
+        assert counted["l"] == 1 or path == "verified/" or m == 5  # with more to check
+        size = value_of(card["Bytes"], {**sizes(m), "m": m, **counted})
+        assert sum(frame.size for frame in frames) == size - (1 - last) * m * (m - 1)  # of the word that all hold it
+        rounds = {frame.round for frame in frames}
+        assert max(rounds) - min(rounds) + 1 == value_of(card["Rounds"], counted) - (1 - last)
+        assert max(frame.size for frame in frames) <= largest_frame(sizes(m)["s"])
 
 
 @pytest.mark.parametrize("dealt", [[], [1, 2], [35] * 3, [10**4] * 6])
@@ -481,15 +483,17 @@ def test_what_proves_bits_does_not_overflow():
 
 
 async def test_what_opens_at_the_end_is_random_but_for_the_zero():
-    seen = []
+    seen = [[], []]
     for _ in range(20):
         async with World(shamir=True, keep=True) as world:
             await world.run(answered, inputs=[None] * 3, stage="threshold")
-            seen += [octets for (_, _, step), octets in world.meter.seen.items() if step == "verified/ends"]
+            for part, step in enumerate(("verified/ends", "finish/checked/ends")):
+                seen[part] += [octets for (_, _, path), octets in world.meter.seen.items() if path == step]
     size, lanes = width(modulus(64)), 7
-    assert {len(octets) for octets in seen} == {4 * (size + lanes)}
-    for start, end in ((0, 3 * size - 1), (4 * size, 4 * size + 3 * lanes)):
-        counts = Counter(octet for octets in seen for octet in octets[start:end])
+    assert {len(octets) for octets in seen[0]} == {4 * (size + lanes)}
+    assert {len(octets) for octets in seen[1]} == {4 * size}
+    for part, start, end in ((0, 0, 3 * size - 1), (0, 4 * size, 4 * size + 3 * lanes), (1, 0, 3 * size - 1)):
+        counts = Counter(octet for octets in seen[part] for octet in octets[start:end])
         assert max(counts.values()) < 0.05 * counts.total()
 
 

@@ -86,6 +86,12 @@ class Noted:
         """What parties dealt as bits, in the order of its labels."""
         return [self.dealt[label] for label in sorted(self.dealt)]
 
+    def multiply_dealt(self) -> None:
+        """Have what was dealt as bits be products like others, b (b - 1) = 0, which nobody need prove."""
+        for label, one in self.dealt.items():
+            self.numbers.products[f"{label}/bits"] = Products(one.share, one.share - 1, 0 * one.share)
+        self.dealt = {}
+
     def in_field(self, modulus: int) -> Kind:
         """What is noted of numbers. One session has one prime field."""
         if self.modulus not in (0, modulus):
