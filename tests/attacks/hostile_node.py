@@ -151,6 +151,7 @@ def attack_in_worker():
 
 def attack_in_node() -> None:
     from glovebox.node import coordinator, participant, workers
+    from glovebox.node.messages import Receipt
 
     workers.COMMAND = [sys.executable, __file__, "worker"]
     os.environ["HOSTILE_HOME"] = str(HOME)
@@ -176,6 +177,16 @@ def attack_in_node() -> None:
             await asyncio.sleep(LONG_S)
         return await have_signed(self, ended, began)
 
+    signed, whole = coordinator.signed, []
+
+    def gives_an_earlier_receipt(key, me, message):
+        if isinstance(message, Receipt) and message.signatures:
+            whole.append(message)
+            if attack() == "an earlier receipt":
+                message = replace(message, text=whole[0].text, signatures=whole[0].signatures)
+        return signed(key, me, message)
+
+    coordinator.signed = gives_an_earlier_receipt
     participant.Participant.run, participant.Participant.endorse = never_ends, endorses_wrongly
     coordinator.Attempt._have_signed = asks_for_no_signature
 

@@ -14,6 +14,7 @@ import pytest
 
 from glovebox.cli.fleet import anew
 from glovebox.errors import GloveboxError
+from glovebox.node.evidence import verify_home
 
 from ..waiting import wait_until
 from .hostile import QUESTION, count, is_right, nodes, places, sessions
@@ -162,6 +163,19 @@ def test_an_asker_that_never_asks_for_signatures_holds_no_place_for_ever(fleet):
     file.unlink()
     fleet.start("right", HOSTILE)
     assert ended
+
+
+def test_an_asker_that_gives_an_earlier_receipt_changes_nobodys_evidence(fleet):
+    file = fleet.homes["right"].root / "attack"
+    assert is_right(fleet.ask("right", anew(QUESTION)))
+    file.write_text("an earlier receipt")
+    try:
+        assert is_right(fleet.ask("right", anew(QUESTION)))  # as it says to its own people
+    finally:
+        file.unlink()
+    for party in ("left", "notary"):
+        assert wait_until(lambda party=party: sessions(fleet, party)[0][1] == "unsigned")
+        assert verify_home(fleet.homes[party]).receipts
 
 
 def held(fleet, party):

@@ -1,6 +1,7 @@
-"""The control links that an asker keeps: used for its next question, and never the reason that one fails."""
+"""The control links that an asker keeps: used for its next question, and ended where they are lost."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ ROWS = 128
 EXERCISE = pair(ROWS)
 QUESTION = EXERCISE.questions[0].asked
 OTHERS = ("right", "notary")
+DEADLINE_S = 2.0
 ESTABLISHED = "01"  # proc_net_tcp(5)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="connections are read from Linux's /proc")
@@ -29,6 +31,8 @@ def fleet(tmp_path_factory):
     fleet.agree(EXERCISE.contract(fleet.keys, fleet.addresses))
     for (party, table), path in EXERCISE.write(directory / "data").items():
         fleet.bind(party, table, path)
+    for home in fleet.homes.values():
+        home.settings_file.write_text(f"{home.settings_file.read_text()}deadline_s = {DEADLINE_S}\n")
     with fleet:
         yield fleet
 
@@ -69,6 +73,19 @@ def test_a_node_that_was_started_anew_is_met_anew(fleet):
     fleet.stop("right")
     assert wait_until(lambda: len(connections(fleet)) == 1)
     fleet.start("right")
+    assert ask(fleet, wait_s=0.0) == ROWS // 2
+    assert len(settled(fleet) & kept) == 1
+
+
+def test_a_link_whose_other_end_is_silent_is_not_used(fleet):
+    ask(fleet)
+    kept = settled(fleet)
+    right = fleet.processes["right"]
+    right.send_signal(signal.SIGSTOP)
+    try:
+        assert wait_until(lambda: len(connections(fleet)) == 1)  # the asker has ended its own
+    finally:
+        right.send_signal(signal.SIGCONT)
     assert ask(fleet, wait_s=0.0) == ROWS // 2
     assert len(settled(fleet) & kept) == 1
 

@@ -70,15 +70,20 @@ async def attend(node: Node, link: ControlLink) -> None:
                 await give_records(node, link, envelope, wanted)
         case Ahead() as offer:
             await _attend_ahead(node, link, envelope, offer)
-        case Proposal():
-            with contextlib.suppress(GloveboxError):  # it ends when no further question comes
-                while await _attend_question(node, link, envelope):
+        case Proposal() as proposal:
+            while await _attend_question(node, link, envelope, proposal):
+                try:
                     envelope = await link.receive(KEPT_S + PROPOSAL_S)
+                    proposal = claimed(envelope, Proposal)
+                except PeerLost:  # no further question comes
+                    return
+                except GloveboxError as problem:
+                    report.warning("a control link brought no proposal", code=problem.code)
+                    return
 
 
-async def _attend_question(node: Node, link: ControlLink, envelope: Signed) -> bool:
+async def _attend_question(node: Node, link: ControlLink, envelope: Signed, proposal: Proposal) -> bool:
     """From the proposal to the kept receipt; False where it did not come to that."""
-    proposal = claimed(envelope, Proposal)
     participant = await _answer_proposal(node, link, envelope, proposal)
     if participant is None:
         return False
@@ -92,7 +97,10 @@ async def _attend_question(node: Node, link: ControlLink, envelope: Signed) -> b
         error = GloveboxError("this node was stopped", code="stopped")
         raise
     finally:
+        leaving = asyncio.ensure_future(link.close()) if error else None  # at once: the asker may keep it otherwise
         await node.end_session(participant, error)
+        if leaving:
+            await leaving
     return error is None
 
 

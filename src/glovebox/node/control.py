@@ -41,6 +41,8 @@ class ControlLink:
         self.name = name
         self.peer = control_peer(writer.get_extra_info("ssl_object"))
         self._beating: asyncio.Task[None] | None = None
+        self._came = b""  # of the next message
+        self.opened = time.monotonic()
 
     @property
     def is_open(self) -> bool:
@@ -72,20 +74,22 @@ class ControlLink:
             self._listening = False
 
     async def _data(self) -> bytes:
-        size = int.from_bytes(await self._exactly(4), "big")
+        await self._come_to(4)
+        size = int.from_bytes(self._came[:4], "big")
         if size > MESSAGE_BYTES:
             raise BadFrame(f"{self.name or 'a node'} announced a message of {size} bytes", party=self.name)
-        return await self._exactly(size)
-
-    async def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            part = await self._reader.read(size - len(data))
-            if not part:
-                raise asyncio.IncompleteReadError(data, size)
-            self._silent_s = 0.0
-            data += part
+        await self._come_to(4 + size)
+        data, self._came = self._came[4:], b""
         return data
+
+    async def _come_to(self, size: int) -> None:
+        """Have so many bytes of the next message here; whoever stops waiting loses none of them."""
+        while len(self._came) < size:
+            part = await self._reader.read(size - len(self._came))
+            if not part:
+                raise asyncio.IncompleteReadError(self._came, size)
+            self._silent_s = 0.0
+            self._came += part
 
     def _write(self, data: bytes) -> None:
         self._writer.write(len(data).to_bytes(4, "big") + data)

@@ -228,9 +228,9 @@ class Attempt:
         This one first: if it must not start, the others have spent nothing; and it has the others to follow, too.
         """
         own = self._own_participant()
+        self.started = True
         own.see_start(start)
         envelope = signed(self.node.key, self.me, start)
-        self.started = True
         names = {party: self.contract.parties[party].name for party in self.links}
         others = {names[party]: asyncio.ensure_future(self._follow_one(party, envelope)) for party in self.links}
         running = asyncio.ensure_future(

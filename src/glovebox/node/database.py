@@ -11,7 +11,7 @@ from glovebox.errors import IntegrityError
 
 
 def open_sqlite(path: Path, schema: str, version: int) -> sqlite3.Connection:
-    """A connection; what is committed is on disk (synchronous = FULL) when the call returns.
+    """A connection; what is committed is on disk (synchronous = FULL) when the call returns, but as `transaction` says.
 
     Raises IntegrityError for a file of another version, or one that SQLite finds broken.
     """

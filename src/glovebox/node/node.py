@@ -50,7 +50,8 @@ HELD_OF_ONE = 4
 """Sessions that one party may have proposed and not yet started here; and never all that this node runs at once."""
 
 LINKS_OF_ONE = 16
-"""Control links of one party at a time, one a session that it asks for; further ones are closed at once."""
+"""Control links of one party at a time, one a session that it asks for, and one for its next; further ones are closed
+at once."""
 
 ACCEPT_PAUSE_S = 0.1
 """Before the next try to accept, when the system is out of files or memory."""

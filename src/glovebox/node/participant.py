@@ -86,6 +86,7 @@ class Participant:
         self._close: tuple[bytes, ...] = ()  # sessions whose answers count the same people of this party but for a few
         self._ahead = b""  # the session of transfers that the worker holds already
         self._commitment, self._peak_mib = b"", 0
+        self._endorsed = ""  # the text of the receipt that this party signed
         self._log = b""  # the head of this party's log when its run was over
         self._folder = node.home.temporary / proposal.session.hex()  # for what does not fit in the worker's memory
 
@@ -294,11 +295,14 @@ class Participant:
         )  # fmt: skip
         if own != receipt.text or (self._commitment and told != self._commitment.hex()):
             raise IntegrityError("the receipt differs from what this party saw", step="signed")
+        self._endorsed = receipt.text
         head = own_head(self.node, self.contract, self.me) if self.cost else None
         return Endorsement(self.session, self.me, endorse(self.node.key, receipt.text), head)
 
     def keep_receipt(self, receipt: Receipt) -> str:
         """Check that all parties of the session signed, and keep the receipt and the heads of their ledgers."""
+        if receipt.text != self._endorsed:  # another session's would have all signatures, too
+            raise IntegrityError("the receipt is not the one that this party signed", step="signed")
         names = {party.name: party.key for party in self.contract.parties}
         text = signed_receipt(receipt.text, receipt.signatures)
         verify_receipt(text, names, [self.contract.parties[party].name for party in session_parties(self.plan)])

@@ -1,6 +1,6 @@
 """What a node must not forget, in SQLite: bound tables, sessions and their states, opening shares, answers, receipts.
 
-Every write is a transaction of its own, on disk (synchronous = FULL) before the call returns.
+Every write is a transaction of its own, on disk (synchronous = FULL) before the call returns, but for `begin`.
 """
 
 from __future__ import annotations
@@ -219,11 +219,8 @@ class State:
     def store_answer(
         self, run: bytes, session: bytes, contract: str, statement: str, answer: bytes, salt: bytes
     ) -> None:
-        """Keep an answer that this party received, and move to `answered`, in one transaction.
-
-        Nobody waits for the disk, but for the receipt's: an answer that is lost before it can be had again.
-        """
-        with self._write(on_disk=False) as db:
+        """Keep an answer that this party received, and move to `answered`, in one transaction."""
+        with self._write() as db:
             now = time.time()
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -13,12 +13,14 @@ import asyncio
 import contextlib
 import importlib
 import os
+import secrets
 import tempfile
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from glovebox.algebra.kernels import curve_kernels, kernels, transfer_kernels
 from glovebox.data.database import Database, unused
@@ -76,8 +78,10 @@ def warm() -> None:
 async def warm_again(kernels: Executor, database: Database) -> None:
     """Load them in the session's database, and answer it over a few, in a worker that nobody has asked anything yet."""
     with contextlib.suppress(Exception):  # whatever is lacking, a session tells for itself, if it still is then
-        rows = await asyncio.get_running_loop().run_in_executor(kernels, _loaded, database)
-        await _answered(Rows(rows.ids[:FEW], rows.values[:, :FEW]))
+        await asyncio.get_running_loop().run_in_executor(kernels, _loaded, database)
+    with contextlib.suppress(Exception):
+        ids = np.frombuffer(secrets.token_bytes(32 * FEW), np.uint8).reshape(FEW, 32)
+        await _answered(Rows(ids, np.arange(FEW)[None]))
 
 
 def _made_up() -> int:

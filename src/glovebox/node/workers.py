@@ -1,8 +1,8 @@
 """Worker processes as the node sees them: one a session, and one spare that is there already.
 
 A worker is a fork of a process that was started for that and knows nothing (`starting.py`), never of the node: it has
-no key of the node's and no open file but its end of the socket pair. It dies with its session, or with the node (end of
-file).
+no key of the node's, and no open file but its end of the socket pair and made-up rows (`warming.py`). It dies with its
+session, or with the node (end of file).
 """
 
 from __future__ import annotations
