@@ -75,6 +75,9 @@ class Attending:
         self.error, self.said = error, []
         self.following = asyncio.get_running_loop().create_future()
 
+    def see_start(self, start):
+        """Whatever it says."""
+
     async def run(self, start, reached):
         raise self.error
 
