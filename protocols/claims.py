@@ -204,14 +204,13 @@ class BitsClaim:
             scaled(openings.share ^ openings.value, coin.read((len(openings.share), LANES), np.uint8))
         )
         self._first, self._hidden = not once, False
-        self._v = np.zeros((len(products.y) * once, LANES), np.uint8)
         if once:
             weights = coin.read((len(products.x), LANES), np.uint8)
             self._u, self._product = scaled(products.x, weights), summed(scaled(products.z, weights))
+            self._v = np.zeros_like(self._u)
             self._v[:, 0] = products.y
         else:
             self._products, self._coin = products, coin
-            self._u, self._product = self._v, np.zeros(LANES, np.uint8)
 
     def __repr__(self) -> str:
         return f"<BitsClaim of {len(self._products.x) if self._first else len(self._u)}>"

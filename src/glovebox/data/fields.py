@@ -10,7 +10,7 @@ from sqlglot import exp
 from glovebox.data import postgres, sqlite
 from glovebox.data.database import Database, Parameters, attached_name, columns, held, rows
 from glovebox.data.sources import Source, csv_header
-from glovebox.data.trees import Node, name, string
+from glovebox.data.trees import Node, all_of, name, string
 from glovebox.errors import DataError
 from glovebox.schema.columns import Column, Table
 
@@ -79,7 +79,7 @@ def _csv(source: Source, table: Table, parameters: Parameters) -> tuple[Node, li
 
 def _parquet(database: Database, source: Source, parameters: Parameters) -> tuple[Node, list[Field]]:
     reader = _reader("read_parquet", parameters.bind(source.path), {"hive_partitioning": exp.false()})
-    given = columns(database, exp.select(exp.Star(), copy=False).from_(reader.copy(), copy=False), parameters)
+    given = columns(database, all_of(reader), parameters)
     found = [name for name, _ in given]
     names = _parquet_names(database, source) if any(map(RENAMED.search, found)) else found
     if len(names) != len(given):
@@ -90,7 +90,7 @@ def _parquet(database: Database, source: Source, parameters: Parameters) -> tupl
 def _attached(database: Database, source: Source) -> tuple[Node, list[Field]]:
     schema, relation = source.place
     table = exp.table_(relation, db=schema, catalog=attached_name(source), quoted=True)
-    found = columns(database, exp.select(exp.Star(), copy=False).from_(table.copy(), copy=False), Parameters())
+    found = columns(database, all_of(table), Parameters())
     return table, [Field(own, own, type) for own, type in found]
 
 
@@ -100,7 +100,7 @@ def _fetched(database: Database, table: Table, source: Source) -> tuple[Node, li
     there = [Field(own, own, "") for own in kind.column_names(source)]
     names = list(dict.fromkeys(field_of(column, there).name for column in table.columns if not column.parts))
     relation = exp.table_(held(database, source, names, lambda: kind.read_rows(source, names)), quoted=True)
-    found = columns(database, exp.select(exp.Star(), copy=False).from_(relation.copy(), copy=False), Parameters())
+    found = columns(database, all_of(relation), Parameters())
     return relation, [Field(own, reference, type) for own, (reference, type) in zip(names, found, strict=True)]
 
 

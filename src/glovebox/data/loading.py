@@ -36,7 +36,7 @@ from glovebox.data.quality import ids_above, most_rows
 from glovebox.data.room import MEMORY, Room
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, aliased, call, compare, is_null, name, not_, number
+from glovebox.data.trees import Node, aliased, both, call, compare, is_null, name, not_, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError, GloveboxError
 from glovebox.schema.columns import Column, Table
@@ -311,7 +311,7 @@ def _left_out(database: Database, view: View, query: LocalQuery, every: exp.Sele
     """How many passing rows have an id that is NULL, and one without canonical form."""
     parameters = Parameters()
     null = name(f"null_{id_name}")
-    formless = exp.and_(not_(null), is_null(name(id_name)))
+    formless = both(not_(null), is_null(name(id_name)))
     select = exp.select(call("count_if", null), call("count_if", formless)).from_(every.subquery("every"))
     nulls, without = rows(database, select.where(condition(query, view, parameters)), parameters)[0]
     return int(nulls or 0), int(without or 0)  # over no rows, count_if is NULL

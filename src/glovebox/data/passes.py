@@ -13,7 +13,7 @@ from glovebox.data.database import Database, Parameters, batches, keep
 from glovebox.data.quality import check_table, refuse_faults
 from glovebox.data.snapshot import SnapshotHash
 from glovebox.data.sources import Source
-from glovebox.data.trees import compare, is_null, name, number
+from glovebox.data.trees import compare, either, is_null, name, number
 from glovebox.data.view import View, view_of
 from glovebox.errors import DataError
 from glovebox.schema.columns import Column, Table
@@ -86,4 +86,4 @@ def without_surplus(view: View, every: exp.Select, column: Column) -> exp.Select
     place = exp.Window(this=exp.RowNumber(), partition_by=[id_.copy()], order=order).as_("place", quoted=True)
     numbered = exp.select(exp.Star(), place).from_(every.subquery("every"))
     within = compare(exp.LTE, name("place"), number(view.table.rows_per_id or view.table.rows))
-    return exp.select(exp.Star()).from_(numbered.subquery("numbered")).where(exp.or_(is_null(id_), within))
+    return exp.select(exp.Star()).from_(numbered.subquery("numbered")).where(either(is_null(id_), within))

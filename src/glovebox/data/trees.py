@@ -63,6 +63,11 @@ def _type(type: str) -> exp.DataType:
     return exp.DataType.build(type, dialect="duckdb")
 
 
+def all_of(relation: Node) -> exp.Select:
+    """SELECT * FROM relation."""
+    return exp.select(exp.Star(), copy=False).from_(placed(relation), copy=False)
+
+
 def nested(inner: exp.Select, alias: str, *selected: Node) -> exp.Select:
     """SELECT selected FROM (inner) AS alias."""
     columns = map(placed, selected)

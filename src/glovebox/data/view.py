@@ -16,7 +16,7 @@ from glovebox.data.columns import Reading, composition, reading
 from glovebox.data.database import Database, Parameters
 from glovebox.data.fields import field_of, fields_of
 from glovebox.data.sources import Source
-from glovebox.data.trees import Node, aliased, any_of, call, is_null, name, nested
+from glovebox.data.trees import Node, aliased, any_of, call, is_null, name, nested, placed
 from glovebox.schema.columns import Table
 
 NOTES = frozenset({"null_id", "no_form", "surplus", "clipped", "other"})
@@ -82,7 +82,7 @@ def view_of(database: Database, table: Table, source: Source) -> View:
     every = list(readings.values())
     read, made = ([each for each in every if bool(each.column.parts) is last] for last in (False, True))
     raw = exp.select(*(aliased(each.raw, f"r{each.index}") for each in every), copy=False)
-    raw.from_(relation, copy=False)
+    raw.from_(placed(relation), copy=False)
     raws = [f"r{each.index}" for each in every]
     forms = [aliased(each.folded, f"f{each.index}") for each in every if each.folded is not None]
     folded = nested(raw, "raw", *map(name, raws), *forms)
